@@ -1,0 +1,46 @@
+/**
+ * The one interface between the sources of truth (Kubernetes, manifests, a snapshot) and the rest of the server.
+ * Layer: cluster. Every call is made on the main thread; calls take effect in the order they are made.
+ *
+ *   source ──open(kind)──▶ ObjectSink ──replaceAll / upsert / remove──▶ (held)  ──flush──▶ served
+ *
+ * Nothing that was given is served before `flush`, so that what belongs together is published together: a relist, the
+ * events of one chunk of a watch stream, or a whole folder of manifests.
+ */
+
+import type { Kind, Kinds } from './objects.ts'
+
+/**
+ * A complete list in progress. Objects are added one by one, so no second copy of the list is ever held.
+ * While it is open, what it touches is not published by `flush`: nobody sees half a list.
+ */
+export interface Replacement<T> {
+  add(object: T): void
+  /** The list is complete: what it did not name is gone. The sink counts as synced and fresh from now on. */
+  commit(): void
+  /** The list broke off: what was added stays (it is newer than what was known), nothing is removed. */
+  abort(): void
+}
+
+export interface ObjectSink<T> {
+  /** Starts a complete list; one may be open at a time per sink. */
+  replaceAll(): Replacement<T>
+  upsert(object: T): void
+  /** @param namespace `''` for a cluster-scoped kind */
+  remove(namespace: string, name: string): void
+  /** What is served may be old: the watch is broken. Said once per outage; `reason` is for people. */
+  stale(reason: string): void
+  /** The watch runs again from where it stopped: nothing was missed. */
+  fresh(): void
+}
+
+export interface ClusterSink {
+  /**
+   * Declares a source of one kind of object. The cluster is synced when every opened sink has committed a list.
+   * @param partition distinguishes several watches of one kind (a namespace, a selector): a list or a removal of one
+   *                  partition never removes an object that another partition holds.
+   */
+  open<K extends Kind>(kind: K, partition?: string): ObjectSink<Kinds[K]>
+  /** Publishes all that was given since the last flush, as one change. */
+  flush(): void
+}
