@@ -1,0 +1,240 @@
+/**
+ * THE hot path: a query's octets in, the reply's octets out, written over the query. Layer: answer.
+ * No I/O, no clock, no allocation, no exception. `npm run bench` guards it: run it before and after any change here.
+ *
+ *   read ─▶ find ─┬─▶ CNAME ─▶ find its target …
+ *                 ├─▶ records of the type ─────────────▶ finish
+ *                 ├─▶ none of that type: NODATA + SOA ─▶ finish
+ *                 └─▶ no such name: closest encloser ─▶ made from the label, or NXDOMAIN + SOA, or REFUSED
+ */
+
+import { BLOCK_COUNTS, BLOCK_TTL, HAS_CNAME, HAS_RAW, HAS_SRV, HAS_ZONES, STATE_SYNCED } from '../table/layout.ts'
+import type { TableReader } from '../table/reader.ts'
+import { countA, countAAAA, flagsOf, startA, startAAAA, zoneOf } from '../table/sections.ts'
+import {
+  EDE_NOT_READY,
+  FLAG_AA,
+  HEADER_OCTETS,
+  MIN_UDP_PAYLOAD,
+  OPT_OCTETS,
+  RCODE_NOERROR,
+  RCODE_NXDOMAIN,
+  RCODE_REFUSED,
+  RCODE_SERVFAIL,
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_ANY,
+  TYPE_AXFR,
+  TYPE_CNAME,
+  TYPE_IXFR,
+  TYPE_NS,
+  TYPE_SOA,
+  TYPE_SRV,
+} from '../wire/constants.ts'
+import { NAME_APEX, NAME_PODS, NAME_PODS_ANY_NAMESPACE } from '../wire/owner-records.ts'
+import { DROP, Query } from '../wire/query.ts'
+import { A_OCTETS, AAAA_OCTETS, putA, putAAAA, putOneA, putOneAAAA } from './addresses.ts'
+import { putHinfo } from './any.ts'
+import type { Order } from './order.ts'
+import { podAddress, readPodAddress } from './pod-addresses.ts'
+import { putRaw } from './raw-sets.ts'
+import { Reply } from './reply.ts'
+import { putSrv } from './services.ts'
+import { putSoa } from './soa.ts'
+import { refuseTsig } from './tsig.ts'
+import { putZonal } from './zonal.ts'
+
+/** CNAMEs followed for one query; a longer chain is taken for a loop. */
+const MAX_CHAIN = 8
+
+export class Answerer {
+  /** What was asked and what is answered: read by the counters, after `answer`. */
+  readonly query: Query
+  readonly reply = new Reply()
+  private readonly table: TableReader
+  private readonly order: Order
+  private readonly maxUdpSize: number
+
+  /** @param maxUdpSize largest reply over UDP and the payload size advertised, 512..4096 octets */
+  constructor(table: TableReader, order: Order, maxUdpSize: number) {
+    this.table = table
+    this.order = order
+    this.maxUdpSize = maxUdpSize
+    this.query = new Query(table.seed)
+  }
+
+  /** See transport/handler.ts. Between `table.begin()` and `table.end()` only. */
+  answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
+    const { query, reply } = this
+    const verdict = query.read(octets, view, start, length)
+    if (verdict === DROP) return 0
+    const payload = query.payloadSize > 0 ? this.maxUdpSize : 0
+    // RFC 6891 §6.2.3, §6.2.5: the requestor's size, 512 without OPT; never more than ours
+    const limit = stream ? capacity : Math.min(query.payloadSize || MIN_UDP_PAYLOAD, this.maxUdpSize)
+    const at = start + query.questionEnd
+    reply.begin(octets, view, start, at, start + limit - (payload > 0 ? OPT_OCTETS : 0))
+    if (verdict !== RCODE_NOERROR || query.tsigAt > 0 || query.type === TYPE_AXFR || query.type === TYPE_IXFR) {
+      return this.refuse(verdict, length, payload)
+    }
+    this.find()
+    return reply.finish(payload)
+  }
+
+  /** What is not answered from the table at all. */
+  private refuse(verdict: number, length: number, payload: number): number {
+    const { query, reply } = this
+    reply.rcode = verdict
+    if (query.questionEnd === 0) return reply.finishHeader()
+    if (verdict === RCODE_NOERROR && query.tsigAt > 0) return refuseTsig(reply, query, length, payload)
+    // RFC 5936 §2.2.1: a transfer that is not allowed is REFUSED
+    if (verdict === RCODE_NOERROR) reply.rcode = RCODE_REFUSED
+    return reply.finish(payload)
+  }
+
+  private find(): void {
+    const { query, reply, table } = this
+    let owner = HEADER_OCTETS
+    for (let chain = 0; ; chain++) {
+      const block = table.find(query.suffixHash[0]!, query.name, query.words, 0, query.nameLength)
+      if (block === 0) {
+        this.answerMissing(owner)
+        return
+      }
+      if ((table.state & STATE_SYNCED) === 0) {
+        this.fail(EDE_NOT_READY)
+        return
+      }
+      reply.aa = FLAG_AA
+      const isAlias = (flagsOf(table.words, block) & HAS_CNAME) !== 0
+      if (!isAlias || query.type === TYPE_CNAME || query.type === TYPE_ANY) {
+        this.answerName(block, isAlias ? TYPE_CNAME : query.type, owner)
+        return
+      }
+      // RFC 1034 §3.6.2: the CNAME is in the answer, the query is restarted at its target
+      const target = putRaw(reply, table, block, TYPE_CNAME, owner)
+      if (target <= 0) return
+      if (chain === MAX_CHAIN) {
+        this.fail(-1)
+        return
+      }
+      query.readName(reply.octets, reply.start + target, reply.at)
+      owner = target
+    }
+  }
+
+  /** The name exists: its records of the type, or NODATA. */
+  private answerName(block: number, type: number, owner: number): void {
+    const { query, reply, table, order } = this
+    const { words } = table
+    const key = query.suffixHash[0]! ^ type
+    const before = reply.answers
+    if (type === TYPE_A) {
+      putA(reply, words, startA(words, block), countA(words, block), owner, words[block + BLOCK_TTL]!, order, key)
+    } else if (type === TYPE_AAAA) {
+      putAAAA(
+        reply,
+        words,
+        startAAAA(words, block),
+        countAAAA(words, block),
+        owner,
+        words[block + BLOCK_TTL]!,
+        order,
+        key,
+      )
+    } else {
+      const flags = flagsOf(words, block)
+      if (type === TYPE_SRV) {
+        if ((flags & HAS_SRV) !== 0) putSrv(reply, table, block, owner, order, key)
+      } else if (type === TYPE_ANY) {
+        // RFC 8482 §4.2: a name that has any record has a HINFO to say that ANY is not answered
+        if (words[block + BLOCK_COUNTS] !== 0 || (flags & (HAS_SRV | HAS_RAW | NAME_APEX)) !== 0) {
+          putHinfo(reply, owner, words[block + BLOCK_TTL]!)
+        }
+      } else if (type === TYPE_SOA && (flags & NAME_APEX) !== 0) {
+        if (putSoa(reply, table, zoneOf(words, block), owner + query.nameLength, words[block + BLOCK_TTL]!))
+          reply.answers++
+      } else if ((flags & HAS_RAW) !== 0) {
+        const rdata = putRaw(reply, table, block, type, owner)
+        if (type === TYPE_NS && rdata > 0) this.putNameServerAddresses(rdata)
+      }
+    }
+    if (reply.answers === before && !reply.truncated) this.addNegativeSoa(block, owner)
+  }
+
+  /** RFC 1034 §4.3.2 step 3c: no such name; what the closest encloser says decides. */
+  private answerMissing(owner: number): void {
+    const { query, reply, table } = this
+    let below = 1
+    let encloser = 0
+    for (; below <= query.labels; below++) {
+      const at = query.labelStart[below]!
+      encloser = table.find(query.suffixHash[below]!, query.name, query.words, at, query.nameLength - at)
+      if (encloser !== 0) break
+    }
+    if (encloser === 0) {
+      // A CNAME that leaves the zones is answered as far as it goes; any other name outside them is REFUSED.
+      if (owner === HEADER_OCTETS) reply.rcode = RCODE_REFUSED
+      return
+    }
+    if ((table.state & STATE_SYNCED) === 0) {
+      this.fail(EDE_NOT_READY)
+      return
+    }
+    reply.aa = FLAG_AA
+    const before = reply.answers
+    if (!this.makeFromLabels(encloser, below, owner)) reply.rcode = RCODE_NXDOMAIN
+    if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
+  }
+
+  /** Names that are not in the table because there are too many of them. @returns false: the name does not exist */
+  private makeFromLabels(encloser: number, below: number, owner: number): boolean {
+    const { query, reply, table } = this
+    const { words } = table
+    const flags = flagsOf(words, encloser)
+    if ((flags & HAS_ZONES) !== 0) return putZonal(reply, table, encloser, query, below, owner, this.order)
+    if ((flags & (NAME_PODS | NAME_PODS_ANY_NAMESPACE)) === 0) return false
+    const labels = (flags & NAME_PODS) !== 0 ? 1 : 2
+    if (below !== labels) return below < labels
+    const family = readPodAddress(query.name, 0)
+    const ttl = words[encloser + BLOCK_TTL]!
+    if (family === 4 && query.type === TYPE_A && reply.at + A_OCTETS <= reply.end) {
+      putOneA(reply, podAddress[0]!, owner, ttl)
+      reply.answers++
+    } else if (family === 6 && query.type === TYPE_AAAA && reply.at + AAAA_OCTETS <= reply.end) {
+      putOneAAAA(reply, podAddress, 0, owner, ttl)
+      reply.answers++
+    }
+    return family !== 0
+  }
+
+  /** Addresses of the zone's one name server, in the additional section as far as they fit. */
+  private putNameServerAddresses(rdata: number): void {
+    const { query, reply, table } = this
+    query.readName(reply.octets, reply.start + rdata, reply.at)
+    const block = table.find(query.suffixHash[0]!, query.name, query.words, 0, query.nameLength)
+    if (block === 0) return
+    const { words } = table
+    const ttl = words[block + BLOCK_TTL]!
+    const n4 = countA(words, block)
+    const n6 = countAAAA(words, block)
+    if (reply.at + n4 * A_OCTETS + n6 * AAAA_OCTETS > reply.end) return
+    for (let i = 0; i < n4; i++) putOneA(reply, words[startA(words, block) + i]!, rdata, ttl)
+    for (let i = 0; i < n6; i++) putOneAAAA(reply, words, startAAAA(words, block) + 4 * i, rdata, ttl)
+    reply.additional += n4 + n6
+  }
+
+  /** RFC 2308 §2.1, §2.2: a negative answer carries the zone's SOA, with the negative TTL. */
+  private addNegativeSoa(block: number, owner: number): void {
+    const { query, reply, table } = this
+    if (putSoa(reply, table, zoneOf(table.words, block), owner + query.nameLength, -1)) reply.authority++
+  }
+
+  /** SERVFAIL, with an extended error unless `ede` is -1. */
+  private fail(ede: number): void {
+    const { query, reply } = this
+    reply.rewind(reply.start + query.questionEnd)
+    reply.rcode = RCODE_SERVFAIL
+    reply.aa = 0
+    reply.ede = ede
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * From objects to published names: the joined cluster state, the record rules and the table's writer, wired together.
+ * Layer: control. No sockets and no threads: the same in production, in tests and in tools.
+ */
+
+import { type Changes, ClusterState } from '../cluster/state.ts'
+import type { RecordOptions } from '../records/options.ts'
+import { ServicePublisher } from '../records/publisher.ts'
+import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
+import { createSharedMemory, type SharedMemory } from '../table/memory.ts'
+import { TableWriter } from '../table/writer.ts'
+
+/** RFC 1912 §2.2 in spirit; no secondary asks yet. Seconds. */
+const REFRESH = 7200
+const RETRY = 1800
+const EXPIRE = 86_400
+/** 16 MiB of address space to begin with; it becomes memory when it is written. */
+const INITIAL_PAGES = 64
+/** The row of the table's own writer among its readers; workers and TCP have the others. */
+export const WRITER_ROW = 0
+
+export interface ServingOptions {
+  readonly records: RecordOptions
+  /** The only namespaces to expose; empty: all. */
+  readonly namespaces: readonly string[]
+  /** 32 secret random bits for the table's hash. */
+  readonly seed: number
+  /** The first SOA serial, 32 bits. */
+  readonly serial: number
+  /** Called after a change is published. */
+  readonly onPublished?: (changes: Changes) => void
+}
+
+export interface Serving {
+  readonly memory: SharedMemory
+  readonly cluster: ClusterState
+  readonly table: TableWriter
+}
+
+export function createServing({ records, namespaces, seed, serial, onPublished }: ServingOptions): Serving {
+  const memory = createSharedMemory(INITIAL_PAGES)
+  const table = new TableWriter(memory, WRITER_ROW, seed)
+  const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
+  let lastSerial = serial
+  for (const apex of zoneApexes(records)) table.addZone(apex, timers, lastSerial)
+  putZoneNames(table, records)
+  if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
+
+  const services = new ServicePublisher(table, records)
+  const cluster = new ClusterState(namespaces, changes => {
+    const before = table.changes
+    for (const change of changes.services) services.publish(change)
+    if (records.pods === 'verified') putPodAddresses(table, records, changes)
+    if (records.pods === 'insecure') {
+      for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
+    }
+    // RFC 1982 §3: serial numbers move forward, modulo 2³²
+    if (table.changes !== before) table.setSerial((lastSerial = (lastSerial + 1) >>> 0))
+    if (changes.first) table.setSynced()
+    table.commit()
+    onPublished?.(changes)
+  })
+  return { memory, cluster, table }
+}

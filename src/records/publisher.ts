@@ -1,0 +1,145 @@
+/**
+ * Writes the names of a Service that changed, in an order in which no reader can follow an answer to a name that does
+ * not exist: targets before the SRVs and PTRs that name them, and away in reverse. Layer: records.
+ */
+
+import type { Service } from '../cluster/objects.ts'
+import type { ServiceChange, ServiceView } from '../cluster/state.ts'
+import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
+import { TYPE_PTR } from '../wire/constants.ts'
+import { prependLabels, type WireName } from '../wire/name.ts'
+import type { NameWriter } from '../wire/owner-records.ts'
+import { type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
+import type { RecordOptions } from './options.ts'
+import { type Branch, base, branchesOf, type Content, endpointContent, serviceNames } from './service-names.ts'
+
+/** All that is published for one state of a Service. */
+interface Plan {
+  readonly service: Service | undefined
+  readonly endpoints: JoinedEndpoints | undefined
+  readonly names: ReadonlyMap<string, { labels: readonly string[]; content: Content }>
+}
+
+const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map() }
+const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
+
+export class ServicePublisher {
+  private readonly writer: NameWriter
+  private readonly options: RecordOptions
+
+  constructor(writer: NameWriter, options: RecordOptions) {
+    this.writer = writer
+    this.options = options
+  }
+
+  publish({ before, after }: ServiceChange): void {
+    const old = this.plan(before)
+    const now = this.plan(after)
+    this.putEndpoints(old, now)
+    this.changePtrs(old, now, 'add')
+    for (const { labels, content } of now.names.values()) this.put(labels, content)
+    for (const [key, { labels }] of old.names) if (!now.names.has(key)) this.remove(labels)
+    this.changePtrs(now, old, 'remove')
+    this.removeEndpoints(old, now)
+  }
+
+  private plan(view: ServiceView | undefined): Plan {
+    if (view === undefined) return NOTHING
+    const { service } = view
+    const { noEndpoints, endpointPodNames, ignoreEmptyService } = this.options
+    const looked = noEndpoints || service.kind === 'externalName' ? undefined : joinEndpoints(view, endpointPodNames)
+    if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
+    const names = new Map(serviceNames(service, looked).map(name => [name.labels.join('/'), name]))
+    return { service, endpoints: looked, names }
+  }
+
+  private putEndpoints(old: Plan, now: Plan): void {
+    if (now.service === undefined) return
+    const known = endpointsOf(old)
+    for (const [label, endpoint] of endpointsOf(now)) {
+      const before = known.get(label)
+      if (before !== undefined && isSame(before, endpoint)) continue
+      for (const branch of branchesOf(now.service))
+        this.put(endpointLabels(label, now.service, branch), endpointContent(endpoint))
+    }
+  }
+
+  private removeEndpoints(old: Plan, now: Plan): void {
+    if (old.service === undefined) return
+    const kept = endpointsOf(now)
+    for (const label of endpointsOf(old).keys()) {
+      if (kept.has(label)) continue
+      for (const branch of branchesOf(old.service)) this.remove(endpointLabels(label, old.service, branch))
+    }
+  }
+
+  /** Adds or removes the PTRs that `plan` has and `other` has not. K8s DNS spec §2.3.3 and §2.4.3. */
+  private changePtrs(other: Plan, plan: Plan, change: 'add' | 'remove'): void {
+    const { service } = plan
+    if (service === undefined) return
+    const zone = this.options.zones[0]!
+    for (const address of plan.names.size > 0 ? service.clusterIPs : []) {
+      if (other.names.size > 0 && other.service!.clusterIPs.includes(address)) continue
+      const target = prependLabels(base(service, 'svc'), zone)
+      const owner = address.includes(':')
+        ? reverseNameOfIPv6(parseIPv6(address))
+        : reverseNameOfIPv4(parseIPv4(address))
+      this.changePtr(owner, target, change)
+    }
+    const others = endpointsOf(other)
+    for (const [label, endpoint] of endpointsOf(plan)) {
+      const same = others.get(label)
+      if (same !== undefined && isSame(same, endpoint)) continue
+      const target = prependLabels(endpointLabels(label, service, 'svc'), zone)
+      for (const address of endpoint.v4) {
+        if (same?.v4.includes(address) !== true) this.changePtr(reverseNameOfIPv4(address), target, change)
+      }
+      for (const address of addressesV6(endpoint)) {
+        const stays = same !== undefined && addressesV6(same).some(one => Buffer.compare(one, address) === 0)
+        if (!stays) this.changePtr(reverseNameOfIPv6(address), target, change)
+      }
+    }
+  }
+
+  private changePtr(owner: WireName, target: WireName | undefined, change: 'add' | 'remove'): void {
+    if (target === undefined) return
+    if (change === 'add') this.writer.addRecord(owner, TYPE_PTR, this.options.ttl, target)
+    else this.writer.removeRecord(owner, TYPE_PTR, target)
+  }
+
+  private put(labels: readonly string[], content: Content): void {
+    for (const zone of this.options.zones) {
+      const owner = prependLabels(labels, zone)
+      if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...content })
+    }
+  }
+
+  private remove(labels: readonly string[]): void {
+    for (const zone of this.options.zones) {
+      const owner = prependLabels(labels, zone)
+      if (owner !== undefined) this.writer.remove(owner)
+    }
+  }
+}
+
+function endpointsOf(plan: Plan): ReadonlyMap<string, EndpointName> {
+  return plan.endpoints?.byLabel ?? NO_ENDPOINTS
+}
+
+function endpointLabels(label: string, service: Service, branch: Branch): string[] {
+  return [label, ...base(service, branch)]
+}
+
+function addressesV6(endpoint: EndpointName): Uint8Array[] {
+  return Array.from({ length: endpoint.v6.length >>> 4 }, (_, i) => endpoint.v6.subarray(16 * i, 16 * i + 16))
+}
+
+function isSame(a: EndpointName, b: EndpointName): boolean {
+  return isEqual(a.v4, b.v4) && isEqual(a.v6, b.v6) && isEqual(a.ports, b.ports)
+}
+
+function isEqual(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,132 @@
+/**
+ * The Kubernetes DNS rules: a Service and its joined endpoints → the names it has and what is at each.
+ * Layer: records; pure. K8s DNS spec 1.1.0 §2.3 (ClusterIP), §2.4 (headless), §2.5 (ExternalName), and beyond it: SRV at
+ * the Service's own name and endpoint names of ClusterIP Services (as CoreDNS has), zonal names, and
+ * `<svc>.<ns>.direct.<zone>`, which has the ready endpoints of any Service.
+ *
+ * Names are given as the labels before the zone; `records/publisher.ts` puts them into every zone, in a safe order.
+ */
+
+import { isIP } from 'node:net'
+import type { Service } from '../cluster/objects.ts'
+import { parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { TYPE_CNAME } from '../wire/constants.ts'
+import { parseName, prependLabels } from '../wire/name.ts'
+import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
+import type { EndpointName, JoinedEndpoints } from './join.ts'
+
+export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
+
+/** A name of the Service itself, not of one of its endpoints. */
+export interface ServiceName {
+  readonly labels: readonly string[]
+  readonly content: Content
+}
+
+const NO_V6 = new Uint8Array(0)
+
+/** The label that stands for the kind of name, before the zone. */
+export type Branch = 'svc' | 'direct'
+
+/** Where the endpoints' own names are, for this Service. */
+export function branchesOf(service: Service): readonly Branch[] {
+  return service.kind === 'externalName' ? [] : ['svc', 'direct']
+}
+
+/** @param endpoints the Service's ready endpoints; undefined when they are not looked at (`records.noEndpoints`) */
+export function serviceNames(service: Service, endpoints: JoinedEndpoints | undefined): ServiceName[] {
+  if (service.kind === 'externalName') return externalName(service)
+  const names: ServiceName[] = []
+  if (service.kind === 'clusterIP') names.push(...clusterIPNames(service))
+  if (endpoints === undefined || endpoints.byLabel.size === 0) return names
+  // K8s DNS spec §2.4.1: without ready endpoints a headless Service has no name
+  if (service.kind === 'headless') {
+    names.push(...endpointSetNames(service, endpoints, 'svc'))
+    names.push({ labels: ['_zone', ...base(service, 'svc')], content: { zones: zoneGroups(endpoints) } })
+  }
+  names.push(...endpointSetNames(service, endpoints, 'direct'))
+  return names
+}
+
+/** What is at `<label>.<svc>.<ns>.svc`: K8s DNS spec §2.4.1; its SRV has the name itself as target. */
+export function endpointContent(endpoint: EndpointName): Content {
+  const targets = endpoint.ports.map(port => ({ port, label: '', v4: [], v6: NO_V6 }))
+  return { a: endpoint.v4, aaaa: endpoint.v6, srv: srvSet(0, targets) }
+}
+
+export function base(service: Service, branch: Branch): string[] {
+  return [service.name, service.namespace, branch]
+}
+
+/** K8s DNS spec §2.5: a CNAME. An externalName that is an address, or no name at all, gives no record. */
+function externalName(service: Service): ServiceName[] {
+  const target = isIP(service.externalName) === 0 ? parseName(service.externalName) : undefined
+  if (target === undefined || target.length === 1) return []
+  return [{ labels: base(service, 'svc'), content: { raw: [{ type: TYPE_CNAME, rdata: [target] }] } }]
+}
+
+/** K8s DNS spec §2.3.1 and §2.3.2: the virtual addresses; the Service itself is the target of its SRVs. */
+function clusterIPNames(service: Service): ServiceName[] {
+  const v4 = service.clusterIPs.filter(ip => !ip.includes(':')).map(parseIPv4)
+  const v6 = Buffer.concat(service.clusterIPs.filter(ip => ip.includes(':')).map(parseIPv6))
+  const labels = base(service, 'svc')
+  const numbers = [...new Set(service.ports.map(({ port }) => port))]
+  const own = numbers.map((port, i) => (i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_V6 }))
+  const names: ServiceName[] = [{ labels, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
+  for (const { name, protocol, port } of service.ports) {
+    if (name === '') continue
+    const prefix = portLabels(name, protocol)
+    const srv = srvSet(octetsOf(prefix), [{ port, label: '', v4, v6 }])
+    names.push({ labels: [...prefix, ...labels], content: { srv } })
+  }
+  return names
+}
+
+/** K8s DNS spec §2.4.1 and §2.4.2: one address per ready endpoint, one SRV per endpoint and named port. */
+function endpointSetNames(service: Service, endpoints: JoinedEndpoints, branch: Branch): ServiceName[] {
+  const labels = base(service, branch)
+  const all: SrvTarget[] = []
+  for (const { label, v4, v6, ports } of endpoints.byLabel.values()) {
+    // A target's addresses go once into the additional section.
+    for (const [i, port] of ports.entries())
+      all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
+  }
+  const names: ServiceName[] = [{ labels, content: { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, all) } }]
+  for (const { name, protocol, targets } of endpoints.ports) {
+    const prefix = portLabels(name, protocol)
+    const listed = targets.map(({ endpoint, port }) => ({
+      port,
+      label: endpoint.label,
+      v4: endpoint.v4,
+      v6: endpoint.v6,
+    }))
+    names.push({ labels: [...prefix, ...labels], content: { srv: srvSet(octetsOf(prefix), listed) } })
+  }
+  return names
+}
+
+function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {
+  const groups: ZoneGroup[] = []
+  for (const zone of [...endpoints.byZone.keys()].sort()) {
+    const name = prependLabels(zone === '' ? [] : zone.split('.'), ROOT) ?? ROOT
+    groups.push({ labels: name.subarray(0, name.length - 1), ...endpoints.byZone.get(zone)! })
+  }
+  return groups
+}
+
+const ROOT = new Uint8Array(1)
+
+/** RFC 2782: all of equal priority; equal weights that add up to about 100 and are never 0. */
+function srvSet(suffixStart: number, targets: readonly SrvTarget[]): SrvSet {
+  return { suffixStart, weight: Math.max(1, Math.floor(100 / targets.length)), targets }
+}
+
+/** RFC 2782: `_Service._Proto`. */
+function portLabels(name: string, protocol: string): [string, string] {
+  return [`_${name}`, `_${protocol}`]
+}
+
+/** Octets that labels take on the wire. */
+function octetsOf(labels: readonly string[]): number {
+  return (prependLabels(labels, ROOT)?.length ?? 1) - 1
+}

@@ -1,0 +1,77 @@
+/**
+ * The names that do not depend on any Service: zone apexes, `ns.dns`, `dns-version`, and where pod names hang.
+ * Layer: records. K8s DNS spec 1.1.0 §2.2 (dns-version); SOA and NS as CoreDNS has them.
+ */
+
+import type { Changes } from '../cluster/state.ts'
+import { parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { TYPE_NS, TYPE_TXT } from '../wire/constants.ts'
+import { prependLabels, type WireName } from '../wire/name.ts'
+import {
+  NAME_PERMANENT,
+  NAME_PODS,
+  NAME_PODS_ANY_NAMESPACE,
+  type NameWriter,
+  type OwnerRecords,
+} from '../wire/owner-records.ts'
+import { dashedAddress } from './join.ts'
+import type { RecordOptions } from './options.ts'
+
+export const SCHEMA_VERSION = '1.1.0'
+/** The schema changes with the software, not with the cluster. */
+const SCHEMA_TTL = 28_800
+
+/** The apexes, zones above other zones first. Their NS is `ns.dns.<zone>`. */
+export function zoneApexes({ zones, reverseZones, ttl }: RecordOptions): OwnerRecords[] {
+  return [...zones, ...reverseZones]
+    .sort((a, b) => a.length - b.length)
+    .map(owner => ({ owner, ttl, raw: [{ type: TYPE_NS, rdata: [prependLabels(['ns', 'dns'], owner)!] }] }))
+}
+
+/** What stands in the zones from the start, below their apexes. */
+export function putZoneNames(writer: NameWriter, options: RecordOptions): void {
+  const { zones, reverseZones, ttl, pods, namespacesAreChosen, ownV4, ownV6 } = options
+  for (const zone of [...zones, ...reverseZones]) {
+    writer.put({ owner: prependLabels(['ns', 'dns'], zone)!, ttl, a: ownV4, aaaa: ownV6 })
+  }
+  for (const zone of zones) {
+    const version = Buffer.from(` ${SCHEMA_VERSION}`)
+    version[0] = SCHEMA_VERSION.length
+    const raw = [{ type: TYPE_TXT, rdata: [version] }]
+    writer.put({ owner: prependLabels(['dns-version'], zone)!, ttl: SCHEMA_TTL, raw })
+    writer.put({ owner: prependLabels(['svc'], zone)!, ttl, flags: NAME_PERMANENT })
+    writer.put({ owner: prependLabels(['direct'], zone)!, ttl, flags: NAME_PERMANENT })
+    const anyNamespace = pods === 'insecure' && !namespacesAreChosen ? NAME_PODS_ANY_NAMESPACE : 0
+    writer.put({ owner: prependLabels(['pod'], zone)!, ttl, flags: NAME_PERMANENT | anyNamespace })
+  }
+}
+
+/** `records.pods: insecure` where namespaces are chosen: any address has a name below a chosen namespace. */
+export function putPodNamespace(
+  writer: NameWriter,
+  { zones, ttl }: RecordOptions,
+  namespace: string,
+  exists: boolean,
+): void {
+  for (const owner of inZones([namespace, 'pod'], zones)) {
+    if (exists) writer.put({ owner, ttl, flags: NAME_PODS })
+    else writer.remove(owner)
+  }
+}
+
+/** `records.pods: verified`: a name for each address that a Pod of the namespace has. */
+export function putPodAddresses(writer: NameWriter, { zones, ttl }: RecordOptions, changes: Changes): void {
+  for (const { namespace, address, exists } of changes.podAddresses) {
+    const isV6 = address.includes(':')
+    const octets = isV6 ? parseIPv6(address) : parseIPv4(address)
+    for (const owner of inZones([dashedAddress(octets, address), namespace, 'pod'], zones)) {
+      if (!exists) writer.remove(owner)
+      else if (typeof octets === 'number') writer.put({ owner, ttl, a: [octets] })
+      else writer.put({ owner, ttl, aaaa: octets })
+    }
+  }
+}
+
+function inZones(labels: readonly string[], zones: readonly WireName[]): WireName[] {
+  return zones.map(zone => prependLabels(labels, zone)).filter(owner => owner !== undefined)
+}

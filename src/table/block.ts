@@ -1,0 +1,184 @@
+/**
+ * OwnerRecords → the words of a name block (layout.ts draws it), and back for the sets that several objects share.
+ * Layer: table. Runs when the cluster changes, never for a query.
+ */
+
+import { TYPE_CNAME } from '../wire/constants.ts'
+import { hashName } from '../wire/hash.ts'
+import { encodeLabel } from '../wire/name.ts'
+import type { OwnerRecords, RawSet, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
+import {
+  BLOCK_COUNTS,
+  BLOCK_HASH,
+  BLOCK_META,
+  BLOCK_NAME,
+  BLOCK_TTL,
+  HAS_CNAME,
+  HAS_RAW,
+  HAS_SRV,
+  HAS_ZONES,
+  MAX_COUNT,
+  META_FLAGS_SHIFT,
+} from './layout.ts'
+
+/** Room for one block, kept between blocks. Word 0 is left to the allocator. */
+export class BlockDraft {
+  words = new Int32Array(1024)
+  octets = new Uint8Array(this.words.buffer)
+  /** Words of the block in the draft. */
+  length = 0
+
+  /** Writes `records` as a block of zone 0 with no children. Counts over 65,535 are cut to it. */
+  encode(records: OwnerRecords, seed: number): void {
+    const { owner, a = [], aaaa } = records
+    const a4 = Math.min(a.length, MAX_COUNT)
+    const a6 = Math.min((aaaa?.length ?? 0) >>> 4, MAX_COUNT)
+    this.length = BLOCK_NAME
+    this.reserve(((owner.length + 3) >>> 2) + a4 + 4 * a6)
+    let flags = records.flags ?? 0
+    this.words[BLOCK_HASH] = hashName(owner, 0, seed)
+    this.words[BLOCK_COUNTS] = a4 | (a6 << 16)
+    this.words[BLOCK_TTL] = records.ttl
+    this.putOctets(owner)
+    for (let i = 0; i < a4; i++) this.words[this.length++] = a[i]!
+    if (aaaa !== undefined) this.putV6(aaaa, a6)
+    if (records.srv !== undefined && records.srv.targets.length > 0) {
+      flags |= HAS_SRV
+      this.putSrv(records.srv)
+    }
+    if (records.raw !== undefined && records.raw.length > 0) {
+      flags |= HAS_RAW
+      if (records.raw[0]!.type === TYPE_CNAME) flags |= HAS_CNAME
+      this.putRaw(records.raw)
+    }
+    if (records.zones !== undefined && records.zones.length > 0) {
+      flags |= HAS_ZONES
+      this.putZones(records.zones)
+    }
+    this.words[BLOCK_META] = owner.length | (flags << META_FLAGS_SHIFT)
+  }
+
+  private putSrv(set: SrvSet): void {
+    const count = Math.min(set.targets.length, MAX_COUNT)
+    this.reserve(2 + count)
+    const start = this.length
+    this.words[start] = count | (set.weight << 16)
+    this.length += 2 + count
+    for (let i = 0; i < count; i++) {
+      this.words[start + 2 + i] = this.length - start
+      this.putTarget(set.targets[i]!)
+    }
+    this.words[start + 1] = set.suffixStart | ((this.length - start) << 8)
+  }
+
+  private putTarget(target: SrvTarget): void {
+    const n4 = Math.min(target.v4.length, 255)
+    const n6 = Math.min(target.v6.length >>> 4, 255)
+    this.reserve(1 + n4 + 4 * n6)
+    this.words[this.length++] = target.port | (n4 << 16) | (n6 << 24)
+    for (let i = 0; i < n4; i++) this.words[this.length++] = target.v4[i]!
+    this.putV6(target.v6, n6)
+    const label = target.label === '' ? new Uint8Array(0) : encodeLabel(target.label)!
+    const octets = new Uint8Array(1 + label.length)
+    octets[0] = label.length
+    octets.set(label, 1)
+    this.putOctets(octets)
+  }
+
+  private putRaw(sets: readonly RawSet[]): void {
+    this.reserve(2)
+    const start = this.length
+    this.words[start] = sets.length
+    this.length += 2
+    for (const set of sets) {
+      this.reserve(2)
+      const head = this.length
+      this.words[head] = set.type | (set.rdata.length << 16)
+      this.length += 2
+      const octets = new Uint8Array(set.rdata.reduce((sum, rdata) => sum + 2 + rdata.length, 0))
+      let at = 0
+      for (const rdata of set.rdata) {
+        octets[at++] = rdata.length >>> 8
+        octets[at++] = rdata.length & 255
+        octets.set(rdata, at)
+        at += rdata.length
+      }
+      this.putOctets(octets)
+      this.words[head + 1] = this.length - head
+    }
+    this.words[start + 1] = this.length - start
+  }
+
+  private putZones(groups: readonly ZoneGroup[]): void {
+    this.reserve(3)
+    const start = this.length
+    this.length += 3
+    let all4 = 0
+    let all6 = 0
+    for (const group of groups) {
+      const n6 = group.v6.length >>> 4
+      this.reserve(4)
+      this.words[this.length++] = all4
+      this.words[this.length++] = group.v4.length
+      this.words[this.length++] = all6
+      this.words[this.length++] = n6
+      all4 += group.v4.length
+      all6 += n6
+      const labels = new Uint8Array(1 + group.labels.length)
+      labels[0] = group.labels.length
+      labels.set(group.labels, 1)
+      this.putOctets(labels)
+    }
+    this.words[start] = groups.length | ((this.length - start) << 16)
+    this.words[start + 1] = all4
+    this.words[start + 2] = all6
+    this.reserve(all4 + 4 * all6)
+    for (const group of groups) for (const address of group.v4) this.words[this.length++] = address
+    for (const group of groups) this.putV6(group.v6, group.v6.length >>> 4)
+  }
+
+  /** Octets padded with zeros to a word. */
+  private putOctets(octets: Uint8Array): void {
+    const words = (octets.length + 3) >>> 2
+    this.reserve(words)
+    if (words > 0) this.words[this.length + words - 1] = 0
+    this.octets.set(octets, this.length * 4)
+    this.length += words
+  }
+
+  private putV6(octets: Uint8Array, count: number): void {
+    for (let i = 0; i < 4 * count; i++) {
+      this.words[this.length++] =
+        (octets[4 * i]! << 24) | (octets[4 * i + 1]! << 16) | (octets[4 * i + 2]! << 8) | octets[4 * i + 3]!
+    }
+  }
+
+  private reserve(words: number): void {
+    const needed = this.length + words + 1
+    if (needed <= this.words.length) return
+    const larger = new Int32Array(Math.max(needed, this.words.length * 2))
+    larger.set(this.words)
+    this.words = larger
+    this.octets = new Uint8Array(larger.buffer)
+  }
+}
+
+/** The raw sets of a published block, copied out. */
+export function decodeRawSets(words: Int32Array, octets: Uint8Array, at: number): RawSet[] {
+  const sets: RawSet[] = []
+  const count = words[at]!
+  let head = at + 2
+  for (let i = 0; i < count; i++) {
+    const records = words[head]! >>> 16
+    const rdata: Uint8Array[] = []
+    let octet = (head + 2) * 4
+    for (let record = 0; record < records; record++) {
+      const length = (octets[octet]! << 8) | octets[octet + 1]!
+      rdata.push(octets.slice(octet + 2, octet + 2 + length))
+      octet += 2 + length
+    }
+    sets.push({ type: words[head]! & 0xffff, rdata })
+    head += words[head + 1]!
+  }
+  return sets
+}

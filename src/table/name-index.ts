@@ -1,0 +1,122 @@
+/**
+ * The writer's half of the hash index: open addressing with linear probing over one-word slots (layout.ts).
+ * Layer: table. Readers probe it at any moment: each change is one store, and after every store the index is right.
+ *
+ *   insert    store into the first TOMBSTONE or EMPTY slot of the probe chain
+ *   replace   store the new block over the old one
+ *   remove    store TOMBSTONE; or EMPTY when the next slot is EMPTY, and then also over the TOMBSTONEs right before:
+ *             no probe chain can pass a slot whose successor is EMPTY
+ *   grow      fill a new index beside the old one, publish it by one store, retire the old one
+ */
+
+import type { Allocator } from './allocator.ts'
+import type { Limbo } from './epochs.ts'
+import {
+  BLOCK_HASH,
+  CONTROL_INDEX,
+  GRANULE_WORDS,
+  INDEX_MASK,
+  INDEX_SLOTS,
+  SLOT_EMPTY,
+  SLOT_GRANULE_MASK,
+  SLOT_TOMBSTONE,
+  slotTag,
+} from './layout.ts'
+import type { Views } from './memory.ts'
+
+const INITIAL_SLOTS = 1024
+/** Share of slots that may be other than EMPTY before the index grows, in sixteenths. */
+const MAX_LOAD = 11
+
+export class NameIndex {
+  private readonly views: Views
+  private readonly allocator: Allocator
+  private readonly limbo: Limbo
+  /** Slots that hold a block, and slots that are not EMPTY. */
+  names = 0
+  private occupied = 0
+  /** Slots of the index in use. */
+  slots = 0
+
+  constructor(views: Views, allocator: Allocator, limbo: Limbo) {
+    this.views = views
+    this.allocator = allocator
+    this.limbo = limbo
+    this.rebuild(INITIAL_SLOTS)
+  }
+
+  /** @returns false when there is no memory for a larger index; nothing has changed then */
+  insert(block: number): boolean {
+    if ((this.occupied + 1) * 16 > this.slots * MAX_LOAD) {
+      const wanted = (this.names + 1) * 16 > this.slots * (MAX_LOAD >>> 1) ? this.slots * 2 : this.slots
+      if (!this.rebuild(wanted) && this.occupied + 1 >= this.slots) return false
+    }
+    const words = this.views.words
+    const slots = words[CONTROL_INDEX]! + INDEX_SLOTS
+    let at = words[block + BLOCK_HASH]! & (this.slots - 1)
+    while (words[slots + at] !== SLOT_EMPTY && words[slots + at] !== SLOT_TOMBSTONE) at = (at + 1) & (this.slots - 1)
+    if (words[slots + at] === SLOT_EMPTY) this.occupied++
+    this.names++
+    Atomics.store(words, slots + at, slotOf(block, words[block + BLOCK_HASH]!))
+    return true
+  }
+
+  /** Both blocks have the same owner name. */
+  replace(old: number, block: number): void {
+    const words = this.views.words
+    Atomics.store(words, this.slotAt(old), slotOf(block, words[block + BLOCK_HASH]!))
+  }
+
+  remove(block: number): void {
+    const words = this.views.words
+    const slots = words[CONTROL_INDEX]! + INDEX_SLOTS
+    const mask = this.slots - 1
+    let at = this.slotAt(block) - slots
+    this.names--
+    if (words[slots + ((at + 1) & mask)] !== SLOT_EMPTY) {
+      Atomics.store(words, slots + at, SLOT_TOMBSTONE)
+      return
+    }
+    do {
+      Atomics.store(words, slots + at, SLOT_EMPTY)
+      this.occupied--
+      at = (at - 1) & mask
+    } while (words[slots + at] === SLOT_TOMBSTONE)
+  }
+
+  /** Word offset of the slot that holds `block`. */
+  private slotAt(block: number): number {
+    const words = this.views.words
+    const slots = words[CONTROL_INDEX]! + INDEX_SLOTS
+    const slot = slotOf(block, words[block + BLOCK_HASH]!)
+    let at = words[block + BLOCK_HASH]! & (this.slots - 1)
+    while (words[slots + at] !== slot) at = (at + 1) & (this.slots - 1)
+    return slots + at
+  }
+
+  private rebuild(slotCount: number): boolean {
+    const index = this.allocator.allocate(INDEX_SLOTS + slotCount)
+    if (index === 0) return false
+    const words = this.views.words
+    const mask = slotCount - 1
+    words[index + INDEX_MASK] = mask
+    words.fill(SLOT_EMPTY, index + INDEX_SLOTS, index + INDEX_SLOTS + slotCount)
+    const old = words[CONTROL_INDEX]!
+    for (let i = 0; i < this.slots; i++) {
+      const slot = words[old + INDEX_SLOTS + i]!
+      if (slot === SLOT_EMPTY || slot === SLOT_TOMBSTONE) continue
+      let at = words[(slot & SLOT_GRANULE_MASK) * GRANULE_WORDS + BLOCK_HASH]! & mask
+      while (words[index + INDEX_SLOTS + at] !== SLOT_EMPTY) at = (at + 1) & mask
+      words[index + INDEX_SLOTS + at] = slot
+    }
+    this.slots = slotCount
+    this.occupied = this.names
+    Atomics.store(words, CONTROL_INDEX, index)
+    if (old !== 0) this.limbo.retire(old)
+    return true
+  }
+}
+
+function slotOf(block: number, hash: number): number {
+  return slotTag(hash) | (block / GRANULE_WORDS)
+}

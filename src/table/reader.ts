@@ -1,0 +1,106 @@
+/**
+ * The table as a data-plane thread sees it: look-ups, without locks, without allocation. Layer: table.
+ * Hot. Nothing is read from a slot twice in one answer: a block offset, once loaded, stands for what was published then.
+ */
+
+import { goOffline, goOnline, readerWord } from './epochs.ts'
+import {
+  BLOCK_HASH,
+  BLOCK_META,
+  BLOCK_NAME,
+  CONTROL_INDEX,
+  CONTROL_SEED,
+  CONTROL_STATE,
+  CONTROL_ZONES,
+  GRANULE_WORDS,
+  INDEX_MASK,
+  INDEX_SLOTS,
+  SLOT_EMPTY,
+  SLOT_GRANULE_MASK,
+  SLOT_TOMBSTONE,
+  slotTag,
+} from './layout.ts'
+import { type SharedMemory, Views } from './memory.ts'
+
+export class TableReader {
+  private readonly views: Views
+  private readonly myWord: number
+  private index = 0
+  /** The memory as words and as octets; renewed when an offset lies beyond them. */
+  words: Int32Array
+  octets: Uint8Array
+  /** STATE_… bits as of `begin`. */
+  state = 0
+
+  /** @param reader row of this reader, 0..MAX_READERS−1; no two live readers share one */
+  constructor(memory: SharedMemory, reader: number) {
+    this.views = new Views(memory)
+    this.words = this.views.words
+    this.octets = this.views.octets
+    this.myWord = readerWord(reader)
+  }
+
+  /** The seed of the table's hash. */
+  get seed(): number {
+    return this.words[CONTROL_SEED]!
+  }
+
+  /** Starts a batch: until `end`, blocks that are found stay as they are. */
+  begin(): void {
+    goOnline(this.words, this.myWord)
+    this.index = Atomics.load(this.words, CONTROL_INDEX)
+    this.state = Atomics.load(this.words, CONTROL_STATE)
+    if (this.index >= this.words.length) this.renew()
+  }
+
+  end(): void {
+    goOffline(this.words, this.myWord)
+  }
+
+  /**
+   * @param hash   of the name (wire/hash.ts)
+   * @param name   lower-cased wire form; `words` is the same memory
+   * @param offset where the name starts in `name`: 0 for a whole QNAME, which is then padded with zeros to a word and
+   *               compared by words; else that of a suffix
+   * @param octets of the name, root label included
+   * @returns word offset of the name's block, or 0: the name does not exist
+   */
+  find(hash: number, name: Uint8Array, words: Int32Array, offset: number, octets: number): number {
+    const slots = this.index + INDEX_SLOTS
+    let memory = this.words
+    const mask = memory[this.index + INDEX_MASK]!
+    const tag = slotTag(hash)
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const slot = Atomics.load(memory, slots + at)
+      if (slot === SLOT_EMPTY) return 0
+      if ((slot & ~SLOT_GRANULE_MASK) !== tag || slot === SLOT_TOMBSTONE) continue
+      const block = (slot & SLOT_GRANULE_MASK) * GRANULE_WORDS
+      if (block >= memory.length) {
+        this.renew()
+        memory = this.words
+      }
+      if (memory[block + BLOCK_HASH] !== hash || (memory[block + BLOCK_META]! & 0xff) !== octets) continue
+      let i = 0
+      if (offset === 0) {
+        while (i < octets && memory[block + BLOCK_NAME + (i >>> 2)] === words[i >>> 2]) i += 4
+      } else {
+        const stored = (block + BLOCK_NAME) * 4
+        while (i < octets && this.octets[stored + i] === name[offset + i]) i++
+      }
+      if (i >= octets) return block
+    }
+  }
+
+  /** @returns word offset of the SOA block of a zone */
+  soaOf(zone: number): number {
+    const block = Atomics.load(this.words, CONTROL_ZONES + zone)
+    if (block >= this.words.length) this.renew()
+    return block
+  }
+
+  private renew(): void {
+    this.views.renew()
+    this.words = this.views.words
+    this.octets = this.views.octets
+  }
+}

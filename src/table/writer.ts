@@ -1,0 +1,298 @@
+/**
+ * The table's one writer: turns OwnerRecords into published blocks and keeps the tree of names whole.
+ * Layer: table. Main thread only.
+ *
+ * Names above a name exist (RFC 8020, RFC 4592 §2.2.2): the writer makes the empty non-terminals, counts the names
+ * directly below each name, and takes an empty non-terminal away with the last of them. A name is published after the
+ * names above it and removed before them.
+ */
+
+import { hashName } from '../wire/hash.ts'
+import { parentOf, type WireName } from '../wire/name.ts'
+import { NAME_APEX, NAME_PERMANENT, type NameWriter, type OwnerRecords, type RawSet } from '../wire/owner-records.ts'
+import { Allocator } from './allocator.ts'
+import { BlockDraft, decodeRawSets } from './block.ts'
+import { Limbo } from './epochs.ts'
+import {
+  BLOCK_CHILDREN,
+  BLOCK_COUNTS,
+  BLOCK_META,
+  BLOCK_NAME,
+  CONTROL_SEED,
+  CONTROL_STATE,
+  CONTROL_ZONES,
+  HAS_RAW,
+  MAX_ZONES,
+  META_FLAGS_SHIFT,
+  META_ZONE_SHIFT,
+  SOA_MINIMUM,
+  SOA_NAME_OCTETS,
+  SOA_SERIAL,
+  SOA_WORDS,
+  STATE_SYNCED,
+} from './layout.ts'
+import { type SharedMemory, Views } from './memory.ts'
+import { NameIndex } from './name-index.ts'
+import { TableReader } from './reader.ts'
+import { flagsOf, nameOctets, startRaw, zoneOf } from './sections.ts'
+
+/** RFC 1035 §3.3.13, in seconds. */
+export interface SoaTimers {
+  readonly refresh: number
+  readonly retry: number
+  readonly expire: number
+  /** TTL of negative answers, RFC 2308 §4. */
+  readonly minimum: number
+}
+
+/** The memory is at its maximum: the change was not made, what was served is served. */
+export class TableFullError extends Error {
+  readonly code = 'ERR_TABLE_FULL'
+  constructor() {
+    super(
+      'the answer table has reached its 1 GiB: serve fewer namespaces (source.kubernetes.namespaces) or fewer zones',
+    )
+  }
+}
+
+export interface TableStats {
+  /** Names, empty non-terminals included. */
+  readonly names: number
+  /** Octets of the shared memory, and of the blocks in use in it. */
+  readonly memoryOctets: number
+  readonly usedOctets: number
+  /** Blocks that wait for a reader. */
+  readonly retired: number
+}
+
+export class TableWriter implements NameWriter {
+  private readonly views: Views
+  private readonly allocator: Allocator
+  private readonly limbo: Limbo
+  private readonly index: NameIndex
+  private readonly reader: TableReader
+  private readonly draft = new BlockDraft()
+  private readonly key = new Int32Array(64)
+  private readonly keyOctets = new Uint8Array(this.key.buffer)
+  private readonly seed: number
+  private zones = 0
+  private readonly timers: SoaTimers[] = []
+  /** Names published, replaced or removed so far. */
+  changes = 0
+
+  /**
+   * @param reader the row of the writer's own reader
+   * @param seed   32 random bits
+   */
+  constructor(memory: SharedMemory, reader: number, seed: number) {
+    this.views = new Views(memory)
+    this.views.words[CONTROL_SEED] = seed
+    this.seed = this.views.words[CONTROL_SEED]!
+    this.allocator = new Allocator(this.views)
+    this.limbo = new Limbo(
+      () => this.views.words,
+      block => this.allocator.free(block),
+    )
+    this.index = new NameIndex(this.views, this.allocator, this.limbo)
+    this.reader = new TableReader(memory, reader)
+  }
+
+  /** Adds an authoritative zone. Zones above others come first. */
+  addZone(apex: OwnerRecords, timers: SoaTimers, serial: number): void {
+    if (this.zones === MAX_ZONES) throw new Error(`more than ${MAX_ZONES} zones`)
+    this.timers.push(timers)
+    this.publishSoa(this.zones++, apex.owner.length, serial)
+    this.put({ ...apex, flags: (apex.flags ?? 0) | NAME_APEX | NAME_PERMANENT })
+  }
+
+  /** RFC 1035 §3.3.13: the serial of every zone moves on. */
+  setSerial(serial: number): void {
+    for (let zone = 0; zone < this.zones; zone++) {
+      this.publishSoa(zone, this.views.words[this.views.words[CONTROL_ZONES + zone]! + SOA_NAME_OCTETS]!, serial)
+    }
+  }
+
+  setSynced(): void {
+    Atomics.or(this.views.words, CONTROL_STATE, STATE_SYNCED)
+  }
+
+  /** A name below none of the zones is passed over. */
+  put(records: OwnerRecords): void {
+    this.draft.encode(records, this.seed)
+    const old = this.find(records.owner)
+    if (old !== 0) {
+      if (!this.draftEquals(old)) this.replace(old)
+      return
+    }
+    const isApex = ((records.flags ?? 0) & NAME_APEX) !== 0
+    // Making the names above may grow the memory, never the draft.
+    const parent = records.owner.length === 1 ? 0 : this.ensure(parentOf(records.owner))
+    if (parent === 0 && !isApex) return
+    this.insert(isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
+  }
+
+  remove(owner: WireName): void {
+    const block = this.find(owner)
+    if (block === 0) return
+    const words = this.views.words
+    const flags = flagsOf(words, block) & (NAME_PERMANENT | NAME_APEX)
+    if (flags !== 0 || words[block + BLOCK_CHILDREN]! > 0) {
+      this.put({ owner, ttl: 0, flags })
+      return
+    }
+    this.index.remove(block)
+    this.limbo.retire(block)
+    this.changes++
+    if (owner.length === 1) return
+    const parent = this.find(parentOf(owner))
+    if (parent === 0) return
+    words[parent + BLOCK_CHILDREN]!--
+    const isEmptyNonTerminal =
+      words[parent + BLOCK_META]! >>> META_FLAGS_SHIFT === 0 && words[parent + BLOCK_COUNTS] === 0
+    if (isEmptyNonTerminal && words[parent + BLOCK_CHILDREN] === 0) this.remove(parentOf(owner))
+  }
+
+  addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void {
+    const sets = this.rawSetsAt(owner)
+    const known = sets.find(set => set.type === type)?.rdata ?? []
+    if (known.some(other => equalOctets(other, rdata))) return
+    this.putSets(owner, ttl, sets, type, [...known, rdata])
+  }
+
+  removeRecord(owner: WireName, type: number, rdata: Uint8Array): void {
+    const sets = this.rawSetsAt(owner)
+    const known = sets.find(set => set.type === type)?.rdata ?? []
+    const left = known.filter(other => !equalOctets(other, rdata))
+    if (left.length === known.length) return
+    const block = this.find(owner)
+    this.putSets(owner, this.views.words[block + 4]!, sets, type, left)
+  }
+
+  /** Ends a change: blocks that no reader holds are free again. */
+  commit(): void {
+    this.limbo.advance()
+  }
+
+  stats(): TableStats {
+    return {
+      names: this.index.names,
+      memoryOctets: this.views.limit * 4,
+      usedOctets: this.allocator.used * 4,
+      retired: this.limbo.size,
+    }
+  }
+
+  private rawSetsAt(owner: WireName): RawSet[] {
+    const block = this.find(owner)
+    const { words, octets } = this.views
+    if (block === 0 || (flagsOf(words, block) & HAS_RAW) === 0) return []
+    return decodeRawSets(words, octets, startRaw(words, block))
+  }
+
+  private putSets(owner: WireName, ttl: number, sets: RawSet[], type: number, rdata: Uint8Array[]): void {
+    const others = sets.filter(set => set.type !== type)
+    const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
+    if (raw.length === 0) this.remove(owner)
+    else this.put({ owner, ttl, raw })
+  }
+
+  /** The block of `name`, made as an empty non-terminal when it is not there; 0 when no zone is above it. */
+  private ensure(name: WireName): number {
+    const block = this.find(name)
+    if (block !== 0 || name.length === 1) return block
+    const parent = this.ensure(parentOf(name))
+    if (parent === 0) return 0
+    const kept = this.draft.words.slice(0, this.draft.length)
+    this.draft.encode({ owner: name, ttl: 0 }, this.seed)
+    const made = this.insert(zoneOf(this.views.words, parent), parent)
+    this.draft.words.set(kept)
+    this.draft.length = kept.length
+    return made
+  }
+
+  /** Publishes the draft as a new name below `parent` (0: the apex of an outermost zone). */
+  private insert(zone: number, parent: number): number {
+    const block = this.copyDraft(zone, 0)
+    if (!this.index.insert(block)) {
+      this.allocator.free(block)
+      throw new TableFullError()
+    }
+    if (parent !== 0) this.views.words[parent + BLOCK_CHILDREN]!++
+    this.changes++
+    return block
+  }
+
+  private replace(old: number): void {
+    const words = this.views.words
+    const block = this.copyDraft(zoneOf(words, old), words[old + BLOCK_CHILDREN]!)
+    this.index.replace(old, block)
+    this.limbo.retire(old)
+    this.changes++
+  }
+
+  private copyDraft(zone: number, children: number): number {
+    const { words: draft, length } = this.draft
+    let block = this.allocator.allocate(length)
+    if (block === 0) {
+      this.limbo.advance()
+      block = this.allocator.allocate(length)
+      if (block === 0) throw new TableFullError()
+    }
+    const words = this.views.words
+    for (let i = 1; i < length; i++) words[block + i] = draft[i]!
+    words[block + BLOCK_META]! |= zone << META_ZONE_SHIFT
+    words[block + BLOCK_CHILDREN] = children
+    return block
+  }
+
+  private draftEquals(block: number): boolean {
+    const words = this.views.words
+    const { words: draft, length } = this.draft
+    const meta = words[block + BLOCK_META]! & ~(0xff << META_ZONE_SHIFT)
+    if (meta !== draft[BLOCK_META]) return false
+    if (this.allocator.sizeOf(block) < length) return false
+    for (let i = BLOCK_COUNTS; i < length; i++) {
+      if (i !== BLOCK_CHILDREN && words[block + i] !== draft[i]) return false
+    }
+    return true
+  }
+
+  private publishSoa(zone: number, apexOctets: number, serial: number): void {
+    const block = this.allocator.allocate(SOA_WORDS)
+    if (block === 0) throw new TableFullError()
+    const words = this.views.words
+    const { refresh, retry, expire, minimum } = this.timers[zone]!
+    words[block + SOA_NAME_OCTETS] = apexOctets
+    words[block + SOA_SERIAL] = serial
+    words[block + SOA_SERIAL + 1] = refresh
+    words[block + SOA_SERIAL + 2] = retry
+    words[block + SOA_SERIAL + 3] = expire
+    words[block + SOA_MINIMUM] = minimum
+    const old = words[CONTROL_ZONES + zone]!
+    Atomics.store(words, CONTROL_ZONES + zone, block)
+    if (old !== 0) this.limbo.retire(old)
+  }
+
+  private find(name: WireName): number {
+    this.keyOctets.fill(0, name.length, (name.length + 3) & ~3)
+    this.keyOctets.set(name)
+    this.reader.begin()
+    const block = this.reader.find(hashName(name, 0, this.seed), this.keyOctets, this.key, 0, name.length)
+    this.reader.end()
+    return block
+  }
+}
+
+function equalOctets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i])
+}
+
+function compareOctets(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
+}
+
+/** For tests and tools: the owner name in a block. */
+export function ownerOf(words: Int32Array, octets: Uint8Array, block: number): Uint8Array {
+  const start = (block + BLOCK_NAME) * 4
+  return octets.slice(start, start + nameOctets(words, block))
+}

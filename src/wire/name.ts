@@ -1,0 +1,118 @@
+/**
+ * Names: wire form ↔ presentation format. Layer: wire. Not used on the hot path.
+ * RFC 1035 §3.1 (wire form), §5.1 (presentation format and its escapes), RFC 4343 (case), RFC 2181 §11 (any octet may
+ * stand in a label).
+ *
+ *   wire form     +----+-----------+----+--------+----+
+ *                 | 03 | 'w' 'e' 'b'| 02 | 'n' 's'| 00 |    each label behind its length, the root label last
+ *                 +----+-----------+----+--------+----+
+ */
+
+import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS } from './constants.ts'
+
+/** A name in wire form, lower-cased, root label included: 1..255 octets. */
+export type WireName = Uint8Array
+
+const encoder = new TextEncoder()
+
+/** The octets of one label, lower-cased (ASCII only, RFC 4343 §3), or undefined when it is empty or over 63 octets. */
+export function encodeLabel(label: string): Uint8Array | undefined {
+  const octets = encoder.encode(label)
+  if (octets.length === 0 || octets.length > MAX_LABEL_OCTETS) return undefined
+  for (let i = 0; i < octets.length; i++) octets[i] = lowerCase(octets[i]!)
+  return octets
+}
+
+/**
+ * Puts labels before a name. A dot inside a label stays inside it.
+ * @returns undefined when a label or the whole is too long (RFC 1035 §2.3.4), or a label is empty
+ */
+export function prependLabels(labels: readonly string[], suffix: WireName): WireName | undefined {
+  const encoded: Uint8Array[] = []
+  let length = suffix.length
+  for (const label of labels) {
+    const octets = encodeLabel(label)
+    if (octets === undefined) return undefined
+    encoded.push(octets)
+    length += 1 + octets.length
+  }
+  if (length > MAX_NAME_OCTETS) return undefined
+  const name = new Uint8Array(length)
+  let at = 0
+  for (const octets of encoded) {
+    name[at++] = octets.length
+    name.set(octets, at)
+    at += octets.length
+  }
+  name.set(suffix, at)
+  return name
+}
+
+/**
+ * Presentation format → wire form; `\.` and `\DDD` are understood, a final dot may be left out.
+ * @returns undefined for what is no name
+ */
+export function parseName(text: string): WireName | undefined {
+  const octets = encoder.encode(text)
+  const name: number[] = []
+  let lengthAt = 0
+  name.push(0)
+  for (let i = 0; i < octets.length; i++) {
+    let octet = octets[i]!
+    if (octet === 0x2e) {
+      if (octets.length === 1) return new Uint8Array(1)
+      if (name.length - lengthAt === 1) return undefined
+      name[lengthAt] = name.length - lengthAt - 1
+      lengthAt = name.length
+      name.push(0)
+      continue
+    }
+    if (octet === 0x5c) {
+      const digits = text.length >= i ? String.fromCharCode(...octets.subarray(i + 1, i + 4)) : ''
+      if (/^[0-9]{3}$/.test(digits)) {
+        if (Number(digits) > 255) return undefined
+        octet = Number(digits)
+        i += 3
+      } else if (i + 1 < octets.length) {
+        octet = octets[++i]!
+      } else return undefined
+    }
+    name.push(lowerCase(octet))
+    if (name.length - lengthAt - 1 > MAX_LABEL_OCTETS || name.length > MAX_NAME_OCTETS) return undefined
+  }
+  if (name.length - lengthAt > 1) {
+    name[lengthAt] = name.length - lengthAt - 1
+    name.push(0)
+  }
+  return name.length > MAX_NAME_OCTETS ? undefined : Uint8Array.from(name)
+}
+
+/**
+ * Wire form → presentation format with the final dot; octets that are not printable ASCII become `\DDD`.
+ * @param name   uncompressed
+ * @param offset where it starts
+ */
+export function formatName(name: Uint8Array, offset = 0): string {
+  let text = ''
+  for (let at = offset; name[at]! !== 0; at += 1 + name[at]!) {
+    for (let i = at + 1; i <= at + name[at]!; i++) text += formatOctet(name[i]!)
+    text += '.'
+  }
+  return text === '' ? '.' : text
+}
+
+/** The name without its first label; `name` must not be the root. */
+export function parentOf(name: WireName): WireName {
+  return name.subarray(1 + name[0]!)
+}
+
+/** RFC 4343 §3: only the octets of ASCII A..Z have a lower case. */
+export function lowerCase(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet
+}
+
+function formatOctet(octet: number): string {
+  if (octet <= 0x20 || octet >= 0x7f) return '\\' + String(octet).padStart(3, '0')
+  const character = String.fromCharCode(octet)
+  return '.\\"();@$'.includes(character) ? '\\' + character : character
+}
