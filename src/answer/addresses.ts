@@ -33,7 +33,7 @@ export function putA(
   key: number,
 ): void {
   const room = ((reply.end - reply.at) / A_OCTETS) | 0
-  const count = size <= room ? size : room
+  const count = Math.min(size, room)
   order.deal(size, count, key)
   const { picks } = order
   const { view } = reply
@@ -63,7 +63,7 @@ export function putAAAA(
   key: number,
 ): void {
   const room = ((reply.end - reply.at) / AAAA_OCTETS) | 0
-  const count = size <= room ? size : room
+  const count = Math.min(size, room)
   order.deal(size, count, key)
   for (let i = 0; i < count; i++) putOneAAAA(reply, words, from + 4 * order.picks[i]!, owner, ttl)
   reply.answers += count

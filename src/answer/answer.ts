@@ -51,6 +51,8 @@ export class Answerer {
   /** What was asked and what is answered: read by the counters, after `answer`. */
   readonly query: Query
   readonly reply = new Reply()
+  /** Number of the zone the question lies in; -1: none, or it was not looked for. */
+  zone = -1
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
@@ -66,6 +68,7 @@ export class Answerer {
   /** See transport/handler.ts. Between `table.begin()` and `table.end()` only. */
   answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
     const { query, reply } = this
+    this.zone = -1
     const verdict = query.read(octets, view, start, length)
     if (verdict === DROP) return 0
     const payload = query.payloadSize > 0 ? this.maxUdpSize : 0
@@ -100,6 +103,7 @@ export class Answerer {
         this.answerMissing(owner)
         return
       }
+      if (chain === 0) this.zone = zoneOf(table.words, block)
       if ((table.state & STATE_SYNCED) === 0) {
         this.fail(EDE_NOT_READY)
         return
@@ -176,6 +180,7 @@ export class Answerer {
       if (owner === HEADER_OCTETS) reply.rcode = RCODE_REFUSED
       return
     }
+    if (owner === HEADER_OCTETS) this.zone = zoneOf(table.words, encloser)
     if ((table.state & STATE_SYNCED) === 0) {
       this.fail(EDE_NOT_READY)
       return

@@ -14,8 +14,11 @@
  *           start                              start + capacity
  */
 export interface MessageHandler {
-  /** Called before the first message of a batch. Between `begin` and `end` table blocks may be read. */
-  begin(): void
+  /**
+   * Called before the first message of a batch. Between `begin` and `end` table blocks may be read.
+   * @param socket which of the listen addresses the batch came to, in the order of the options
+   */
+  begin(socket: number): void
 
   /**
    * Never throws for anything that a peer can send.

@@ -67,6 +67,8 @@ export class Query {
   questionEnd = 0
   /** The requestor's payload size; 0 when the query has no OPT. */
   payloadSize = 0
+  /** The DO bit of the OPT, RFC 3225 §3: counted, and not otherwise heeded, since nothing is signed here. */
+  dnssecOk = false
   /** Where a TSIG record starts, relative to the first octet of the message; 0 when there is none. */
   tsigAt = 0
 
@@ -83,6 +85,7 @@ export class Query {
    */
   read(octets: Uint8Array, view: DataView, start: number, length: number): number {
     this.payloadSize = 0
+    this.dnssecOk = false
     this.tsigAt = 0
     this.questionEnd = 0
     if (length < HEADER_OCTETS) return DROP
@@ -134,6 +137,7 @@ export class Query {
         // RFC 6891 §6.2.3: values lower than 512 are treated as 512
         this.payloadSize = Math.max(payload, MIN_UDP_PAYLOAD)
         version = octets[opt + 6]!
+        this.dnssecOk = octets[opt + 7]! >= 0x80
       }
     }
     if (at !== end) {

@@ -1,0 +1,128 @@
+/**
+ * What a transport calls for every message: answers it from the table and counts it. Layer: dataplane.
+ * Hot. The same for UDP workers and for TCP on the main thread. Time is read twice per batch, never per query.
+ */
+
+import type { Answerer } from '../answer/answer.ts'
+import type { TableReader } from '../table/reader.ts'
+import type { MessageHandler } from '../transport/handler.ts'
+import {
+  FLAG_QR,
+  FLAG_RD,
+  HEADER_OCTETS,
+  OFFSET_ANCOUNT,
+  OFFSET_FLAGS,
+  OFFSET_QDCOUNT,
+  OPCODE_MASK,
+  RCODE_SERVFAIL,
+} from '../wire/constants.ts'
+import {
+  bucketOf,
+  CUT_SETS,
+  DURATION_BUCKETS,
+  MAX_COUNTED_ZONES,
+  NO_ZONE,
+  OTHER_TYPE,
+  PANICS,
+  rcodeIndex,
+  requestField,
+  SIZE_BUCKETS,
+  sizeIndex,
+  typeIndexes,
+  ZONE_DO,
+  ZONE_DURATIONS,
+  ZONE_RCODES,
+  ZONE_REQUEST_SIZES,
+  ZONE_RESPONSE_SIZES,
+  zoneFields,
+} from './counters.ts'
+
+export interface QueryHandlerOptions {
+  readonly table: TableReader
+  readonly answerer: Answerer
+  /** ROW_FIELDS numbers, written by this thread alone. */
+  readonly row: Float64Array
+  /** Address family of each listen address: 0 for IPv4, 1 for IPv6. */
+  readonly families: readonly number[]
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  /** Told once per answer that no message can hold. */
+  readonly onCut?: (name: Uint8Array) => void
+}
+
+export class QueryHandler implements MessageHandler {
+  private readonly options: QueryHandlerOptions
+  private readonly table: TableReader
+  private readonly answerer: Answerer
+  private readonly row: Float64Array
+  private family = 0
+  private startedMs = 0
+  /** Queries of this batch by zone, for the histogram of durations. */
+  private readonly batch = new Uint32Array(MAX_COUNTED_ZONES + 1)
+
+  constructor(options: QueryHandlerOptions) {
+    this.options = options
+    this.table = options.table
+    this.answerer = options.answerer
+    this.row = options.row
+  }
+
+  begin(socket: number): void {
+    this.family = this.options.families[socket]!
+    this.startedMs = this.options.now()
+    this.table.begin()
+  }
+
+  answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
+    const { answerer, row } = this
+    let replied: number
+    try {
+      replied = answerer.answer(octets, view, start, length, capacity, stream)
+    } catch {
+      // A defect of ours: the client hears SERVFAIL, the counter tells the operator, the others are served on.
+      row[PANICS]!++
+      return fail(view, start, length)
+    }
+    if (replied === 0) return 0
+    const { query, reply, zone } = answerer
+    const at = zoneFields(zone)
+    this.batch[zone < 0 ? NO_ZONE : zone < MAX_COUNTED_ZONES ? zone : MAX_COUNTED_ZONES - 1]!++
+    const type = query.questionEnd > 0 && query.type < 256 ? typeIndexes[query.type]! : OTHER_TYPE
+    row[at + requestField(this.family, type)]!++
+    row[at + ZONE_RCODES + rcodeIndex(reply.rcode)]!++
+    if (query.dnssecOk) row[at + ZONE_DO]!++
+    row[at + ZONE_REQUEST_SIZES + sizeIndex(length)]!++
+    row[at + ZONE_REQUEST_SIZES + SIZE_BUCKETS.length + 1]! += length
+    row[at + ZONE_RESPONSE_SIZES + sizeIndex(replied)]!++
+    row[at + ZONE_RESPONSE_SIZES + SIZE_BUCKETS.length + 1]! += replied
+    if (stream && reply.truncated) {
+      row[CUT_SETS]!++
+      this.options.onCut?.(query.name.subarray(0, query.nameLength))
+    }
+    return replied
+  }
+
+  end(): void {
+    this.table.end()
+    const seconds = (this.options.now() - this.startedMs) / 1000
+    const bucket = bucketOf(DURATION_BUCKETS, seconds)
+    for (let zone = 0; zone <= NO_ZONE; zone++) {
+      const queries = this.batch[zone]!
+      if (queries === 0) continue
+      this.batch[zone] = 0
+      const at = zoneFields(zone === NO_ZONE ? -1 : zone) + ZONE_DURATIONS
+      this.row[at + bucket]! += queries
+      this.row[at + DURATION_BUCKETS.length + 1]! += queries * seconds
+    }
+  }
+}
+
+/** SERVFAIL with the header alone. */
+function fail(view: DataView, start: number, length: number): number {
+  if (length < HEADER_OCTETS) return 0
+  const kept = view.getUint16(start + OFFSET_FLAGS) & (OPCODE_MASK | FLAG_RD)
+  view.setUint16(start + OFFSET_FLAGS, FLAG_QR | kept | RCODE_SERVFAIL)
+  view.setUint32(start + OFFSET_QDCOUNT, 0)
+  view.setUint32(start + OFFSET_ANCOUNT + 2, 0)
+  return HEADER_OCTETS
+}

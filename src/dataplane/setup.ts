@@ -1,0 +1,30 @@
+/**
+ * The whole conversation between the main thread and a worker, besides shared memory. Layer: dataplane; types only.
+ */
+
+import type { OrderName } from '../answer/order.ts'
+import type { SharedMemory } from '../table/memory.ts'
+import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
+
+/** Given to a worker at its start. */
+export interface WorkerSetup {
+  readonly memory: SharedMemory
+  /** Its row among the table's readers. */
+  readonly reader: number
+  /** Its row of counters (counters.ts), over shared memory. */
+  readonly row: Float64Array
+  /** The word by which it is told to stop, over shared memory. */
+  readonly control: Int32Array
+  readonly controlIndex: number
+  readonly transport: 'batch' | 'portable'
+  readonly sockets: readonly ListenAddress[]
+  readonly order: OrderName
+  readonly maxUdpSize: number
+  /** 32 random bits for the order of answers. */
+  readonly random: number
+}
+
+/** Said by a worker: once that it serves, or that it cannot. */
+export type WorkerMessage =
+  | { readonly report: DatagramReport }
+  | { readonly error: { readonly message: string; readonly code: string } }
