@@ -6,18 +6,27 @@ import { randomInt } from 'node:crypto'
 import { decode, encode } from 'dns-packet'
 import { Answerer } from '../../src/answer/answer.ts'
 import { Order, type OrderName } from '../../src/answer/order.ts'
-import type { EndpointSlice, Service } from '../../src/cluster/objects.ts'
+import type { EndpointSlice, Namespace, Pod, Service } from '../../src/cluster/objects.ts'
 import type { ObjectSink } from '../../src/cluster/sink.ts'
 import { createServing, type Serving } from '../../src/control/serving.ts'
 import type { RecordOptions } from '../../src/records/options.ts'
 import { TableReader } from '../../src/table/reader.ts'
+import { DATAGRAM_CAPACITY } from '../../src/transport/handler.ts'
 import { parseName } from '../../src/wire/name.ts'
+
+const START = 40
+const MARGIN = 300
+/** Fills the buffer around the query. */
+export const CANARY = 0xee
 
 export interface AnsweringOptions extends Partial<RecordOptions> {
   readonly order?: OrderName
   readonly maxUdpSize?: number
   readonly namespaces?: readonly string[]
   readonly unsynced?: boolean
+  /** Namespaces, and Pods, are watched too. */
+  readonly watchNamespaces?: boolean
+  readonly watchPods?: boolean
 }
 
 export interface Asked {
@@ -42,6 +51,9 @@ export interface Answering {
   readonly serving: Serving
   readonly services: ObjectSink<Service>
   readonly slices: ObjectSink<EndpointSlice>
+  /** Only with `watchNamespaces`, `watchPods`. */
+  readonly namespaces: ObjectSink<Namespace>
+  readonly pods: ObjectSink<Pod>
   readonly answerer: Answerer
   /** Octets in, octets out; undefined: nothing is sent. */
   exchange(query: Uint8Array, stream?: boolean): Buffer | undefined
@@ -67,9 +79,10 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
   const serving = createServing({ records, namespaces: options.namespaces ?? [], seed: randomInt(2 ** 31), serial: 1 })
   const services = serving.cluster.open('Service')
   const slices = serving.cluster.open('EndpointSlice')
+  const namespaces = options.watchNamespaces === true ? serving.cluster.open('Namespace') : undefined
+  const pods = options.watchPods === true ? serving.cluster.open('Pod') : undefined
   if (options.unsynced !== true) {
-    services.replaceAll().commit()
-    slices.replaceAll().commit()
+    for (const sink of [services, slices, namespaces, pods]) sink?.replaceAll().commit()
     serving.cluster.flush()
   }
   const table = new TableReader(serving.memory, 1)
@@ -78,22 +91,29 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     new Order(options.order ?? 'shuffle', randomInt(2 ** 31)),
     options.maxUdpSize ?? 1232,
   )
-  const buffer = new Uint8Array(65_535)
+  const buffer = new Uint8Array(START + 65_535 + MARGIN)
   const view = new DataView(buffer.buffer)
 
+  // The query stands somewhere in the buffer, as in a batch, with octets around it that must not get into the reply.
   function exchange(query: Uint8Array, stream = false): Buffer | undefined {
-    buffer.fill(0xee)
-    buffer.set(query)
+    const capacity = stream ? 65_535 : DATAGRAM_CAPACITY
+    const end = START + Math.max(capacity, query.length)
+    buffer.fill(CANARY, 0, end + MARGIN)
+    buffer.set(query, START)
     table.begin()
-    const length = answerer.answer(buffer, view, 0, query.length, stream ? 65_535 : 4096, stream)
+    const length = answerer.answer(buffer, view, START, query.length, capacity, stream)
     table.end()
-    return length === 0 ? undefined : Buffer.from(buffer.slice(0, length))
+    for (let i = 0; i < START; i++) if (buffer[i] !== CANARY) throw new Error(`octet ${i - START} was written`)
+    for (let i = end; i < end + MARGIN; i++) if (buffer[i] !== CANARY) throw new Error(`octet ${i - START} was written`)
+    return length === 0 ? undefined : Buffer.from(buffer.slice(START, START + length))
   }
 
   return {
     serving,
     services,
     slices,
+    namespaces: namespaces!,
+    pods: pods!,
     answerer,
     exchange,
     ask(name, type, { edns = 1232, stream = false } = {}) {
