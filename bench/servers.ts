@@ -1,0 +1,212 @@
+/**
+ * The servers that are compared: how each is found, started with the bench's services, and known to be ready.
+ * Layer: bench. A server that is not on this machine is left out with a reason, never an error.
+ */
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Api } from './api.ts'
+import { type HeadlessService, WORKLOADS, type Workload } from './dataset.ts'
+import { compiled, runLoad, temporaryFolder } from './load.ts'
+import { type Child, freePort, SERVER_CORE, startChild, waitUntil, which } from './processes.ts'
+import { knotArguments, nsdArguments } from './zone-servers.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const READY_MS = 120_000
+/** The system's place for daemons is not on every user's PATH. */
+process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`
+
+export interface Running {
+  readonly name: string
+  readonly child: Child
+  readonly port: number
+  /** Milliseconds from spawn to ready, as the server itself or a right answer tells it. */
+  readonly readyMs: number
+  stop(): Promise<void>
+}
+
+export interface Given {
+  readonly services: readonly HeadlessService[]
+  /** A fake API server that serves the same services; for servers that watch one. */
+  readonly api?: Api
+}
+
+export interface Server {
+  readonly name: string
+  readonly title: string
+  /** Learns the services from an API server; the others from a zone file. */
+  readonly usesApi: boolean
+  /** The program, or `undefined` when it is not here. */
+  find(): string | undefined
+  start(program: string, given: Given): Promise<Running>
+}
+
+/** The bare loop has one constant answer, so there is one process for each workload. */
+export const LOOP = 'c-loop'
+
+export const SERVERS: readonly Server[] = [
+  ours('ours', 'headless-dns', 'batch'),
+  ours('ours-portable', 'headless-dns, portable transport', 'portable'),
+  {
+    name: 'knot',
+    title: 'Knot DNS',
+    usesApi: false,
+    find: () => which('knotd'),
+    start: (program, { services }) => zoneServer('knot', program, port => knotArguments(port, services)),
+  },
+  {
+    name: 'nsd',
+    title: 'NSD',
+    usesApi: false,
+    find: () => which('nsd'),
+    start: (program, { services }) => zoneServer('nsd', program, port => nsdArguments(port, services)),
+  },
+  coredns('coredns', 'CoreDNS, no cache', ''),
+  coredns('coredns-cache', 'CoreDNS with its cache', '  cache 30\n'),
+]
+
+/** The bare C loop, answering one workload. */
+export async function startLoop(workload: Workload): Promise<Running | undefined> {
+  const program = compiled('loop')
+  if (program === undefined) return undefined
+  const port = await freePort()
+  const { records, cut, ancount, arcount } = workload.constant
+  // RFC 1035 §4.1.1: QR, AA, TC, RCODE
+  const flags = 0x8400 | (cut ? 0x0200 : 0) | workload.rcode
+  const hex = Buffer.from(records).toString('hex')
+  const args = [port, flags, ancount, arcount, hex].map(String)
+  const child = startChild(program, args, { core: SERVER_CORE })
+  return { name: LOOP, child, port, readyMs: 0, stop: child.stop }
+}
+
+/** How headless-dns is run: the bundle of `npm run build`, or the sources. */
+export function ownProgram(form: 'bundle' | 'source'): string | undefined {
+  const path = join(ROOT, form === 'bundle' ? 'dist/main.mjs' : 'src/main.ts')
+  return existsSync(path) ? path : undefined
+}
+
+/** Builds the bundle afresh, so that what is measured is what is checked out. */
+export function buildBundle(): void {
+  if (ownProgram('source') !== undefined)
+    execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'pipe' })
+}
+
+function ours(name: string, title: string, transport: 'batch' | 'portable'): Server {
+  return {
+    name,
+    title,
+    usesApi: true,
+    find: () => ownProgram('bundle'),
+    start: async (program, { api }) => {
+      const port = await freePort()
+      const admin = await freePort()
+      const file = join(temporaryFolder(), `${name}-${port}.yaml`)
+      writeFileSync(file, ownConfiguration(port, admin, transport, api!.url))
+      const begin = performance.now()
+      const args = [program, 'serve', '--config', file]
+      const child = startChild(process.execPath, args, { core: SERVER_CORE, cwd: ROOT })
+      child.process.stdout?.resume()
+      const ready = () => isReady(`http://127.0.0.1:${admin}/readyz`)
+      await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, ready, child))
+      return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+    },
+  }
+}
+
+function coredns(name: string, title: string, cache: string): Server {
+  return {
+    name,
+    title,
+    usesApi: true,
+    find: () => {
+      const built = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'headless-dns-bench/bin/coredns')
+      return which('coredns') ?? (existsSync(built) ? built : undefined)
+    },
+    start: async (program, { api }) => {
+      const port = await freePort()
+      const ready = await freePort()
+      const file = join(temporaryFolder(), `${name}-${port}.Corefile`)
+      writeFileSync(file, corefile(port, ready, api!.url, cache))
+      const begin = performance.now()
+      const child = startChild(program, ['-conf', file, '-quiet'], { core: SERVER_CORE })
+      child.process.stdout?.resume()
+      const check = () => isReady(`http://127.0.0.1:${ready}/ready`)
+      await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, check, child))
+      return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+    },
+  }
+}
+
+/** Our configuration with the fake API server as the source. */
+export function ownConfiguration(port: number, admin: number, transport: string, url: string): string {
+  return `listen: ["127.0.0.1:${port}"]
+admin: 127.0.0.1:${admin}
+workers: 1
+transport: ${transport}
+source:
+  kubernetes:
+    endpoint: ${url}
+`
+}
+
+/** CoreDNS with nothing but what is compared: the kubernetes plugin, shuffled answers and, if given, its cache. */
+export function corefile(port: number, ready: number, url: string, cache: string): string {
+  return `.:${port} {
+  bind 127.0.0.1
+  ready 127.0.0.1:${ready}
+${cache}  kubernetes cluster.local in-addr.arpa ip6.arpa {
+    endpoint ${url}
+  }
+  loadbalance
+}
+`
+}
+
+async function zoneServer(name: string, program: string, configure: (port: number) => string[]): Promise<Running> {
+  const port = await freePort()
+  const args = configure(port)
+  const begin = performance.now()
+  const child = startChild(program, args, { core: SERVER_CORE })
+  child.process.stdout?.resume()
+  await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, () => answersRight(port), child))
+  return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+}
+
+/** Ends a server that did not get ready. */
+async function settle(child: Child, ready: () => Promise<void>): Promise<void> {
+  try {
+    await ready()
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}
+
+/** Whether the address answers 200. */
+export async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1000) })
+    await response.arrayBuffer()
+    return response.status === 200
+  } catch {
+    return false
+  }
+}
+
+/** What a server calls its version, under its own name; empty when it does not say. */
+export function versionOf(name: string, program: string): Record<string, string> {
+  const words: Record<string, string[]> = { knot: ['--version'], nsd: ['-v'], coredns: ['-version'] }
+  const args = words[name]
+  if (args === undefined) return {}
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 5000 })
+  const version = /\d+\.\d+(\.\d+)?/.exec(stdout + stderr)?.[0]
+  return version === undefined ? {} : { [name]: version }
+}
+
+/** A handful of queries, all answered and answered right. */
+export async function answersRight(port: number, workload: Workload = WORKLOADS[0]!): Promise<boolean> {
+  const { answered, wrong } = await runLoad({ port, workload, seconds: 0.05, window: 1 })
+  return answered > 0 && wrong === 0
+}
