@@ -1,0 +1,3 @@
+import { testDatagramTransport } from '../../support/datagram-battery.ts'
+
+testDatagramTransport('batch')
