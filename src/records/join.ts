@@ -31,83 +31,142 @@ export interface NamedPort {
 }
 
 export interface JoinedEndpoints {
+  /** In the order of their addresses. */
   readonly byLabel: ReadonlyMap<string, EndpointName>
   readonly v4: readonly number[]
   readonly v6: Uint8Array
   readonly ports: readonly NamedPort[]
   /** Addresses by topology zone; `''` for endpoints without one. */
-  readonly byZone: ReadonlyMap<string, { readonly v4: readonly number[]; readonly v6: Uint8Array }>
+  readonly byZone: ReadonlyMap<string, Addresses>
 }
 
-/** Addresses of both families, gathered in any order. */
-class AddressSet {
-  private readonly v4 = new Set<number>()
-  private readonly v6 = new Map<string, Uint8Array>()
-
-  add(address: Address): void {
-    if (typeof address === 'number') this.v4.add(address)
-    else this.v6.set(formatIPv6(address), address)
-  }
-
-  sortedV4(): number[] {
-    return [...this.v4].sort((a, b) => a - b)
-  }
-
-  sortedV6(): Uint8Array {
-    return Buffer.concat([...this.v6.values()].sort(Buffer.compare))
-  }
+interface Addresses {
+  readonly v4: readonly number[]
+  readonly v6: Uint8Array
 }
 
 type Address = number | Uint8Array
 
+const NO_V6 = new Uint8Array(0)
+
+/** Addresses of both families, gathered in any order, with duplicates. */
+interface Gathered {
+  readonly v4: number[]
+  readonly v6: Uint8Array[]
+}
+
+/** An EndpointName in the making. */
+interface Draft extends Gathered {
+  readonly label: string
+  readonly numbers: number[]
+}
+
+/** Linear in the number of endpoints, but for the sorting: it runs for every change of a Service of any size. */
 export function joinEndpoints(view: ServiceView, podNames: boolean): JoinedEndpoints {
-  const all = new AddressSet()
-  const names = new Map<string, { addresses: AddressSet; ports: Set<number> }>()
-  const ports = new Map<
-    string,
-    { name: string; protocol: string; targets: Map<string, [label: string, port: number]> }
-  >()
-  const zones = new Map<string, AddressSet>()
+  const drafts = new Map<string, Draft>()
+  const zones = new Map<string, Gathered>()
+  const ports = new Map<string, { name: string; protocol: string; targets: Map<Draft, number | number[]> }>()
 
   for (const slice of view.slices) {
+    const named = slice.ports.filter(({ name }) => name !== '')
+    const lists = named.map(({ name, protocol }) =>
+      getOrMake(ports, `${name}/${protocol}`, () => ({ name, protocol, targets: new Map<Draft, number | number[]>() })),
+    )
     for (const endpoint of slice.endpoints) {
       if (!endpoint.ready) continue
       const address = endpoint.address.includes(':') ? parseIPv6(endpoint.address) : parseIPv4(endpoint.address)
       const label = labelOf(endpoint, address, podNames)
-      all.add(address)
-      getOrMake(zones, endpoint.zone, () => new AddressSet()).add(address)
-      const named = getOrMake(names, label, () => ({ addresses: new AddressSet(), ports: new Set<number>() }))
-      named.addresses.add(address)
-      for (const { name, protocol, port } of slice.ports) {
-        named.ports.add(port)
-        if (name === '') continue
-        const key = `${name}/${protocol}`
-        const entry = getOrMake(ports, key, () => ({ name, protocol, targets: new Map<string, [string, number]>() }))
-        entry.targets.set(`${label}/${port}`, [label, port])
+      let draft = drafts.get(label)
+      if (draft === undefined) {
+        draft = { label, v4: [], v6: [], numbers: [] }
+        drafts.set(label, draft)
       }
+      gather(draft, address)
+      gather(
+        getOrMake(zones, endpoint.zone, () => ({ v4: [], v6: [] })),
+        address,
+      )
+      for (const { port } of slice.ports) if (!draft.numbers.includes(port)) draft.numbers.push(port)
+      for (let i = 0; i < named.length; i++) addTarget(lists[i]!.targets, draft, named[i]!.port)
     }
   }
 
-  const byLabel = new Map<string, EndpointName>()
-  for (const label of [...names.keys()].sort()) {
-    const { addresses, ports: numbers } = names.get(label)!
-    const v4 = addresses.sortedV4()
-    byLabel.set(label, { label, v4, v6: addresses.sortedV6(), ports: [...numbers].sort((a, b) => a - b) })
-  }
+  const finished = new Map<Draft, EndpointName>()
+  for (const draft of drafts.values()) finished.set(draft, finish(draft))
+  const sorted = [...finished.values()].sort(compareNames)
+  const byZone = new Map<string, Addresses>()
+  for (const [zone, gathered] of zones) byZone.set(zone, { v4: sortV4(gathered.v4), v6: sortV6(gathered.v6) })
+  const [only] = byZone.values()
+  const all = byZone.size === 1 ? only! : union([...zones.values()])
   return {
-    byLabel,
-    v4: all.sortedV4(),
-    v6: all.sortedV6(),
+    byLabel: new Map(sorted.map(name => [name.label, name])),
+    v4: all.v4,
+    v6: all.v6,
     ports: [...ports.values()].map(({ name, protocol, targets }) => ({
       name,
       protocol,
-      targets: [...targets.keys()].sort().map(key => {
-        const [label, port] = targets.get(key)!
-        return { endpoint: byLabel.get(label)!, port }
-      }),
+      targets: listTargets(targets, finished),
     })),
-    byZone: new Map([...zones].map(([zone, set]) => [zone, { v4: set.sortedV4(), v6: set.sortedV6() }])),
+    byZone,
   }
+}
+
+function gather(gathered: Gathered, address: Address): void {
+  if (typeof address === 'number') gathered.v4.push(address)
+  else gathered.v6.push(address)
+}
+
+/** Nearly every endpoint has one number for a named port: only the second makes a list. */
+function addTarget(targets: Map<Draft, number | number[]>, draft: Draft, port: number): void {
+  const known = targets.get(draft)
+  if (known === undefined) targets.set(draft, port)
+  else if (typeof known === 'number') {
+    if (known !== port) targets.set(draft, [known, port])
+  } else if (!known.includes(port)) known.push(port)
+}
+
+function listTargets(targets: Map<Draft, number | number[]>, finished: Map<Draft, EndpointName>): NamedPort['targets'] {
+  const list: { endpoint: EndpointName; port: number }[] = []
+  for (const [draft, ports] of targets) {
+    const endpoint = finished.get(draft)!
+    if (typeof ports === 'number') list.push({ endpoint, port: ports })
+    else for (const port of ports) list.push({ endpoint, port })
+  }
+  return list.sort((a, b) => compareNames(a.endpoint, b.endpoint) || a.port - b.port)
+}
+
+function finish({ label, v4, v6, numbers }: Draft): EndpointName {
+  return { label, v4: sortV4(v4), v6: sortV6(v6), ports: numbers.length > 1 ? numbers.sort((a, b) => a - b) : numbers }
+}
+
+/** By first address, then by label: an order that every server finds alike. */
+function compareNames(a: EndpointName, b: EndpointName): number {
+  const first = (a.v4[0] ?? 2 ** 32) - (b.v4[0] ?? 2 ** 32)
+  if (first !== 0) return first
+  const second = a.v6.length + b.v6.length > 0 ? Buffer.compare(a.v6, b.v6) : 0
+  return second !== 0 ? second : a.label < b.label ? -1 : a.label > b.label ? 1 : 0
+}
+
+function union(all: readonly Gathered[]): Addresses {
+  return { v4: sortV4(all.flatMap(({ v4 }) => v4)), v6: sortV6(all.flatMap(({ v6 }) => v6)) }
+}
+
+/** Sorted, without duplicates. */
+function sortV4(addresses: number[]): number[] {
+  if (addresses.length < 2) return addresses
+  const sorted = Uint32Array.from(addresses).sort()
+  const distinct: number[] = []
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) distinct.push(sorted[i]!)
+  return distinct
+}
+
+/** Sorted, without duplicates, end to end. */
+function sortV6(addresses: Uint8Array[]): Uint8Array {
+  if (addresses.length === 0) return NO_V6
+  if (addresses.length === 1) return addresses[0]!
+  addresses.sort(Buffer.compare)
+  const distinct = addresses.filter((address, i) => i === 0 || Buffer.compare(address, addresses[i - 1]!) !== 0)
+  return Buffer.concat(distinct)
 }
 
 /**
@@ -117,7 +176,7 @@ export function joinEndpoints(view: ServiceView, podNames: boolean): JoinedEndpo
  */
 function labelOf(endpoint: Endpoint, address: Address, podNames: boolean): string {
   if (isLabel(endpoint.hostname)) return endpoint.hostname.toLowerCase()
-  if (podNames && isLabel(endpoint.podName)) return endpoint.podName
+  if (podNames && isLabel(endpoint.podName)) return endpoint.podName.toLowerCase()
   return dashedAddress(address, endpoint.address)
 }
 
@@ -131,9 +190,11 @@ export function dashedAddress(address: Address, text: string): string {
   return `${dashed.startsWith('-') ? '0' : ''}${dashed}${dashed.endsWith('-') ? '0' : ''}`
 }
 
+const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i
+
 /** A DNS label as Kubernetes knows it (RFC 1123 §2.1), letter case aside. */
 function isLabel(text: string): boolean {
-  return text !== '' && text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text)
+  return text !== '' && text.length <= 63 && LABEL.test(text)
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

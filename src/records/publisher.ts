@@ -23,9 +23,15 @@ interface Plan {
 const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map() }
 const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
 
+/** Endpoints in all plans that are kept for the next change; some hundred octets each. */
+const MAX_KEPT_ENDPOINTS = 10_000
+
 export class ServicePublisher {
   private readonly writer: NameWriter
   private readonly options: RecordOptions
+  /** The latest plans, oldest first: a Service that changed is the likeliest to change again. */
+  private readonly kept = new Map<ServiceView, Plan>()
+  private keptEndpoints = 0
 
   constructor(writer: NameWriter, options: RecordOptions) {
     this.writer = writer
@@ -33,7 +39,7 @@ export class ServicePublisher {
   }
 
   publish({ before, after }: ServiceChange): void {
-    const old = this.plan(before)
+    const old = this.takeKept(before) ?? this.plan(before)
     const now = this.plan(after)
     this.putEndpoints(old, now)
     this.changePtrs(old, now, 'add')
@@ -41,6 +47,25 @@ export class ServicePublisher {
     for (const [key, { labels }] of old.names) if (!now.names.has(key)) this.remove(labels)
     this.changePtrs(now, old, 'remove')
     this.removeEndpoints(old, now)
+    if (after !== undefined) this.keep(after, now)
+  }
+
+  private takeKept(view: ServiceView | undefined): Plan | undefined {
+    const plan = view === undefined ? undefined : this.kept.get(view)
+    if (plan !== undefined) {
+      this.kept.delete(view!)
+      this.keptEndpoints -= endpointsOf(plan).size
+    }
+    return plan
+  }
+
+  private keep(view: ServiceView, plan: Plan): void {
+    this.kept.set(view, plan)
+    this.keptEndpoints += endpointsOf(plan).size
+    for (const oldest of this.kept.keys()) {
+      if (this.keptEndpoints <= MAX_KEPT_ENDPOINTS && this.kept.size <= MAX_KEPT_ENDPOINTS) break
+      this.takeKept(oldest)
+    }
   }
 
   private plan(view: ServiceView | undefined): Plan {

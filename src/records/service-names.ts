@@ -40,11 +40,13 @@ export function serviceNames(service: Service, endpoints: JoinedEndpoints | unde
   if (service.kind === 'clusterIP') names.push(...clusterIPNames(service))
   if (endpoints === undefined || endpoints.byLabel.size === 0) return names
   // K8s DNS spec §2.4.1: without ready endpoints a headless Service has no name
+  const sets = endpointSets(endpoints)
   if (service.kind === 'headless') {
-    names.push(...endpointSetNames(service, endpoints, 'svc'))
-    names.push({ labels: ['_zone', ...base(service, 'svc')], content: { zones: zoneGroups(endpoints) } })
+    const labels = base(service, 'svc')
+    for (const { prefix, content } of sets) names.push({ labels: [...prefix, ...labels], content })
+    names.push({ labels: ['_zone', ...labels], content: { zones: zoneGroups(endpoints) } })
   }
-  names.push(...endpointSetNames(service, endpoints, 'direct'))
+  for (const { prefix, content } of sets) names.push({ labels: [...prefix, ...base(service, 'direct')], content })
   return names
 }
 
@@ -83,26 +85,23 @@ function clusterIPNames(service: Service): ServiceName[] {
 }
 
 /** K8s DNS spec §2.4.1 and §2.4.2: one address per ready endpoint, one SRV per endpoint and named port. */
-function endpointSetNames(service: Service, endpoints: JoinedEndpoints, branch: Branch): ServiceName[] {
-  const labels = base(service, branch)
+function endpointSets(endpoints: JoinedEndpoints): { prefix: readonly string[]; content: Content }[] {
   const all: SrvTarget[] = []
   for (const { label, v4, v6, ports } of endpoints.byLabel.values()) {
     // A target's addresses go once into the additional section.
-    for (const [i, port] of ports.entries())
+    for (let i = 0; i < ports.length; i++) {
+      const port = ports[i]!
       all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
+    }
   }
-  const names: ServiceName[] = [{ labels, content: { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, all) } }]
+  const own = { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, all) }
+  const sets: { prefix: readonly string[]; content: Content }[] = [{ prefix: [], content: own }]
   for (const { name, protocol, targets } of endpoints.ports) {
     const prefix = portLabels(name, protocol)
-    const listed = targets.map(({ endpoint, port }) => ({
-      port,
-      label: endpoint.label,
-      v4: endpoint.v4,
-      v6: endpoint.v6,
-    }))
-    names.push({ labels: [...prefix, ...labels], content: { srv: srvSet(octetsOf(prefix), listed) } })
+    const listed = targets.map(({ endpoint: { label, v4, v6 }, port }) => ({ port, label, v4, v6 }))
+    sets.push({ prefix, content: { srv: srvSet(octetsOf(prefix), listed) } })
   }
-  return names
+  return sets
 }
 
 function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {

@@ -5,7 +5,6 @@
 
 import { TYPE_CNAME } from '../wire/constants.ts'
 import { hashName } from '../wire/hash.ts'
-import { encodeLabel } from '../wire/name.ts'
 import type { OwnerRecords, RawSet, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
 import {
   BLOCK_COUNTS,
@@ -78,11 +77,18 @@ export class BlockDraft {
     this.words[this.length++] = target.port | (n4 << 16) | (n6 << 24)
     for (let i = 0; i < n4; i++) this.words[this.length++] = target.v4[i]!
     this.putV6(target.v6, n6)
-    const label = target.label === '' ? new Uint8Array(0) : encodeLabel(target.label)!
-    const octets = new Uint8Array(1 + label.length)
-    octets[0] = label.length
-    octets.set(label, 1)
-    this.putOctets(octets)
+    this.putLabel(target.label)
+  }
+
+  /** Length and octets of a label that is ASCII and lower case, as labels of endpoints are. */
+  private putLabel(label: string): void {
+    const words = (label.length + 4) >>> 2
+    this.reserve(words)
+    this.words[this.length + words - 1] = 0
+    const at = this.length * 4
+    this.octets[at] = label.length
+    for (let i = 0; i < label.length; i++) this.octets[at + 1 + i] = label.charCodeAt(i)
+    this.length += words
   }
 
   private putRaw(sets: readonly RawSet[]): void {
