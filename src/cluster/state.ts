@@ -61,7 +61,7 @@ export class ClusterState implements ClusterSink {
   private readonly podAddresses = new Map<string, number>()
 
   private readonly dirtyServices = new Set<string>()
-  private readonly dirtyPodAddresses = new Map<string, PodAddressChange>()
+  private readonly dirtyPodAddresses = new Set<string>()
   private readonly dirtyNamespaces = new Map<string, boolean>()
   private touchedSlices: EndpointSlice[] = []
   private complete = false
@@ -90,7 +90,7 @@ export class ClusterState implements ClusterSink {
       const change = this.takeChange(key)
       if (change !== undefined) services.push(change)
     }
-    const podAddresses = [...this.dirtyPodAddresses.values()]
+    const podAddresses = [...this.dirtyPodAddresses].map(key => this.podAddressChange(key))
     const namespaces = new Map(this.dirtyNamespaces)
     const slices = this.touchedSlices
     if (!first && services.length + podAddresses.length + namespaces.size === 0) return
@@ -150,15 +150,20 @@ export class ClusterState implements ClusterSink {
     }
   }
 
-  /** The object of that kind and key that a source other than `except` holds. */
-  elsewhere<K extends Kind>(except: Source<K>, key: string): Kinds[K] | undefined {
+  /**
+   * The object of that kind and key that a source other than `except` holds.
+   * @param newer what they hold from now on: all that hold an object hold what was said of it last
+   */
+  elsewhere<K extends Kind>(except: Source<K>, key: string, newer?: Kinds[K]): Kinds[K] | undefined {
+    let found: Kinds[K] | undefined
     for (const source of this.sources) {
-      if (source.kind === except.kind && source !== (except as unknown as Source<Kind>)) {
-        const object = source.objects.get(key)
-        if (object !== undefined) return object as Kinds[K]
-      }
+      if (source.kind !== except.kind || source === (except as unknown as Source<Kind>)) continue
+      const object = source.objects.get(key)
+      if (object === undefined) continue
+      found = object as Kinds[K]
+      if (newer !== undefined) source.objects.set(key, newer)
     }
-    return undefined
+    return found
   }
 
   touched(slice: EndpointSlice): void {
@@ -192,7 +197,9 @@ export class ClusterState implements ClusterSink {
     else this.namespaces.set(identity.name, namespace)
     this.dirtyNamespaces.set(identity.name, namespace !== undefined)
     const keys: string[] = []
-    for (const key of this.services.keys()) if (key.startsWith(`${identity.name}/`)) keys.push(...this.markDirty(key))
+    const prefix = `${identity.name}/`
+    for (const key of this.services.keys()) if (key.startsWith(prefix)) keys.push(...this.markDirty(key))
+    for (const key of this.podAddresses.keys()) if (key.startsWith(prefix)) this.dirtyPodAddresses.add(key)
     return keys
   }
 
@@ -206,7 +213,17 @@ export class ClusterState implements ClusterSink {
     const count = (this.podAddresses.get(key) ?? 0) + change
     if (count === 0) this.podAddresses.delete(key)
     else this.podAddresses.set(key, count)
-    this.dirtyPodAddresses.set(key, { namespace, address, exists: count > 0 && this.isExposed(namespace) })
+    this.dirtyPodAddresses.add(key)
+  }
+
+  private podAddressChange(key: string): PodAddressChange {
+    const slash = key.indexOf('/')
+    const namespace = key.slice(0, slash)
+    return {
+      namespace,
+      address: key.slice(slash + 1),
+      exists: this.podAddresses.has(key) && this.isExposed(namespace),
+    }
   }
 
   private markDirty(key: string): string[] {
@@ -294,7 +311,8 @@ class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   }
 
   private set(key: string, object: Kinds[K]): string[] {
-    const previous = this.objects.get(key) ?? this.state.elsewhere(this, key)
+    const others = this.state.elsewhere(this, key, object)
+    const previous = this.objects.get(key) ?? others
     this.objects.set(key, object)
     return this.state.apply(this.kind, previous, object)
   }
