@@ -1,0 +1,213 @@
+/**
+ * One TCP connection: octets of a stream → messages → replies. Layer: transport. Decides when to read, and what is too
+ * slow; who may connect is decided in tcp.ts. Sets no timer: `isOverdue` is asked from time to time.
+ *
+ *   stream   ┌────────┬─────────┬────────┬─────────┬─ ─     RFC 1035 §4.2.2: a length of two octets before each message,
+ *            │ length │ message │ length │ message │        which it does not count. A segment may end anywhere.
+ *            └────────┴─────────┴────────┴─────────┴─ ─
+ *
+ * RFC 7766 §6.2.1.1: a client may send queries without waiting for replies. Each is answered before the next is looked at,
+ * so replies leave in the order of the queries (§7 would allow another).
+ */
+
+import type { Socket } from 'node:net'
+import { HEADER_OCTETS } from '../wire/constants.ts'
+import type { MessageHandler } from './handler.ts'
+
+export interface ConnectionLimits {
+  /** RFC 7766 §6.2.3: without a query for so long, the connection is closed. */
+  readonly idleMs: number
+  /** A query must be whole so long after its first octet, however its octets trickle in. */
+  readonly messageMs: number
+  /** While replies are unsent, some must leave every so often, or the connection is closed. */
+  readonly writeStallMs: number
+  /** With more replies than this unsent, no further query is read or answered. */
+  readonly maxUnsentOctets: number
+}
+
+/** What connections share. */
+export interface ConnectionContext {
+  readonly handler: MessageHandler
+  readonly limits: ConnectionLimits
+  /** Where queries are answered: the length, then MAX_MESSAGE_OCTETS. One for all, since an answer takes no time. */
+  readonly scratch: Uint8Array
+  readonly scratchView: DataView
+  /** Octets of unfinished queries of all connections together. */
+  readonly held: { octets: number; readonly max: number }
+  nowMs(): number
+  /** A query was answered: the connection is the youngest now. */
+  onQuery(connection: TcpConnection): void
+}
+
+export const MAX_MESSAGE_OCTETS = 65_535
+const LENGTH_OCTETS = 2
+const FIRST_HOLD_OCTETS = 512
+
+const NOTHING = Buffer.alloc(0)
+
+export class TcpConnection {
+  readonly client: string
+  private readonly context: ConnectionContext
+  private readonly socket: Socket
+  private readonly listener: number
+  /** Called by the socket when a reply has left. */
+  private readonly onWritten = (): void => this.noteProgress()
+  /** Holds the first octets of an unfinished query, or those that came while replies were stuck. */
+  private buffer: Buffer = NOTHING
+  private heldOctets = 0
+  /** Replies are stuck: nothing is read until they have left. */
+  private blocked = false
+  private peerEnded = false
+  private finishing = false
+  private lastQueryMs: number
+  private startedMs = 0
+  private lastProgressMs: number
+
+  /** @param listener index of the listen address */
+  constructor(context: ConnectionContext, socket: Socket, client: string, listener: number) {
+    this.context = context
+    this.socket = socket
+    this.client = client
+    this.listener = listener
+    this.lastQueryMs = context.nowMs()
+    this.lastProgressMs = this.lastQueryMs
+    socket.on('data', chunk => this.receive(chunk as Buffer))
+    socket.on('end', () => {
+      this.peerEnded = true
+      this.endIfDone()
+    })
+    // A reset is an ordinary end; 'close' follows.
+    socket.on('error', () => {})
+    socket.on('close', () => this.hold(NOTHING, 0))
+  }
+
+  /** True: a limit is passed; the connection should be destroyed. */
+  isOverdue(nowMs: number): boolean {
+    const { limits } = this.context
+    if (this.socket.writableLength > 0) return nowMs - this.lastProgressMs >= limits.writeStallMs
+    if (this.heldOctets > 0) return nowMs - this.startedMs >= limits.messageMs
+    return nowMs - this.lastQueryMs >= limits.idleMs
+  }
+
+  /** Ends the connection once the query that has begun, if any, is answered. */
+  finish(): void {
+    this.finishing = true
+    this.endIfDone()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private receive(chunk: Buffer): void {
+    if (this.finishing && this.heldOctets === 0) return
+    const input = this.heldOctets === 0 ? chunk : this.append(chunk)
+    if (input !== undefined) this.process(input)
+  }
+
+  private noteProgress(): void {
+    this.lastProgressMs = this.context.nowMs()
+    if (!this.blocked || this.socket.writableLength > this.context.limits.maxUnsentOctets) return
+    this.blocked = false
+    this.socket.resume()
+    this.process(this.buffer.subarray(0, this.heldOctets))
+  }
+
+  /** Answers the whole queries of `input`, holds the rest. */
+  private process(input: Buffer): void {
+    const used = this.answer(input)
+    if (used < 0) {
+      this.hold(NOTHING, 0)
+      this.finishing = true
+      this.socket.pause()
+      this.socket.destroySoon()
+      return
+    }
+    const isNew = used > 0 || this.heldOctets === 0
+    this.hold(input, used)
+    if (isNew) this.startedMs = this.context.nowMs()
+    if (this.blocked) this.socket.pause()
+    this.endIfDone()
+  }
+
+  /** @returns octets that were used; −1: what came is no DNS */
+  private answer(input: Buffer): number {
+    const { context, socket, listener } = this
+    const { handler, scratch, scratchView } = context
+    let used = 0
+    let answered = 0
+    for (;;) {
+      const left = input.length - used - LENGTH_OCTETS
+      if (left < 0) break
+      const length = input.readUInt16BE(used)
+      if (length < HEADER_OCTETS) {
+        used = -1
+        break
+      }
+      if (left < length) break
+      if (socket.writableLength > context.limits.maxUnsentOctets) {
+        this.blocked = true
+        break
+      }
+      if (answered++ === 0) {
+        if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
+        socket.cork()
+        handler.begin(listener)
+      }
+      used += LENGTH_OCTETS
+      input.copy(scratch, LENGTH_OCTETS, used, used + length)
+      used += length
+      const reply = handler.answer(scratch, scratchView, LENGTH_OCTETS, length, MAX_MESSAGE_OCTETS, true)
+      if (reply === 0) continue
+      scratchView.setUint16(0, reply)
+      // RFC 7766 §8: length and message leave in one write.
+      socket.write(Buffer.from(scratch.subarray(0, LENGTH_OCTETS + reply)), this.onWritten)
+    }
+    if (answered > 0) {
+      socket.uncork()
+      handler.end()
+      this.lastQueryMs = context.nowMs()
+      context.onQuery(this)
+    }
+    return used
+  }
+
+  /** @returns what is held and `chunk` after it; undefined: all connections together hold too much, this one is closed */
+  private append(chunk: Buffer): Buffer | undefined {
+    const octets = this.heldOctets + chunk.length
+    if (octets > this.buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(octets, 2 * this.buffer.length))
+      this.buffer.copy(grown, 0, 0, this.heldOctets)
+      this.buffer = grown
+    }
+    chunk.copy(this.buffer, this.heldOctets)
+    return this.account(octets) ? this.buffer.subarray(0, octets) : undefined
+  }
+
+  /** Keeps the octets of `input` from `used` on, and no others. */
+  private hold(input: Buffer, used: number): void {
+    const octets = input.length - used
+    if (octets === 0) this.buffer = NOTHING
+    else if (this.heldOctets === 0) {
+      this.buffer = Buffer.allocUnsafeSlow(Math.max(octets, FIRST_HOLD_OCTETS))
+      input.copy(this.buffer, 0, used)
+    } else if (used > 0) this.buffer.copyWithin(0, used, input.length)
+    this.account(octets)
+  }
+
+  private account(octets: number): boolean {
+    const { held } = this.context
+    held.octets += octets - this.heldOctets
+    this.heldOctets = octets
+    if (held.octets <= held.max) return true
+    this.socket.destroy()
+    return false
+  }
+
+  /** A client that has closed only its sending side still gets its replies; RFC 7766 §6.2.4 speaks of a closed session. */
+  private endIfDone(): void {
+    if (this.blocked) return
+    if (this.peerEnded) this.socket.end()
+    else if (this.finishing && this.heldOctets === 0) this.socket.destroySoon()
+  }
+}

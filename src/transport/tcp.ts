@@ -1,0 +1,208 @@
+/**
+ * DNS over TCP, on the main thread. Layer: transport. Knows no names. Bounds what clients can hold: connections in all and
+ * per client, memory, time (RFC 7766 §6.2.2 and §10; RFC 9210 §4).
+ * One coarse timer looks at all connections; none has its own.
+ */
+
+import { once } from 'node:events'
+import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from 'node:net'
+import type { ListenAddress } from './datagram.ts'
+import type { MessageHandler } from './handler.ts'
+import { ListenError } from './listen-error.ts'
+import { type ConnectionContext, type ConnectionLimits, MAX_MESSAGE_OCTETS, TcpConnection } from './tcp-connection.ts'
+
+export interface Clock {
+  /** Monotonic. */
+  nowMs(): number
+  /** Calls `run` again and again. @returns what stops it */
+  every(intervalMs: number, run: () => void): () => void
+}
+
+export interface TcpOptions extends Partial<ConnectionLimits> {
+  readonly sockets: readonly ListenAddress[]
+  /** When there are more, the one that has been without a query for longest is closed. Default 1,000. */
+  readonly maxConnections?: number
+  /** The same among the connections of one client address. Default 100. */
+  readonly maxConnectionsPerClient?: number
+  /** Share the port with other servers of this user. Default false: a second server on the port is an error. */
+  readonly reusePort?: boolean
+  readonly clock?: Clock
+}
+
+export interface TcpStats {
+  accepted: number
+  /** Closed to make room for another. */
+  evicted: number
+  /** Closed because a limit of time was passed. */
+  overdue: number
+  acceptErrors: number
+}
+
+export interface TcpServer {
+  /** In the order of the options, with the real ports. */
+  readonly addresses: readonly ListenAddress[]
+  readonly stats: Readonly<TcpStats>
+  /** How many are open. */
+  connections(): number
+  /** Accepts no more, answers queries that have begun, and closes all connections; after `graceMs`, without waiting. */
+  close(graceMs: number): Promise<void>
+}
+
+export const DEFAULT_LIMITS: ConnectionLimits = {
+  idleMs: 10_000,
+  messageMs: 2000,
+  writeStallMs: 10_000,
+  maxUnsentOctets: 256 << 10,
+}
+const DEFAULT_MAX_CONNECTIONS = 1000
+const DEFAULT_MAX_PER_CLIENT = 100
+/** Octets of unfinished queries, of all connections together. */
+const MAX_HELD_OCTETS = 8 << 20
+const SWEEP_MS = 500
+
+const SYSTEM_CLOCK: Clock = {
+  nowMs: () => performance.now(),
+  every(intervalMs, run) {
+    const timer = setInterval(run, intervalMs)
+    return () => clearInterval(timer)
+  },
+}
+
+/**
+ * @param handler answers with `stream` true; `begin` gets the index of the listen address
+ * @throws ListenError for an address that cannot be had
+ */
+export async function openTcp(options: TcpOptions, handler: MessageHandler): Promise<TcpServer> {
+  const connections = new Connections(options, handler)
+  const servers: Server[] = []
+  try {
+    for (const [index, where] of options.sockets.entries()) {
+      const accept = (socket: Socket): void => connections.accept(socket, index)
+      servers.push(await listen(where, options.reusePort ?? false, accept))
+    }
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+  for (const server of servers) {
+    // Out of descriptors, most likely: the connection is lost, the server goes on.
+    server.on('error', () => {
+      connections.stats.acceptErrors++
+    })
+  }
+  const stopSweep = connections.clock.every(SWEEP_MS, () => connections.sweep())
+  return {
+    addresses: servers.map((server, i) => ({
+      address: options.sockets[i]!.address,
+      port: (server.address() as AddressInfo).port,
+    })),
+    stats: connections.stats,
+    connections: () => connections.size,
+    async close(graceMs) {
+      const closed = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())))
+      connections.finish(graceMs)
+      await Promise.all(closed)
+      stopSweep()
+    },
+  }
+}
+
+async function listen(where: ListenAddress, reusePort: boolean, accept: (socket: Socket) => void): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+  const { address: host, port } = where
+  try {
+    server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host), reusePort })
+    await once(server, 'listening')
+    return server
+  } catch (error) {
+    const { errno = 0, syscall = 'listen' } = error as NodeJS.ErrnoException
+    throw new ListenError('TCP', where, -errno, syscall, error)
+  }
+}
+
+class Connections {
+  readonly stats: TcpStats = { accepted: 0, evicted: 0, overdue: 0, acceptErrors: 0 }
+  readonly clock: Clock
+  /** In the order of their last query, or of their opening: the first is the first to go. */
+  private readonly open = new Set<TcpConnection>()
+  private readonly perClient = new Map<string, number>()
+  private readonly maxConnections: number
+  private readonly maxPerClient: number
+  private readonly context: ConnectionContext
+  private finishMs = Number.POSITIVE_INFINITY
+
+  constructor(options: TcpOptions, handler: MessageHandler) {
+    this.clock = options.clock ?? SYSTEM_CLOCK
+    this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+    this.maxPerClient = options.maxConnectionsPerClient ?? DEFAULT_MAX_PER_CLIENT
+    const scratch = new Uint8Array(2 + MAX_MESSAGE_OCTETS)
+    const { idleMs, messageMs, writeStallMs, maxUnsentOctets } = { ...DEFAULT_LIMITS, ...options }
+    this.context = {
+      handler,
+      limits: { idleMs, messageMs, writeStallMs, maxUnsentOctets },
+      scratch,
+      scratchView: new DataView(scratch.buffer),
+      held: { octets: 0, max: MAX_HELD_OCTETS },
+      nowMs: () => this.clock.nowMs(),
+      onQuery: connection => {
+        if (this.open.delete(connection)) this.open.add(connection)
+      },
+    }
+  }
+
+  get size(): number {
+    return this.open.size
+  }
+
+  accept(socket: Socket, listener: number): void {
+    const client = socket.remoteAddress
+    if (client === undefined || this.finishMs !== Number.POSITIVE_INFINITY) {
+      socket.destroy()
+      return
+    }
+    this.stats.accepted++
+    const ofClient = this.perClient.get(client) ?? 0
+    if (ofClient >= this.maxPerClient) this.evict(each => each.client === client)
+    else if (this.open.size >= this.maxConnections) this.evict(() => true)
+
+    const connection = new TcpConnection(this.context, socket, client, listener)
+    this.open.add(connection)
+    this.perClient.set(client, (this.perClient.get(client) ?? 0) + 1)
+    socket.on('close', () => this.forget(connection))
+  }
+
+  sweep(): void {
+    const now = this.clock.nowMs()
+    for (const connection of this.open) {
+      if (now >= this.finishMs) connection.destroy()
+      else if (connection.isOverdue(now)) {
+        this.stats.overdue++
+        connection.destroy()
+      }
+    }
+  }
+
+  finish(graceMs: number): void {
+    this.finishMs = this.clock.nowMs() + graceMs
+    for (const connection of this.open) connection.finish()
+    if (graceMs <= 0) this.sweep()
+  }
+
+  private evict(matches: (connection: TcpConnection) => boolean): void {
+    for (const connection of this.open) {
+      if (!matches(connection)) continue
+      this.stats.evicted++
+      connection.destroy()
+      this.forget(connection)
+      return
+    }
+  }
+
+  /** At once when evicted, so that the limits hold; else when the socket has closed. */
+  private forget(connection: TcpConnection): void {
+    if (!this.open.delete(connection)) return
+    const left = this.perClient.get(connection.client)! - 1
+    if (left === 0) this.perClient.delete(connection.client)
+    else this.perClient.set(connection.client, left)
+  }
+}
