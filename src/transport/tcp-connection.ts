@@ -21,8 +21,10 @@ export interface ConnectionLimits {
   readonly messageMs: number
   /** While replies are unsent, some must leave every so often, or the connection is closed. */
   readonly writeStallMs: number
-  /** With more replies than this unsent, no further query is read or answered. */
+  /** With more replies than this unsent, no further query of the connection is read or answered. */
   readonly maxUnsentOctets: number
+  /** The same of all connections together: above it, each may have one reply on its way. */
+  readonly maxUnsentOctetsInAll: number
 }
 
 /** What connections share. */
@@ -34,6 +36,8 @@ export interface ConnectionContext {
   readonly scratchView: DataView
   /** Octets of unfinished queries of all connections together. */
   readonly held: { octets: number; readonly max: number }
+  /** Octets of replies of all connections together that the kernel has not taken. */
+  readonly unsent: { octets: number }
   nowMs(): number
   /** A query was answered: the connection is the youngest now. */
   onQuery(connection: TcpConnection): void
@@ -55,6 +59,7 @@ export class TcpConnection {
   /** Holds the first octets of an unfinished query, or those that came while replies were stuck. */
   private buffer: Buffer = NOTHING
   private heldOctets = 0
+  private unsentOctets = 0
   /** Replies are stuck: nothing is read until they have left. */
   private blocked = false
   private peerEnded = false
@@ -78,7 +83,10 @@ export class TcpConnection {
     })
     // A reset is an ordinary end; 'close' follows.
     socket.on('error', () => {})
-    socket.on('close', () => this.hold(NOTHING, 0))
+    socket.on('close', () => {
+      this.hold(NOTHING, 0)
+      this.noteUnsent(0)
+    })
   }
 
   /** True: a limit is passed; the connection should be destroyed. */
@@ -106,8 +114,10 @@ export class TcpConnection {
   }
 
   private noteProgress(): void {
-    this.lastProgressMs = this.context.nowMs()
-    if (!this.blocked || this.socket.writableLength > this.context.limits.maxUnsentOctets) return
+    const { context, socket } = this
+    this.lastProgressMs = context.nowMs()
+    if (!socket.destroyed) this.noteUnsent(socket.writableLength)
+    if (!this.blocked || socket.writableLength > this.allowedUnsent()) return
     this.blocked = false
     this.socket.resume()
     this.process(this.buffer.subarray(0, this.heldOctets))
@@ -134,6 +144,7 @@ export class TcpConnection {
   private answer(input: Buffer): number {
     const { context, socket, listener } = this
     const { handler, scratch, scratchView } = context
+    const allowedUnsent = this.allowedUnsent()
     let used = 0
     let answered = 0
     for (;;) {
@@ -145,7 +156,7 @@ export class TcpConnection {
         break
       }
       if (left < length) break
-      if (socket.writableLength > context.limits.maxUnsentOctets) {
+      if (socket.writableLength > allowedUnsent) {
         this.blocked = true
         break
       }
@@ -165,6 +176,7 @@ export class TcpConnection {
     }
     if (answered > 0) {
       socket.uncork()
+      this.noteUnsent(socket.writableLength)
       handler.end()
       this.lastQueryMs = context.nowMs()
       context.onQuery(this)
@@ -202,6 +214,16 @@ export class TcpConnection {
     if (held.octets <= held.max) return true
     this.socket.destroy()
     return false
+  }
+
+  private allowedUnsent(): number {
+    const { limits, unsent } = this.context
+    return unsent.octets > limits.maxUnsentOctetsInAll ? 0 : limits.maxUnsentOctets
+  }
+
+  private noteUnsent(octets: number): void {
+    this.context.unsent.octets += octets - this.unsentOctets
+    this.unsentOctets = octets
   }
 
   /** A client that has closed only its sending side still gets its replies; RFC 7766 §6.2.4 speaks of a closed session. */

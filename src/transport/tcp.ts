@@ -44,6 +44,8 @@ export interface TcpServer {
   readonly stats: Readonly<TcpStats>
   /** How many are open. */
   connections(): number
+  /** Octets of replies that wait for their readers. */
+  unsentOctets(): number
   /** Accepts no more, answers queries that have begun, and closes all connections; after `graceMs`, without waiting. */
   close(graceMs: number): Promise<void>
 }
@@ -53,6 +55,7 @@ export const DEFAULT_LIMITS: ConnectionLimits = {
   messageMs: 2000,
   writeStallMs: 10_000,
   maxUnsentOctets: 256 << 10,
+  maxUnsentOctetsInAll: 16 << 20,
 }
 const DEFAULT_MAX_CONNECTIONS = 1000
 const DEFAULT_MAX_PER_CLIENT = 100
@@ -98,6 +101,7 @@ export async function openTcp(options: TcpOptions, handler: MessageHandler): Pro
     })),
     stats: connections.stats,
     connections: () => connections.size,
+    unsentOctets: () => connections.unsentOctets,
     async close(graceMs) {
       const closed = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())))
       connections.finish(graceMs)
@@ -136,13 +140,14 @@ class Connections {
     this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
     this.maxPerClient = options.maxConnectionsPerClient ?? DEFAULT_MAX_PER_CLIENT
     const scratch = new Uint8Array(2 + MAX_MESSAGE_OCTETS)
-    const { idleMs, messageMs, writeStallMs, maxUnsentOctets } = { ...DEFAULT_LIMITS, ...options }
+    const limits = { ...DEFAULT_LIMITS, ...options }
     this.context = {
       handler,
-      limits: { idleMs, messageMs, writeStallMs, maxUnsentOctets },
+      limits,
       scratch,
       scratchView: new DataView(scratch.buffer),
       held: { octets: 0, max: MAX_HELD_OCTETS },
+      unsent: { octets: 0 },
       nowMs: () => this.clock.nowMs(),
       onQuery: connection => {
         if (this.open.delete(connection)) this.open.add(connection)
@@ -152,6 +157,10 @@ class Connections {
 
   get size(): number {
     return this.open.size
+  }
+
+  get unsentOctets(): number {
+    return this.context.unsent.octets
   }
 
   accept(socket: Socket, listener: number): void {

@@ -309,8 +309,8 @@ describe('time', () => {
 })
 
 describe('a reader that does not read', () => {
-  async function stuck() {
-    const all = await serve()
+  async function stuck(options: Partial<TcpOptions> = {}) {
+    const all = await serve(options)
     const one = await all.accepted()
     one.socket.pause()
     const queries = 500
@@ -331,6 +331,23 @@ describe('a reader that does not read', () => {
     one.socket.resume()
     await until(() => one.octets === queries * (2 + BIG_OCTETS), 'all replies')
     assert.ok(one.replies.every(reply => reply.length === BIG_OCTETS && reply[0] === 0xbb))
+  })
+
+  test('is allowed one reply when all connections together wait for too many', async () => {
+    const { server, one, accepted } = await stuck({ maxUnsentOctetsInAll: DEFAULT_LIMITS.maxUnsentOctets })
+    const ofOne = server.unsentOctets()
+    assert.ok(ofOne > DEFAULT_LIMITS.maxUnsentOctets && ofOne < DEFAULT_LIMITS.maxUnsentOctets + 2 * BIG_OCTETS)
+    const reader = await accepted()
+    reader.socket.write(framed(...Array.from({ length: 100 }, () => message(BIG))))
+    await until(() => reader.octets === 100 * (2 + BIG_OCTETS), 'a reader is served all the same')
+    const second = await accepted()
+    second.socket.pause()
+    second.socket.write(framed(...Array.from({ length: 500 }, () => message(BIG))))
+    await until(() => server.unsentOctets() > ofOne, 'its replies are stuck')
+    assert.ok(server.unsentOctets() <= ofOne + 2 + BIG_OCTETS)
+    one.socket.destroy()
+    second.socket.destroy()
+    await until(() => server.unsentOctets() === 0, 'all forgotten')
   })
 
   test('is closed when no reply leaves in time', async () => {
