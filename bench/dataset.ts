@@ -105,6 +105,20 @@ export const WORKLOADS: readonly Workload[] = [
   })),
 ]
 
+/** A workload that asks for the first of these services: what a server is to answer before it counts as up. */
+export function firstOf([service]: readonly HeadlessService[]): Workload {
+  const { name, pods } = service!
+  return {
+    name: `first-${name}`,
+    title: '',
+    queries: [`${fqdn(name)} A`],
+    edns: EDNS_SIZE,
+    rcode: 0,
+    answers: pods.length,
+    constant: addressRecords(pods),
+  }
+}
+
 export function fqdn(service: string): string {
   return `${service}.${NAMESPACE}.svc.${ZONE}`
 }

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MEASURES } from './options.ts'
-import { markdown, newestResult } from './results.ts'
+import { markdown, newestResult, tidy } from './results.ts'
 
 const README = join(import.meta.dirname, '..', 'README.md')
 const OPEN = '<!-- bench -->'
@@ -25,4 +25,5 @@ export function writeReadme(): void {
   const close = text.indexOf(CLOSE)
   if (open < 0 || close < open) throw new Error(`README.md has no place for figures: put ${OPEN} and ${CLOSE} into it`)
   writeFileSync(README, `${text.slice(0, open + OPEN.length)}\n\n${parts.join('\n')}\n${text.slice(close)}`)
+  tidy(README)
 }

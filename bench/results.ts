@@ -3,7 +3,7 @@
  * Layer: bench.
  */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
@@ -39,7 +39,13 @@ export function writeResult(measure: string, args: readonly string[], measured: 
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(`${stem}.json`, `${JSON.stringify(result, null, 1)}\n`)
   writeFileSync(`${stem}.md`, pageOf(result))
+  tidy(`${stem}.json`, `${stem}.md`)
   return result
+}
+
+/** Lays files out as `npm run check` wants them, where the formatter is installed. */
+export function tidy(...paths: string[]): void {
+  spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['format', '--write', ...paths])
 }
 
 /** The newest result of a measure, or `undefined`. */
@@ -63,6 +69,27 @@ export function markdown({ title, head, rows, notes }: Table): string {
   const rule = line(head.map((_, i) => (i === 0 ? '---' : '---:')))
   const under = notes.length > 0 ? ['', ...notes.map(note => `${note}  `)] : []
   return [`**${title}**`, '', line(head), rule, ...rows.map(line), ...under, ''].join('\n')
+}
+
+/** One figure that the design is held to. */
+export interface Target {
+  readonly title: string
+  readonly value: number
+  readonly most: number
+  readonly unit: string
+}
+
+/** Figures beside what the design is held to; those that were not measured are left out. */
+export function targetTable(targets: readonly Target[]): Table[] {
+  const known = targets.filter(({ value }) => Number.isFinite(value))
+  if (known.length === 0) return []
+  const rows = known.map(({ title, value, most, unit }) => [
+    title,
+    `${figure(value)} ${unit}`,
+    `≤ ${most} ${unit}`,
+    value <= most ? 'yes' : 'no',
+  ])
+  return [{ title: 'What the design is held to', head: ['', 'measured', 'wanted', 'met'], rows, notes: [] }]
 }
 
 export function median(values: readonly number[]): number {

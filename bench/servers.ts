@@ -8,7 +8,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Api } from './api.ts'
-import { type HeadlessService, WORKLOADS, type Workload } from './dataset.ts'
+import { firstOf, type HeadlessService, type Workload } from './dataset.ts'
 import { compiled, runLoad, temporaryFolder } from './load.ts'
 import { type Child, freePort, SERVER_CORE, startChild, waitUntil, which } from './processes.ts'
 import { knotArguments, nsdArguments } from './zone-servers.ts'
@@ -54,14 +54,14 @@ export const SERVERS: readonly Server[] = [
     title: 'Knot DNS',
     usesApi: false,
     find: () => which('knotd'),
-    start: (program, { services }) => zoneServer('knot', program, port => knotArguments(port, services)),
+    start: (program, { services }) => zoneServer('knot', program, services, port => knotArguments(port, services)),
   },
   {
     name: 'nsd',
     title: 'NSD',
     usesApi: false,
     find: () => which('nsd'),
-    start: (program, { services }) => zoneServer('nsd', program, port => nsdArguments(port, services)),
+    start: (program, { services }) => zoneServer('nsd', program, services, port => nsdArguments(port, services)),
   },
   coredns('coredns', 'CoreDNS, no cache', ''),
   coredns('coredns-cache', 'CoreDNS with its cache', '  cache 30\n'),
@@ -99,18 +99,17 @@ function ours(name: string, title: string, transport: 'batch' | 'portable'): Ser
     title,
     usesApi: true,
     find: () => ownProgram('bundle'),
-    start: async (program, { api }) => {
+    start: async (program, { services, api }) => {
       const port = await freePort()
       const admin = await freePort()
       const file = join(temporaryFolder(), `${name}-${port}.yaml`)
       writeFileSync(file, ownConfiguration(port, admin, transport, api!.url))
-      const begin = performance.now()
       const args = [program, 'serve', '--config', file]
       const child = startChild(process.execPath, args, { core: SERVER_CORE, cwd: ROOT })
       child.process.stdout?.resume()
       const ready = () => isReady(`http://127.0.0.1:${admin}/readyz`)
-      await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, ready, child))
-      return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+      const readyMs = await settle(name, child, port, services, ready)
+      return { name, child, port, readyMs, stop: child.stop }
     },
   }
 }
@@ -124,17 +123,16 @@ function coredns(name: string, title: string, cache: string): Server {
       const built = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'headless-dns-bench/bin/coredns')
       return which('coredns') ?? (existsSync(built) ? built : undefined)
     },
-    start: async (program, { api }) => {
+    start: async (program, { services, api }) => {
       const port = await freePort()
       const ready = await freePort()
       const file = join(temporaryFolder(), `${name}-${port}.Corefile`)
       writeFileSync(file, corefile(port, ready, api!.url, cache))
-      const begin = performance.now()
       const child = startChild(program, ['-conf', file, '-quiet'], { core: SERVER_CORE })
       child.process.stdout?.resume()
       const check = () => isReady(`http://127.0.0.1:${ready}/ready`)
-      await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, check, child))
-      return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+      const readyMs = await settle(name, child, port, services, check)
+      return { name, child, port, readyMs, stop: child.stop }
     },
   }
 }
@@ -164,20 +162,35 @@ ${cache}  kubernetes cluster.local in-addr.arpa ip6.arpa {
 `
 }
 
-async function zoneServer(name: string, program: string, configure: (port: number) => string[]): Promise<Running> {
+async function zoneServer(
+  name: string,
+  program: string,
+  services: readonly HeadlessService[],
+  configure: (port: number) => string[],
+): Promise<Running> {
   const port = await freePort()
   const args = configure(port)
-  const begin = performance.now()
   const child = startChild(program, args, { core: SERVER_CORE })
   child.process.stdout?.resume()
-  await settle(child, () => waitUntil(`${name} is not ready`, READY_MS, () => answersRight(port), child))
-  return { name, child, port, readyMs: performance.now() - begin, stop: child.stop }
+  const readyMs = await settle(name, child, port, services, () => answersRight(port, firstOf(services)))
+  return { name, child, port, readyMs, stop: child.stop }
 }
 
-/** Ends a server that did not get ready. */
-async function settle(child: Child, ready: () => Promise<void>): Promise<void> {
+/** Waits until the server says that it is ready, and then answers; ends it if it does not. @returns ms until it said so */
+async function settle(
+  name: string,
+  child: Child,
+  port: number,
+  services: readonly HeadlessService[],
+  ready: () => Promise<boolean>,
+): Promise<number> {
+  const begin = performance.now()
   try {
-    await ready()
+    await waitUntil(`${name} is not ready`, READY_MS, ready, child)
+    const readyMs = performance.now() - begin
+    // CoreDNS calls itself ready a moment before its sockets are bound
+    await waitUntil(`${name} does not answer`, READY_MS, () => answersRight(port, firstOf(services)), child)
+    return readyMs
   } catch (error) {
     await child.stop()
     throw error
@@ -206,7 +219,7 @@ export function versionOf(name: string, program: string): Record<string, string>
 }
 
 /** A handful of queries, all answered and answered right. */
-export async function answersRight(port: number, workload: Workload = WORKLOADS[0]!): Promise<boolean> {
+async function answersRight(port: number, workload: Workload): Promise<boolean> {
   const { answered, wrong } = await runLoad({ port, workload, seconds: 0.05, window: 1 })
   return answered > 0 && wrong === 0
 }

@@ -12,7 +12,7 @@ import { commandOf, type LoadResult } from '../load.ts'
 import type { Options } from '../options.ts'
 import { startProbe, sumOf } from '../probe.ts'
 import { LOAD_CORE, startChild } from '../processes.ts'
-import { figure, type Measured, median, percentile } from '../results.ts'
+import { figure, type Measured, median, percentile, targetTable } from '../results.ts'
 import { buildBundle, type Running, SERVERS, versionOf } from '../servers.ts'
 
 const RATES = [0, 20_000]
@@ -96,7 +96,16 @@ export async function measureChange(options: Options): Promise<Measured> {
     `${options.changes} changes each; server on core 0; API server, asking and load share core 1.`,
     ...absent,
   ]
-  return { data: series, versions, tables: [{ title: 'Change → answer, ms', head, rows, notes }] }
+  const targets = series
+    .filter(({ server }) => server === 'ours')
+    .map(({ subject, rate, ms }) => ({
+      title: `p99, ${subject}, ${rate} qps`,
+      value: percentile(ms, 0.99),
+      most: 5,
+      unit: 'ms',
+    }))
+  const tables = [{ title: 'Change → answer, ms', head, rows, notes }, ...targetTable(targets)]
+  return { data: series, versions, tables }
 }
 
 let lastAddress = NEW_ADDRESSES

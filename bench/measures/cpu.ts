@@ -8,7 +8,7 @@ import { WORKLOADS, type Workload } from '../dataset.ts'
 import { generatorName, runLoad } from '../load.ts'
 import type { Options } from '../options.ts'
 import { cpuMicros } from '../processes.ts'
-import { figure, type Measured, median, type Table } from '../results.ts'
+import { figure, type Measured, median, type Table, type Target, targetTable } from '../results.ts'
 import { LOOP } from '../servers.ts'
 
 const WARM_UP_SECONDS = 0.3
@@ -34,7 +34,11 @@ export function measureCpu(options: Options): Promise<Measured> {
       }
       options.say(`cpu: round ${round} of ${options.rounds} done`)
     }
-    return { data: rounds, tables: [tableOf(rounds, contest, options)], versions: contest.versions }
+    return {
+      data: rounds,
+      tables: [tableOf(rounds, contest, options), ...targetTable(targetsOf(rounds))],
+      versions: contest.versions,
+    }
   })
 }
 
@@ -91,4 +95,20 @@ function tableOf(rounds: readonly CpuRound[], contest: Contest, options: Options
     }
     return `${contest.names.map(shape).join(', ')}.`
   }
+}
+
+function targetsOf(rounds: readonly CpuRound[]): Target[] {
+  const cost = (server: string, workload: string) =>
+    median(rounds.filter(round => round.server === server && round.workload === workload).map(({ cpuUs }) => cpuUs))
+  const ours = (workload: string) => cost('ours', workload)
+  const ratio = (title: string, value: number, most: number): Target => ({ title, value, most, unit: '×' })
+  return [
+    ratio('A: batch to the bare C loop', ours('a') / cost(LOOP, 'a'), 1.15),
+    ratio('A: batch to Knot', ours('a') / cost('knot', 'a'), 1),
+    ratio('A: batch to NSD', ours('a') / cost('nsd', 'a'), 1),
+    ratio('SRV to A', ours('srv') / ours('a'), 1.5),
+    ratio('NXDOMAIN to A', ours('nxdomain') / ours('a'), 1),
+    ratio('A: portable to batch', cost('ours-portable', 'a') / ours('a'), 4),
+    ratio('1,000 pods to 100 pods', ours('pods-1000') / ours('pods-100'), 1.3),
+  ]
 }
