@@ -74,7 +74,7 @@ export function openBatchSocket(libc: Libc, where: ListenAddress, receiveOctets:
   }
 
   fd = check('socket', libc.socket(family.number, SOCK_DGRAM | SOCK_CLOEXEC, 0))
-  set(SOL_SOCKET, SO_REUSEPORT, 1, 'SO_REUSEPORT')
+  if (where.port !== 0) set(SOL_SOCKET, SO_REUSEPORT, 1, 'SO_REUSEPORT')
   set(SOL_SOCKET, SO_RCVBUF, receiveOctets, 'SO_RCVBUF')
   set(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_OCTETS, 'SO_SNDBUF')
   if (family.number === AF_INET6) {
@@ -87,6 +87,8 @@ export function openBatchSocket(libc: Libc, where: ListenAddress, receiveOctets:
     if (withPktinfo) set(IPPROTO_IP, IP_PKTINFO, 1, 'IP_PKTINFO')
   }
   check('bind', libc.bind(fd, sockaddrAt, family.sockaddrOctets))
+  // Set earlier, it would let the kernel choose a port that another such socket of this user has; set now, others can join.
+  if (where.port === 0) set(SOL_SOCKET, SO_REUSEPORT, 1, 'SO_REUSEPORT')
 
   value[0] = SOCKADDR_OCTETS
   check('getsockname', libc.getsockname(fd, sockaddrAt, valueAt))
