@@ -26,7 +26,7 @@ const REQUEST_TIMEOUT_MS = 5000
 const MAX_CONNECTIONS = 100
 
 /** @throws the error of listen(2), e.g. code EADDRINUSE */
-export async function openAdmin(address: string, port: number, routes: AdminRoutes): Promise<AdminServer> {
+export async function openAdmin(where: { address: string; port: number }, routes: AdminRoutes): Promise<AdminServer> {
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -36,9 +36,9 @@ export async function openAdmin(address: string, port: number, routes: AdminRout
     },
   )
   server.maxConnections = MAX_CONNECTIONS
-  await listen(server, address, port)
+  await listen(server, where.address, where.port)
   return {
-    address,
+    address: where.address,
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise(resolve => {

@@ -17,7 +17,10 @@ export function ownAddresses(listen: readonly string[]): { v4: number[]; v6: Uin
   }
   const all = [...texts]
   return {
-    v4: all.filter(text => !text.includes(':')).map(parseIPv4).sort((a, b) => a - b),
+    v4: all
+      .filter(text => !text.includes(':'))
+      .map(parseIPv4)
+      .sort((a, b) => a - b),
     v6: Buffer.concat(all.filter(text => text.includes(':')).map(parseIPv6)),
   }
 }

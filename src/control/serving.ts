@@ -55,7 +55,10 @@ export function createServing({ records, namespaces, seed, serial, onPublished }
       for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
     }
     // RFC 1982 §3: serial numbers move forward, modulo 2³²
-    if (table.changes !== before) table.setSerial((lastSerial = (lastSerial + 1) >>> 0))
+    if (table.changes !== before) {
+      lastSerial = (lastSerial + 1) >>> 0
+      table.setSerial(lastSerial)
+    }
     if (changes.first) table.setSynced()
     table.commit()
     onPublished?.(changes)

@@ -1,0 +1,254 @@
+/**
+ * The running server: opens what listens, starts what feeds the table, and takes both down in order. Layer: control.
+ *
+ *   start   table ─▶ admin ─▶ TCP ─▶ UDP workers ─▶ sources     (a port that cannot be had is known before anything else)
+ *   stop    not ready ─▶ lameduck: answers go on ─▶ TCP, workers ─▶ sources ─▶ admin
+ */
+
+import { randomBytes, randomInt } from 'node:crypto'
+import { type AdminServer, openAdmin } from '../admin/http.ts'
+import type { Family } from '../admin/prometheus.ts'
+import { Answerer } from '../answer/answer.ts'
+import { Order, type OrderName } from '../answer/order.ts'
+import type { ClusterSink } from '../cluster/sink.ts'
+import type { Changes } from '../cluster/state.ts'
+import { ROW_FIELDS } from '../dataplane/counters.ts'
+import { QueryHandler } from '../dataplane/query-handler.ts'
+import type { RecordOptions } from '../records/options.ts'
+import { zoneApexes } from '../records/zone-names.ts'
+import { TableReader } from '../table/reader.ts'
+import { checkBatch } from '../transport/batch-check.ts'
+import type { ListenAddress } from '../transport/datagram.ts'
+import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
+import { formatName } from '../wire/name.ts'
+import type { Logger } from './log.ts'
+import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
+import { ownAddresses } from './own-addresses.ts'
+import { createServing, type Serving, WRITER_ROW } from './serving.ts'
+import { Workers } from './workers.ts'
+
+/** Something that feeds the cluster's state: the API server, or files. */
+export interface Source {
+  stop(): Promise<void>
+  /** Its own metrics: families of gauges and counters. */
+  metrics?(): Pick<Observed, 'gauges' | 'counters'>
+}
+
+export interface ServerOptions {
+  readonly version: string
+  readonly listen: readonly ListenAddress[]
+  readonly admin: ListenAddress | undefined
+  readonly workers: number
+  readonly transport: 'auto' | 'batch' | 'portable'
+  readonly records: Omit<RecordOptions, 'ownV4' | 'ownV6'>
+  readonly namespaces: readonly string[]
+  readonly order: OrderName
+  readonly maxUdpSize: number
+  readonly tcp: Omit<TcpOptions, 'sockets'>
+  readonly lameduckMs: number
+  /** Opens its sinks before it returns, so that the server cannot think itself synced before. */
+  readonly startSources: (cluster: ClusterSink) => Promise<Source[]>
+}
+
+export interface RunningServer {
+  readonly addresses: readonly ListenAddress[]
+  readonly adminAddress: ListenAddress | undefined
+  readonly serving: Serving
+  readonly workers: Workers
+  /** @param lameduckMs overrides the configured time of answering on */
+  stop(lameduckMs?: number): Promise<void>
+}
+
+/** Rows among the table's readers: the writer's, TCP's, then one per worker. */
+const TCP_READER = WRITER_ROW + 1
+const FIRST_WORKER_READER = TCP_READER + 1
+/** Blocks that a reader held at the last change are given back this soon after. */
+const RECLAIM_MS = 200
+/** What TCP clients have to finish in at the end. */
+const TCP_GRACE_MS = 1000
+
+/** @throws what could not be opened, with a stable `code`; everything opened before it is closed again */
+export async function startServer(options: ServerOptions, log: Logger): Promise<RunningServer> {
+  const server = new Server(options, log)
+  try {
+    await server.start()
+    return server
+  } catch (error) {
+    await server.stop(0)
+    throw error
+  }
+}
+
+class Server implements RunningServer {
+  readonly serving: Serving
+  private readonly options: ServerOptions
+  private readonly log: Logger
+  private readonly zones: readonly string[]
+  private readonly tcpRow = new Float64Array(ROW_FIELDS)
+  private readonly programming = new Map<string, DurationHistogram>()
+  private readonly cutNames = new Set<string>()
+  private admin: AdminServer | undefined
+  private tcp: TcpServer | undefined
+  private data: Workers | undefined
+  private sources: Source[] = []
+  private reclaim: NodeJS.Timeout | undefined
+  private stopping = false
+
+  constructor(options: ServerOptions, log: Logger) {
+    this.options = options
+    this.log = log
+    const own = ownAddresses(options.listen.map(({ address }) => address))
+    const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
+    this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
+    this.serving = createServing({
+      records,
+      namespaces: options.namespaces,
+      seed: randomBytes(4).readInt32LE(),
+      serial: Math.floor(Date.now() / 1000) >>> 0,
+      onPublished: changes => this.published(changes),
+    })
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.tcp?.addresses ?? []
+  }
+
+  get adminAddress(): ListenAddress | undefined {
+    return this.admin
+  }
+
+  get workers(): Workers {
+    return this.data!
+  }
+
+  async start(): Promise<void> {
+    const { options, log } = this
+    if (options.admin !== undefined) {
+      const routes = { unhealthy: () => [], unready: () => this.unready(), metrics: () => this.metrics() }
+      this.admin = await openAdmin(options.admin, routes)
+    }
+    const table = new TableReader(this.serving.memory, TCP_READER)
+    const handler = new QueryHandler({
+      table,
+      answerer: new Answerer(table, new Order(options.order, randomInt(2 ** 31)), options.maxUdpSize),
+      row: this.tcpRow,
+      families: options.listen.map(({ address }) => (address.includes(':') ? 1 : 0)),
+      now: () => performance.now(),
+      onCut: name => this.cut(name),
+    })
+    this.tcp = await openTcp({ ...options.tcp, sockets: options.listen }, handler)
+    this.data = await Workers.start({
+      memory: this.serving.memory,
+      count: options.workers,
+      firstReader: FIRST_WORKER_READER,
+      transport: this.chooseTransport(),
+      // The port that TCP got, where any would do.
+      sockets: this.tcp.addresses,
+      order: options.order,
+      maxUdpSize: options.maxUdpSize,
+      log,
+    })
+    for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
+    this.reclaim = setInterval(() => this.serving.table.commit(), RECLAIM_MS)
+    this.sources = await options.startSources(this.serving.cluster)
+  }
+
+  async stop(lameduckMs = this.options.lameduckMs): Promise<void> {
+    if (this.stopping) return
+    this.stopping = true
+    if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
+    await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
+    await Promise.all(this.sources.map(source => source.stop()))
+    clearInterval(this.reclaim)
+    await this.admin?.close()
+  }
+
+  private chooseTransport(): 'batch' | 'portable' {
+    const { transport } = this.options
+    if (transport === 'portable') return 'portable'
+    const problem = checkBatch()
+    if (problem === undefined) {
+      this.log.info('UDP by recvmmsg and sendmmsg', { transport: 'batch' })
+      return 'batch'
+    }
+    if (transport === 'batch') {
+      const message = `transport "batch" does not work on this machine: ${problem}; use "auto" or "portable"`
+      throw Object.assign(new Error(message), { code: 'ERR_TRANSPORT_UNAVAILABLE' })
+    }
+    this.log.warn('UDP by node:dgram, about three times the CPU per query', { transport: 'portable', because: problem })
+    return 'portable'
+  }
+
+  private published({ first, slices }: Changes): void {
+    if (first) this.log.info('synced: names are answered', this.serving.cluster.counts())
+    const now = Date.now()
+    for (const { namespace, serviceName, lastChangeTriggerTime } of slices) {
+      const view = this.serving.cluster.find(namespace, serviceName)
+      if (view === undefined) continue
+      const kind = view.service.kind === 'headless' ? 'headless_with_selector' : 'cluster_ip'
+      const histogram = this.programming.get(kind) ?? new DurationHistogram()
+      this.programming.set(kind, histogram)
+      histogram.observe(Math.max(0, now - lastChangeTriggerTime) / 1000)
+    }
+  }
+
+  /** Said once per name: the set will not become smaller by being asked for again. */
+  private cut(name: Uint8Array): void {
+    const text = formatName(name)
+    if (this.cutNames.has(text) || this.cutNames.size >= 1000) return
+    this.cutNames.add(text)
+    this.log.warn('an answer over TCP left records out: no DNS message can hold them all', { name: text })
+  }
+
+  private unready(): string[] {
+    const missing: string[] = []
+    if (this.stopping) missing.push('the server is shutting down')
+    if (this.data === undefined || this.data.serving === 0) missing.push('no worker answers yet')
+    const states = this.serving.cluster.states()
+    if (states.length === 0) missing.push('no source has been opened yet')
+    for (const { kind, partition, synced, stale } of states) {
+      const where = partition === '' ? kind : `${kind} of ${partition}`
+      if (!synced) missing.push(`the first list of ${where} is not complete${stale === undefined ? '' : `: ${stale}`}`)
+    }
+    return missing
+  }
+
+  private metrics(): Family[] {
+    const { serving, data, tcp, options } = this
+    const own = this.sources.map(source => source.metrics?.() ?? { gauges: [], counters: [] })
+    const first = this.addresses[0] ?? options.listen[0]!
+    const isWildcard = first.address === '0.0.0.0' || first.address === '::'
+    return metricFamilies({
+      version: options.version,
+      server: `dns://${isWildcard ? '' : first.address}:${first.port}`,
+      zones: this.zones,
+      udp: data?.rows ?? [],
+      tcp: this.tcpRow,
+      table: serving.table.stats(),
+      counts: serving.cluster.counts(),
+      sources: serving.cluster.states(),
+      programming: this.programming,
+      gauges: [
+        {
+          name: 'headless_dns_workers',
+          help: 'Threads that answer over UDP.',
+          samples: [{ value: data?.serving ?? 0 }],
+        },
+        {
+          name: 'headless_dns_tcp_connections',
+          help: 'TCP connections open.',
+          samples: [{ value: tcp?.connections() ?? 0 }],
+        },
+        ...own.flatMap(({ gauges }) => gauges),
+      ],
+      counters: [
+        {
+          name: 'headless_dns_worker_deaths_total',
+          help: 'Threads that died and were replaced.',
+          samples: [{ value: data?.deaths ?? 0 }],
+        },
+        ...own.flatMap(({ counters }) => counters),
+      ],
+    })
+  }
+}
