@@ -36,7 +36,7 @@ export interface JoinedEndpoints {
   readonly v4: readonly number[]
   readonly v6: Uint8Array
   readonly ports: readonly NamedPort[]
-  /** Addresses by topology zone; `''` for endpoints without one. */
+  /** Addresses by topology zone, lower case; `''` for endpoints without one. */
   readonly byZone: ReadonlyMap<string, Addresses>
 }
 
@@ -83,7 +83,7 @@ export function joinEndpoints(view: ServiceView, podNames: boolean): JoinedEndpo
       }
       gather(draft, address)
       gather(
-        getOrMake(zones, endpoint.zone, () => ({ v4: [], v6: [] })),
+        getOrMake(zones, endpoint.zone.toLowerCase(), () => ({ v4: [], v6: [] })),
         address,
       )
       for (const { port } of slice.ports) if (!draft.numbers.includes(port)) draft.numbers.push(port)
@@ -102,11 +102,10 @@ export function joinEndpoints(view: ServiceView, podNames: boolean): JoinedEndpo
     byLabel: new Map(sorted.map(name => [name.label, name])),
     v4: all.v4,
     v6: all.v6,
-    ports: [...ports.values()].map(({ name, protocol, targets }) => ({
-      name,
-      protocol,
-      targets: listTargets(targets, finished),
-    })),
+    // The ports of slices without a ready endpoint have no names.
+    ports: [...ports.values()]
+      .filter(({ targets }) => targets.size > 0)
+      .map(({ name, protocol, targets }) => ({ name, protocol, targets: listTargets(targets, finished) })),
     byZone,
   }
 }

@@ -6,7 +6,7 @@
 import type { Service } from '../cluster/objects.ts'
 import type { ServiceChange, ServiceView } from '../cluster/state.ts'
 import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
-import { TYPE_PTR } from '../wire/constants.ts'
+import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
 import { type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
@@ -42,10 +42,11 @@ export class ServicePublisher {
     const old = this.takeKept(before) ?? this.plan(before)
     const now = this.plan(after)
     this.putEndpoints(old, now)
-    this.changePtrs(old, now, 'add')
+    // The Service's own name, which comes first, is the target of others.
     for (const { labels, content } of now.names.values()) this.put(labels, content)
-    for (const [key, { labels }] of old.names) if (!now.names.has(key)) this.remove(labels)
+    this.changePtrs(old, now, 'add')
     this.changePtrs(now, old, 'remove')
+    for (const [key, { labels }] of [...old.names].reverse()) if (!now.names.has(key)) this.remove(labels)
     this.removeEndpoints(old, now)
     if (after !== undefined) this.keep(after, now)
   }
@@ -135,7 +136,7 @@ export class ServicePublisher {
   private put(labels: readonly string[], content: Content): void {
     for (const zone of this.options.zones) {
       const owner = prependLabels(labels, zone)
-      if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...content })
+      if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...withNames(content, owner) })
     }
   }
 
@@ -145,6 +146,15 @@ export class ServicePublisher {
       if (owner !== undefined) this.writer.remove(owner)
     }
   }
+}
+
+/** Leaves out SRV targets whose name would be too long (RFC 1035 §2.3.4): such endpoints have no name in the zone. */
+function withNames(content: Content, owner: WireName): Content {
+  const { srv } = content
+  if (srv === undefined) return content
+  const room = MAX_NAME_OCTETS - (owner.length - srv.suffixStart) - 1
+  if (room >= MAX_LABEL_OCTETS) return content
+  return { ...content, srv: { ...srv, targets: srv.targets.filter(({ label }) => label.length <= Math.max(0, room)) } }
 }
 
 function endpointsOf(plan: Plan): ReadonlyMap<string, EndpointName> {

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { joinEndpoints } from '../../../src/records/join.ts'
+import { serviceNames } from '../../../src/records/service-names.ts'
+import { createAnswering, headless, slice } from '../../support/answering.ts'
+
+const WEB = 'web.default.svc.cluster.local'
+const HTTP = { name: 'http', protocol: 'tcp', port: 80 }
+
+describe('sizes no sane cluster has', () => {
+  it('3,500 topology zones: the first 512 have names, no answer holds what no endpoint has', () => {
+    const zone = (i: number): string => `${'z'.repeat(58)}-${String(i).padStart(4, '0')}`
+    const endpoints = Array.from({ length: 3500 }, (_, i) => ({ address: `10.0.${i >>> 8}.${i & 255}`, zone: zone(i) }))
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    server.slices.upsert(slice('web', endpoints))
+    server.flush()
+    assert.equal(server.ask(`${zone(511)}.pin._zone.${WEB}`, 'A').answers.length, 1)
+    assert.equal(server.ask(`${zone(512)}.pin._zone.${WEB}`, 'A').answers.length, 0)
+    const known = new Set(endpoints.map(({ address }) => address))
+    const { answers } = server.ask(`none.prefer._zone.${WEB}`, 'A', { stream: true })
+    assert.equal(answers.length, 512)
+    for (const answer of answers) assert.ok(known.has(answer.split(' ').at(-1)!), answer)
+  })
+
+  // RFC 2181 §5.1: all the records of an RRset are sent, or TC is set
+  it('RFC 2181 §5.1: a target with more addresses than the table counts has none of them in the additional section', () => {
+    const endpoints = Array.from({ length: 256 }, (_, i) => ({ address: `10.0.1.${i}`, hostname: 'a' }))
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    server.slices.upsert(slice('web', endpoints, { ports: [HTTP] }))
+    server.flush()
+    for (const qname of [WEB, `_http._tcp.${WEB}`]) {
+      const { answers, additional, flags } = server.ask(qname, 'SRV', { stream: true })
+      assert.deepEqual([answers.length, additional.length, flags.tc], [1, 0, false])
+    }
+    assert.equal(server.ask(`a.${WEB}`, 'A', { stream: true }).answers.length, 256)
+  })
+
+  it('a port name longer than a label has no name, and takes no other name away', () => {
+    const ports = [{ ...HTTP, name: 'x'.repeat(63) }, HTTP]
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    server.slices.upsert(slice('web', [{ address: '10.0.0.1' }], { ports }))
+    server.flush()
+    assert.equal(server.ask(`_http._tcp.${WEB}`, 'SRV').answers.length, 1)
+    assert.equal(server.ask(WEB, 'SRV').answers.length, 1)
+  })
+})
+
+describe('names of a Service', () => {
+  const names = (kind: 'headless' | 'clusterIP' | 'externalName', ready: boolean): string[] => {
+    const service = { ...headless('web'), kind, externalName: 'db.example.com', ports: [HTTP] }
+    const slices = [slice('web', [{ address: '10.0.0.1', ready }], { ports: [HTTP] })]
+    return serviceNames(service, joinEndpoints({ service, slices }, false)).map(({ labels }) => labels.join('.'))
+  }
+
+  it('headless: itself, zonal, ports; and direct; none without a ready endpoint', () => {
+    assert.deepEqual(names('headless', true), [
+      'web.default.svc',
+      '_http._tcp.web.default.svc',
+      '_zone.web.default.svc',
+      'web.default.direct',
+      '_http._tcp.web.default.direct',
+    ])
+    assert.deepEqual(names('headless', false), [])
+  })
+
+  it('clusterIP: itself and its ports; and direct while there are ready endpoints', () => {
+    const own = ['web.default.svc', '_http._tcp.web.default.svc']
+    assert.deepEqual(names('clusterIP', false), own)
+    assert.deepEqual(names('clusterIP', true), [...own, 'web.default.direct', '_http._tcp.web.default.direct'])
+  })
+
+  it('externalName: itself', () => {
+    assert.deepEqual(names('externalName', true), ['web.default.svc'])
+  })
+})
