@@ -31,10 +31,11 @@ export interface Result {
 
 export type Measured = Pick<Result, 'tables' | 'data' | 'versions'>
 
-export function writeResult(measure: string, args: readonly string[], measured: Measured): Result {
+/** @param commit what was checked out when the run began */
+export function writeResult(measure: string, args: readonly string[], commit: string, measured: Measured): Result {
   const date = new Date().toISOString()
   const command = ['npm run bench --', measure, ...args].join(' ')
-  const result: Result = { measure, date, command, commit: commitName(), machine: machine(), ...measured }
+  const result: Result = { measure, date, command, commit, machine: machine(), ...measured }
   const stem = join(FOLDER, `${date.slice(0, 19).replaceAll(':', '')}-${measure}`)
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(`${stem}.json`, `${JSON.stringify(result, null, 1)}\n`)
@@ -111,7 +112,8 @@ export function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
 }
 
-function commitName(): string {
+/** The commit, and whether the server's own files differ from it. */
+export function commitName(): string {
   try {
     const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim()
     const changed = git('status', '--porcelain', '--', 'src') === '' ? '' : ' with changes'

@@ -10,7 +10,7 @@ import { measureMemory } from './measures/memory.ts'
 import { measureStart } from './measures/start.ts'
 import { HELP, MEASURES, type Measure, type Options, readOptions } from './options.ts'
 import { writeReadme } from './readme.ts'
-import { type Measured, pageOf, writeResult } from './results.ts'
+import { commitName, type Measured, pageOf, writeResult } from './results.ts'
 
 const RUN: Record<Measure, (options: Options) => Promise<Measured>> = {
   cpu: measureCpu,
@@ -28,8 +28,9 @@ try {
   } else {
     const flags = words.filter(word => word !== 'all' && word !== 'readme' && !MEASURES.some(name => name === word))
     for (const measure of options.measures) {
+      const commit = commitName()
       const measured = await RUN[measure](options)
-      process.stdout.write(`${pageOf(writeResult(measure, flags, measured))}\n`)
+      process.stdout.write(`${pageOf(writeResult(measure, flags, commit, measured))}\n`)
     }
     if (options.readme) writeReadme()
   }

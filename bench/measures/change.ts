@@ -108,6 +108,17 @@ export async function measureChange(options: Options): Promise<Measured> {
   return { data: series, versions, tables }
 }
 
+/** How the load beside the changes fared, for each server. */
+function backgrounds(series: readonly ChangeSeries[]): string[] {
+  return [...new Set(series.map(({ server }) => server))].map(server => {
+    const loads = series.filter(one => one.server === server).flatMap(({ background }) => background ?? [])
+    const total = (pick: (load: LoadResult) => number) => loads.reduce((sum, load) => sum + pick(load), 0)
+    const seconds = total(load => load.seconds)
+    const qps = seconds > 0 ? Math.round(total(load => load.answered) / seconds) : 0
+    return `Load beside ${server}: ${qps} answers a second, ${total(load => load.lost)} lost, ${total(load => load.wrong)} wrong.`
+  })
+}
+
 let lastAddress = NEW_ADDRESSES
 
 async function measureSeries(
