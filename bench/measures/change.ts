@@ -94,6 +94,7 @@ export async function measureChange(options: Options): Promise<Measured> {
   const rows = series.map(one => [one.server, one.subject, String(one.rate), ...cells(one)])
   const notes = [
     `${options.changes} changes each; server on core 0; API server, asking and load share core 1.`,
+    ...backgrounds(series),
     ...absent,
   ]
   const targets = series
