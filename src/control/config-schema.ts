@@ -1,90 +1,79 @@
 /**
- * The configuration file's keys, with their types and defaults. Layer: control. The only door to valibot.
- * `config/README.md` documents every key; a test keeps the two equal.
+ * The keys of the configuration file: their types and defaults. Layer: control. The only door to valibot.
+ * Defaults are written as a user would write them. `config/README.md` documents every key; a test keeps the two equal.
  */
 
 import * as v from 'valibot'
+import * as read from './config-values.ts'
 import { LOG_LEVELS } from './log.ts'
 import { nearest } from './nearest.ts'
 
-const seconds = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3600))
-const strings = v.array(v.string())
-const count = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most))
-const duration = v.pipe(
-  v.string(),
-  v.regex(/^\d+(ms|s|m)$/, 'Expected a duration such as 500ms, 5s or 1m'),
-  v.transform(text => Number.parseInt(text, 10) * (text.endsWith('ms') ? 1 : text.endsWith('m') ? 60_000 : 1000)),
-  v.maxValue(600_000, 'Expected at most 10m'),
-)
+export type Path = readonly (string | number)[]
 
-const KUBERNETES = v.strictObject({
-  kubeconfig: v.optional(v.string()),
-  context: v.optional(v.string()),
-  inCluster: v.optional(v.boolean()),
-  endpoint: v.optional(v.string()),
-  namespaces: v.optional(strings, []),
-  namespaceLabels: v.optional(v.string(), ''),
-  labels: v.optional(v.string(), ''),
-  scope: v.optional(v.picklist(['all', 'headless']), 'all'),
-})
+/** Something in a configuration that cannot be used. */
+export interface Problem {
+  readonly path: Path
+  /** A sentence without the path. */
+  readonly reason: string
+}
 
-const MANIFESTS = v.strictObject({ paths: strings, podCIDR: v.optional(v.string(), '127.1.0.0/16') })
+/** Without a default. For all keys, absent and empty (`key:`) are the same. */
+const optional = <T>(reader: read.Read<T>) => v.nullish(leaf(reader))
+const key = <T>(reader: read.Read<T>, fallback: string | number | boolean) => v.nullish(leaf(reader), fallback)
+const list = <T>(reader: read.Read<T>, fallback: string[]) =>
+  v.nullish(v.array(leaf(reader), issue => `it must be a list, such as [a, b], not ${say(issue.input)}`), fallback)
+const group = <E extends v.ObjectEntries>(entries: E) => v.nullish(v.object(entries), {} as never)
 
-export const SCHEMA = v.strictObject({
-  zones: v.optional(strings, ['cluster.local']),
-  reverseZones: v.optional(strings, ['in-addr.arpa', 'ip6.arpa']),
-  listen: v.optional(strings, ['127.0.0.1:1053']),
-  admin: v.optional(v.string(), '127.0.0.1:9153'),
-  workers: v.optional(count(1, 64), 1),
-  transport: v.optional(v.picklist(['auto', 'batch', 'portable']), 'auto'),
-  source: v.optional(
-    v.strictObject({
-      kubernetes: v.optional(KUBERNETES),
-      manifests: v.optional(
-        v.union([v.string(), strings, MANIFESTS], 'Expected a path, a list of paths, or {paths, podCIDR}'),
-      ),
+const SCHEMA = v.object({
+  zones: list(read.readZone, ['cluster.local']),
+  reverseZones: list(read.readReverseZone, ['in-addr.arpa', 'ip6.arpa']),
+  listen: list(read.readSocketAddress, ['127.0.0.1:1053']),
+  admin: key(read.readAdmin, '127.0.0.1:9153'),
+  workers: key(read.readWhole(1, 64), 1),
+  transport: key(read.readOneOf(['auto', 'batch', 'portable']), 'auto'),
+  source: group({
+    kubernetes: v.nullish(
+      v.object({
+        kubeconfig: optional(read.readText),
+        context: optional(read.readText),
+        inCluster: optional(read.readFlag),
+        endpoint: optional(read.readEndpoint),
+        namespaces: list(read.readNamespace, []),
+        namespaceLabels: key(read.readSelector, ''),
+        labels: key(read.readSelector, ''),
+        scope: key(read.readOneOf(['all', 'headless']), 'all'),
+      }),
+    ),
+    manifests: v.nullish(v.object({ paths: list(read.readText, []), podCIDR: key(read.readPodCIDR, '127.1.0.0/16') })),
+  }),
+  records: group({
+    ttl: key(read.readWhole(0, 3600, ' of seconds'), 5),
+    negativeTtl: key(read.readWhole(0, 3600, ' of seconds'), 1),
+    pods: key(read.readOneOf(['disabled', 'insecure', 'verified']), 'disabled'),
+    endpointPodNames: key(read.readFlag, false),
+    ignoreEmptyService: key(read.readFlag, false),
+    noEndpoints: key(read.readFlag, false),
+  }),
+  answers: group({
+    order: key(read.readOneOf(['shuffle', 'rotate', 'stable']), 'shuffle'),
+    maxUdpSize: key(read.readWhole(512, 4096, ' of octets'), 1232),
+  }),
+  node: group({ name: optional(read.readNodeName) }),
+  limits: group({
+    tcp: group({
+      connections: key(read.readWhole(1, 100_000), 1000),
+      perClient: key(read.readWhole(1, 100_000), 100),
+      idle: key(read.readDuration('1s', '10m'), '10s'),
     }),
-    {},
-  ),
-  records: v.optional(
-    v.strictObject({
-      ttl: v.optional(seconds, 5),
-      negativeTtl: v.optional(seconds, 1),
-      pods: v.optional(v.picklist(['disabled', 'insecure', 'verified']), 'disabled'),
-      endpointPodNames: v.optional(v.boolean(), false),
-      ignoreEmptyService: v.optional(v.boolean(), false),
-      noEndpoints: v.optional(v.boolean(), false),
-    }),
-    {},
-  ),
-  answers: v.optional(
-    v.strictObject({
-      order: v.optional(v.picklist(['shuffle', 'rotate', 'stable']), 'shuffle'),
-      maxUdpSize: v.optional(count(512, 4096), 1232),
-    }),
-    {},
-  ),
-  limits: v.optional(
-    v.strictObject({
-      tcp: v.optional(
-        v.strictObject({
-          connections: v.optional(count(1, 100_000), 1000),
-          perClient: v.optional(count(1, 100_000), 100),
-          idle: v.optional(duration, '10s'),
-        }),
-        {},
-      ),
-    }),
-    {},
-  ),
-  lameduck: v.optional(duration, '5s'),
-  log: v.optional(v.strictObject({ level: v.optional(v.picklist(LOG_LEVELS), 'info') }), {}),
+  }),
+  lameduck: key(read.readDuration('0s', '10m'), '5s'),
+  log: group({ level: key(read.readOneOf(LOG_LEVELS), 'info') }),
 })
 
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
-/** Keys of the design that this version has not: said so, rather than called unknown. */
-const PLANNED = [
+/** Keys that are known to come: said so, rather than called unknown. */
+const PLANNED = new Set([
   'forward',
   'cache',
   'hosts',
@@ -92,50 +81,106 @@ const PLANNED = [
   'autopath',
   'transfer',
   'fallthrough',
-  'node',
+  'node.zone',
   'records.multicluster',
   'source.snapshot',
   'answers.topology',
-]
+])
+/** The rest would say the same, and each takes time. */
+const MAX_PROBLEMS = 20
 
-/** @returns the configuration with defaults filled in, or sentences on what is wrong with it */
-export function validate(raw: unknown): FileConfig | string[] {
-  const result = v.safeParse(SCHEMA, raw ?? {}, { abortEarly: false })
-  return result.success ? result.output : result.issues.map(describe)
+/**
+ * @param raw the file, parsed
+ * @returns the values with defaults filled in, or what is wrong, in part when there is very much of it
+ */
+export function validate(raw: unknown): FileConfig | Problem[] {
+  const whole = withLongForms(raw ?? {})
+  const problems: Problem[] = []
+  checkShape(SCHEMA, whole, [], problems)
+  const result = v.safeParse(SCHEMA, whole)
+  for (const issue of result.issues ?? []) {
+    // A mapping that is none was found by checkShape.
+    if (issue.type === 'object' || problems.length >= MAX_PROBLEMS) continue
+    const path = (issue.path ?? []).map(item => item.key as string | number)
+    problems.push({ path, reason: issue.message })
+  }
+  return result.success && problems.length === 0 ? result.output : problems
 }
 
-/** Every key that can be set, by its path. */
-export function allKeys(): string[] {
+/** Every key that can be set, with its default as written; undefined where there is none. */
+export function describeKeys(): { path: string; fallback: unknown }[] {
   return keysBelow(SCHEMA, '')
 }
 
-interface Issue {
-  readonly type: string
-  readonly message: string
+export function formatPath(path: Path): string {
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('')
 }
 
-function describe(issue: Issue & Parameters<typeof v.getDotPath>[0]): string {
-  const path = v.getDotPath(issue) ?? 'the file'
-  if (issue.type !== 'strict_object' || !issue.message.startsWith('Invalid key')) return `${path}: ${issue.message}`
-  if (PLANNED.includes(path)) return `${path}: this version has no such key yet`
-  const guess = nearest(path, allKeys())
-  return `${path}: there is no such key${guess === undefined ? '' : `; did you mean ${guess}?`}`
+function leaf<T>(reader: read.Read<T>) {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
+      const result = reader(dataset.value)
+      if (!(result instanceof read.Misfit)) return result
+      addIssue({ message: `it must be ${result.wanted}, not ${say(dataset.value)}` })
+      return NEVER
+    }),
+  )
+}
+
+/** `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`. */
+function withLongForms(raw: unknown): unknown {
+  if (!isMapping(raw) || !isMapping(raw['source'])) return raw
+  const { manifests } = raw['source']
+  const paths = typeof manifests === 'string' ? [manifests] : manifests
+  return Array.isArray(paths) ? { ...raw, source: { ...raw['source'], manifests: { paths } } } : raw
 }
 
 interface AnySchema {
   readonly type: string
   readonly wrapped?: AnySchema
+  readonly default?: unknown
   readonly entries?: Record<string, AnySchema>
 }
 
-function keysBelow(schema: AnySchema, prefix: string): string[] {
-  const inner = schema.wrapped ?? schema
-  const keys: string[] = []
-  for (const [name, child] of Object.entries(inner.entries ?? {})) {
+/** Finds keys that do not exist, and what should be a mapping and is none. */
+function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Problem[]): void {
+  const { entries } = schema.wrapped ?? schema
+  if (entries === undefined || raw === undefined || raw === null) return
+  if (!isMapping(raw)) {
+    problems.push({ path, reason: `it must be a mapping of ${Object.keys(entries).join(', ')}, not ${say(raw)}` })
+    return
+  }
+  for (const name of Object.keys(raw)) {
+    if (problems.length >= MAX_PROBLEMS) return
+    if (Object.hasOwn(entries, name)) checkShape(entries[name]!, raw[name], [...path, name], problems)
+    else problems.push({ path: [...path, name], reason: explainUnknown(name, path, entries) })
+  }
+}
+
+function explainUnknown(name: string, path: Path, siblings: object): string {
+  const full = formatPath([...path, name])
+  if (PLANNED.has(full)) return 'planned, not built yet'
+  const elsewhere = describeKeys().find(({ path: other }) => other.endsWith(`.${name}`) || other === name)?.path
+  const guess = nearest(name, Object.keys(siblings)) ?? elsewhere
+  const meant = guess === undefined ? undefined : guess === elsewhere ? guess : formatPath([...path, guess])
+  return `there is no such key${meant === undefined ? '' : `; did you mean ${meant}?`}`
+}
+
+function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback: unknown }[] {
+  return Object.entries((schema.wrapped ?? schema).entries ?? {}).flatMap(([name, child]) => {
     const path = prefix === '' ? name : `${prefix}.${name}`
     const below = keysBelow(child, path)
-    if (below.length > 0) keys.push(...below)
-    else keys.push(path)
-  }
-  return keys
+    return below.length > 0 ? below : [{ path, fallback: child.default }]
+  })
+}
+
+function say(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'a mapping'
+  return typeof value === 'string' ? JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value) : String(value)
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

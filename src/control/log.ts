@@ -1,59 +1,136 @@
 /**
  * All logs. Layer: control. The only door to pino, and to lru-cache, which bounds what hostile input can make it say.
- * JSON lines, or plain lines for a person at a terminal. Written without waiting; `flush` before the process ends.
+ * JSON lines, or plain lines for a person at a terminal. Written without waiting for the disk or the pipe, so that a slow
+ * reader of the log never slows an answer; `flush` before the process ends.
  */
 
 import { LRUCache } from 'lru-cache'
 import { destination, pino } from 'pino'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 export interface Logger {
   debug(message: string, fields?: object): void
   info(message: string, fields?: object): void
   warn(message: string, fields?: object): void
   error(message: string, fields?: object): void
-  /** True at most once in `ms` for each key; old keys are forgotten when there are too many. */
-  isDue(key: string, ms: number): boolean
+}
+
+export interface Log extends Logger {
+  /**
+   * For what peers and files can cause again and again: `log.oncePer('cut web.default', 60_000).warn(...)`.
+   * @returns this log when nothing was said for the key in the last `ms`, else one that says nothing. All keys together
+   *   have LINES_PER_SECOND; what was left out is counted in the next line's `suppressed`
+   */
+  oncePer(key: string, ms: number): Logger
+  /** Writes out what is held back. Waits for a reader that is slow, at most FLUSH_MS. */
   flush(): void
 }
 
-const MAX_KEYS = 1000
+export interface LogSink {
+  /** @param line ends in a newline */
+  write(line: string): void
+}
 
-/** @param isForPeople plain lines instead of JSON */
-export function createLogger(level: LogLevel, isForPeople: boolean): Logger {
-  const target = destination({ dest: 1, sync: false })
+const MAX_KEYS = 1000
+const LINES_PER_SECOND = 10
+/** Lines that no reader takes are dropped from here on. */
+const MAX_HELD_OCTETS = 4 << 20
+const FLUSH_MS = 1000
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** @param fd where lines are written; plain ones when a person looks at it, else JSON */
+export function openLog(level: LogLevel, fd: number, isForPeople: boolean): Log {
+  let flushEnds = Number.POSITIVE_INFINITY
+  const file = destination({
+    dest: fd,
+    sync: false,
+    maxLength: MAX_HELD_OCTETS,
+    retryEAGAIN: () => performance.now() < flushEnds,
+  })
+  // Nobody is left to be told that the log cannot be written.
+  file.on('error', () => {})
+  return createLog(level, isForPeople ? forPeople(file) : file, () => {
+    flushEnds = performance.now() + FLUSH_MS
+    try {
+      file.flushSync()
+    } catch {
+      // The reader of the log is gone or stuck: the process must end all the same.
+    }
+    flushEnds = Number.POSITIVE_INFINITY
+  })
+}
+
+/**
+ * @param flush what `flush` does
+ * @param nowMs monotonic
+ */
+export function createLog(level: LogLevel, sink: LogSink, flush = (): void => {}, nowMs = () => performance.now()): Log {
   const json = pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
-    isForPeople ? people(target) : target,
+    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
+    sink,
   )
-  const said = new LRUCache<string, true>({ max: MAX_KEYS, ttl: 1 })
+  const said = new LRUCache<string, true>({ max: MAX_KEYS, ttl: 1, ttlResolution: 0, perf: { now: nowMs } })
+  let second = Number.NEGATIVE_INFINITY
+  let linesLeft = 0
+  let suppressed = 0
+
+  const logger = (more: () => object): Logger => ({
+    debug: (message, fields) => json.debug({ ...fields, ...more() }, message),
+    info: (message, fields) => json.info({ ...fields, ...more() }, message),
+    warn: (message, fields) => json.warn({ ...fields, ...more() }, message),
+    error: (message, fields) => json.error({ ...fields, ...more() }, message),
+  })
+  const withSuppressed = logger(() => {
+    const count = suppressed
+    suppressed = 0
+    return count === 0 ? {} : { suppressed: count }
+  })
+
+  function isDue(key: string, ms: number): boolean {
+    const now = Math.floor(nowMs() / 1000)
+    if (now !== second) {
+      second = now
+      linesLeft = LINES_PER_SECOND
+    }
+    if (linesLeft === 0 || said.has(key)) return false
+    said.set(key, true, { ttl: ms })
+    linesLeft--
+    return true
+  }
+
   return {
     debug: (message, fields = {}) => json.debug(fields, message),
     info: (message, fields = {}) => json.info(fields, message),
     warn: (message, fields = {}) => json.warn(fields, message),
     error: (message, fields = {}) => json.error(fields, message),
-    isDue(key, ms) {
-      if (said.has(key)) return false
-      said.set(key, true, { ttl: ms })
-      return true
+    oncePer(key, ms) {
+      if (isDue(key, ms)) return withSuppressed
+      suppressed++
+      return SILENT
     },
-    flush: () => target.flushSync(),
+    flush,
   }
 }
 
-const LEVEL_WORDS: Record<number, string> = { 20: 'debug', 30: '', 40: 'warning: ', 50: 'error: ' }
-
-/** `time message key=value …`; one line each. */
-function people(target: { write(text: string): void }): { write(line: string): void } {
+/** `time level message key=value …`; one line each, whatever the values hold. */
+function forPeople(file: LogSink): LogSink {
   return {
     write(line) {
       const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
-      const rest = Object.entries(fields).map(
-        ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-      )
-      target.write(`${String(time).slice(11, 23)} ${LEVEL_WORDS[level as number] ?? ''}${msg}${rest.join('')}\n`)
+      const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${plain(value)}`)
+      const word = level === 'info' ? '' : `${level}: `
+      file.write(`${String(time).slice(11, 23)} ${word}${printable(String(msg))}${rest.join('')}\n`)
     },
   }
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' && /^[\w./:@[\]-]+$/.test(value) ? value : printable(JSON.stringify(value))
+}
+
+/** Without what a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, octet => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

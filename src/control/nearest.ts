@@ -2,18 +2,22 @@
  * "Did you mean …?" Layer: control; pure.
  */
 
+/** A longer word is no typing error, and would cost time. */
+const MAX_LENGTH = 64
+
 /** @returns the candidate that takes the fewest edits, or undefined when none is near */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > MAX_LENGTH) return undefined
   let best: string | undefined
   let least = Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
     const edits = distance(word.toLowerCase(), candidate.toLowerCase())
-    if (edits < least) {
+    if (edits < least && edits < candidate.length) {
       least = edits
       best = candidate
     }
   }
-  return best ?? candidates.find(candidate => candidate.split('.').at(-1) === word.split('.').at(-1))
+  return best
 }
 
 /** Levenshtein's distance: insertions, deletions, replacements. */

@@ -1,0 +1,150 @@
+/**
+ * Single values of the configuration: what is written → what the server works with. Layer: control; pure.
+ * A reader gets any parsed YAML value and returns what it means, or a `Misfit` that says what it must be.
+ */
+
+import { isIP, isIPv4 } from 'node:net'
+import { parseName } from '../wire/name.ts'
+import type { SocketAddress } from './config.ts'
+import { reverseZonesOf } from './reverse-zones.ts'
+
+/** `wanted` completes the sentence "it must be …". */
+export class Misfit {
+  readonly wanted: string
+  constructor(wanted: string) {
+    this.wanted = wanted
+  }
+}
+
+export type Read<T> = (raw: unknown) => T | Misfit
+
+export const readText: Read<string> = raw =>
+  typeof raw === 'string' && raw.trim() !== '' ? raw : new Misfit('text (write it in quotes)')
+
+export const readFlag: Read<boolean> = raw => (typeof raw === 'boolean' ? raw : new Misfit('true or false'))
+
+export function readOneOf<T extends string>(words: readonly T[]): Read<T> {
+  return raw => words.find(word => word === raw) ?? new Misfit(`one of ${words.join(', ')}`)
+}
+
+export function readWhole(least: number, most: number, unit = ''): Read<number> {
+  return raw =>
+    typeof raw === 'number' && Number.isInteger(raw) && raw >= least && raw <= most
+      ? raw
+      : new Misfit(`a whole number${unit} from ${least} to ${most}`)
+}
+
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
+
+/** @returns milliseconds */
+export function readDuration(least: string, most: string): Read<number> {
+  return raw => {
+    const ms = toMs(raw)
+    return ms !== undefined && ms >= toMs(least)! && ms <= toMs(most)!
+      ? ms
+      : new Misfit(`a duration such as 500ms, 5s or 1m, from ${least} to ${most}`)
+  }
+}
+
+/** The shortest way to write it that `readDuration` understands. */
+export function formatDuration(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
+}
+
+function toMs(raw: unknown): number | undefined {
+  const match = typeof raw === 'string' ? /^(\d{1,9})(ms|s|m)$/.exec(raw) : null
+  return match === null ? undefined : Number(match[1]) * UNITS_MS[match[2]!]!
+}
+
+export const readSocketAddress: Read<SocketAddress> = raw =>
+  parseSocketAddress(raw) ?? new Misfit('an IP address and a port, such as 127.0.0.1:1053 or "[::1]:1053"')
+
+/** YAML 1.1 reads `off` as false. */
+export const readAdmin: Read<SocketAddress | 'off'> = raw =>
+  raw === false || raw === 'off'
+    ? 'off'
+    : (parseSocketAddress(raw) ?? new Misfit('an IP address and a port, such as 127.0.0.1:9153, or off'))
+
+/** `10.0.0.1:53`, `[::1]:53`, `[fe80::1%eth0]:53` */
+export function parseSocketAddress(raw: unknown): SocketAddress | undefined {
+  const match = typeof raw === 'string' ? /^(?:\[([^\]]{1,80})\]|([\d.]{7,15})):(\d{1,5})$/.exec(raw) : null
+  if (match === null) return undefined
+  const [, v6, v4] = match
+  const address = v6 ?? v4 ?? ''
+  const port = Number(match[3])
+  const hasScope = address.includes('%')
+  if (isIP(address) !== (v6 === undefined ? 4 : 6) || port > 65_535) return undefined
+  return hasScope && !/^fe[89ab]/i.test(address) ? undefined : { address, port }
+}
+
+// RFC 1035 §2.3.4 (sizes); the letters are those of host names, and "_" (RFC 8552).
+const LABELS = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/
+const REVERSE = /(^|\.)(in-addr|ip6)\.arpa$/
+
+/** RFC 4343: lower-cased. */
+export const readZone: Read<string> = raw => {
+  const zone = toZone(raw)
+  if (zone === undefined) return new Misfit('a domain name such as cluster.local')
+  return REVERSE.test(zone) ? new Misfit('a zone of names; reverse zones stand under reverseZones') : zone
+}
+
+/** @returns one or more zones */
+export const readReverseZone: Read<readonly string[]> = raw => {
+  const zone = toZone(raw)
+  if (zone !== undefined && REVERSE.test(zone)) return [zone]
+  if (zone !== undefined && !/^[\d.]+$/.test(zone)) {
+    return new Misfit('a name below in-addr.arpa or ip6.arpa, or a network; other zones stand under zones')
+  }
+  const zones = typeof raw === 'string' ? reverseZonesOf(raw) : undefined
+  return zones ?? new Misfit('a network such as 10.96.0.0/12 or fd00:10::/64, or a name below in-addr.arpa or ip6.arpa')
+}
+
+function toZone(raw: unknown): string | undefined {
+  const zone = typeof raw === 'string' ? raw.toLowerCase().replace(/\.$/, '') : ''
+  return zone.length <= 253 && LABELS.test(zone) && parseName(zone) !== undefined ? zone : undefined
+}
+
+/** Pods without an address are given one of these; every one of them is kept in mind, hence no shorter than /8. */
+export const readPodCIDR: Read<string> = raw => {
+  const [address = '', length = '', ...rest] = typeof raw === 'string' ? raw.split('/') : []
+  const fits = rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) >= 8 && Number(length) <= 32
+  return fits ? (raw as string) : new Misfit('an IPv4 network from /8 to /32, such as 127.1.0.0/16')
+}
+
+/** RFC 1123 §2.1: what the API server takes as a namespace. */
+export const readNamespace: Read<string> = raw =>
+  typeof raw === 'string' && /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(raw)
+    ? raw
+    : new Misfit('the name of a namespace: a-z, 0-9 and "-", at most 63')
+
+export const readNodeName: Read<string> = raw =>
+  raw === '' || (typeof raw === 'string' && raw.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(raw))
+    ? raw
+    : new Misfit('the name of a Node: a-z, 0-9, "-" and ".", at most 253')
+
+/** Plain HTTP only where nobody can listen in. */
+export const readEndpoint: Read<string> = raw => {
+  const url = typeof raw === 'string' && URL.canParse(raw) ? new URL(raw) : undefined
+  const isLoopback = url !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  const fits = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback)
+  const isBare = url !== undefined && url.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  return fits && isBare ? (raw as string) : new Misfit('a URL such as https://10.0.0.1:6443 (http only on loopback)')
+}
+
+const SELECTOR_KEY = String.raw`([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`
+const SELECTOR_VALUE = '([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?'
+const REQUIREMENT = new RegExp(
+  String.raw`^(!\s*KEY|KEY|KEY\s*(=|==|!=)\s*VALUE|KEY\s+(in|notin)\s*\(\s*VALUE(\s*,\s*VALUE)*\s*\))$`
+    .replaceAll('KEY', SELECTOR_KEY)
+    .replaceAll('VALUE', SELECTOR_VALUE),
+)
+
+/** A label selector in the API's own writing; `''`: everything. */
+export const readSelector: Read<string> = raw => {
+  const wanted = new Misfit('a label selector such as app=web,tier!=test or "env in (a, b)"')
+  if (typeof raw !== 'string' || raw.length > 4096) return wanted
+  if (raw === '') return raw
+  // A comma inside parentheses divides values, not requirements.
+  const requirements = raw.split(/,(?![^()]*\))/)
+  return requirements.every(requirement => REQUIREMENT.test(requirement.trim())) ? raw : wanted
+}

@@ -1,0 +1,158 @@
+/**
+ * Requests to the API server. Layer: kubernetes. The only door to @kubernetes/client-node, which is used for what it is
+ * good at: kubeconfig files, exec plugins, tokens, certificates. The requests are ours: one agent that keeps connections
+ * alive, and streams as they come.
+ *
+ * A peer that is gone without a word (half-open) is noticed by TCP keep-alive: after 10 s of silence the kernel sends ten
+ * probes, a second apart (libuv's uv_tcp_keepalive), so the connection breaks after 20 s. A quiet watch is not disturbed.
+ */
+
+import { readFileSync } from 'node:fs'
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { ApiError } from './errors.ts'
+import { isLoopback } from './loopback.ts'
+
+export interface ClientOptions {
+  /** One of these three. */
+  readonly kubeconfig?: string | undefined
+  readonly endpoint?: string | undefined
+  readonly inCluster?: boolean
+  /** With `kubeconfig`; the file's current context when absent. */
+  readonly context?: string | undefined
+  /** In front of `/var/run/secrets/kubernetes.io/serviceaccount`, for tests. */
+  readonly root?: string
+}
+
+export interface ApiClient {
+  /** For people. */
+  readonly server: string
+  /**
+   * GET. Resolves with the response when its head has arrived, whatever its status; the caller reads or destroys it.
+   * @throws ApiError ERR_API_UNREACHABLE; the signal's reason when it was aborted
+   */
+  get(path: string, signal: AbortSignal): Promise<IncomingMessage>
+  close(): void
+}
+
+const KEEP_ALIVE_MS = 10_000
+/** Connecting, and the head of the response. */
+const HEAD_TIMEOUT_MS = 30_000
+
+/** What a request needs besides its path: the address of the server, TLS material, Authorization. */
+interface Credentials {
+  readonly server: string
+  options(): Promise<RequestOptions>
+}
+
+/** @throws ApiError ERR_API_CONFIG when what is given cannot be used */
+export async function openClient(options: ClientOptions): Promise<ApiClient> {
+  const load = () => (options.endpoint === undefined ? loadKubeConfig(options) : plainEndpoint(options.endpoint))
+  let credentials = await load()
+  const url = new URL(credentials.server)
+  const isHttps = url.protocol === 'https:'
+  if (!isHttps && !isLoopback(url.hostname)) {
+    throw new ApiError(
+      'ERR_API_CONFIG',
+      `${credentials.server} is plain HTTP: that is allowed on loopback alone; use https`,
+    )
+  }
+  const agent = isHttps ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+  const prefix = url.pathname.replace(/\/$/, '')
+
+  async function get(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+    const more = await credentials.options()
+    const all = {
+      ...more,
+      agent,
+      signal,
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port || (isHttps ? 443 : 80),
+    }
+    const response = await send(isHttps ? httpsRequest : httpRequest, { ...all, path: prefix + path })
+    // The token may have been replaced: read everything anew for the next try.
+    if (response.statusCode === 401) credentials = await load()
+    return response
+  }
+
+  return { server: credentials.server, get, close: () => agent.destroy() }
+}
+
+function send(request: typeof httpRequest, options: RequestOptions): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = { accept: 'application/json', 'user-agent': 'headless-dns', ...options.headers }
+    const sent = request({ ...options, headers })
+    const timer = setTimeout(
+      () => sent.destroy(new Error(`no response in ${HEAD_TIMEOUT_MS / 1000} s`)),
+      HEAD_TIMEOUT_MS,
+    )
+    sent.once('socket', socket => socket.setKeepAlive(true, KEEP_ALIVE_MS))
+    sent.once('response', response => {
+      clearTimeout(timer)
+      resolve(response)
+    })
+    sent.on('error', cause => {
+      clearTimeout(timer)
+      reject(
+        options.signal?.aborted === true
+          ? options.signal.reason
+          : new ApiError('ERR_API_UNREACHABLE', cause.message, { cause }),
+      )
+    })
+    sent.end()
+  })
+}
+
+async function plainEndpoint(server: string): Promise<Credentials> {
+  return { server, options: async () => ({}) }
+}
+
+async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Credentials> {
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const config = new KubeConfig()
+  try {
+    if (kubeconfig !== undefined) config.loadFromString(readFileSync(kubeconfig, 'utf8'))
+    else loadInCluster(config, root)
+    if (kubeconfig !== undefined) config.makePathsAbsolute(directoryOf(kubeconfig))
+    if (context !== undefined) config.setCurrentContext(context)
+  } catch (cause) {
+    const what = kubeconfig === undefined ? 'the service account of this pod' : `the kubeconfig ${kubeconfig}`
+    throw new ApiError('ERR_API_CONFIG', `${what} cannot be used: ${(cause as Error).message}`, { cause })
+  }
+  const cluster = config.getCurrentCluster()
+  if (cluster === null) {
+    const contexts = config.getContexts().map(({ name }) => name)
+    const asked = context ?? config.getCurrentContext()
+    throw new ApiError(
+      'ERR_API_CONFIG',
+      `the kubeconfig ${kubeconfig} has no context ${JSON.stringify(asked)}; it has ${contexts.join(', ') || 'none'}`,
+    )
+  }
+  return {
+    server: cluster.server,
+    async options() {
+      const all: RequestOptions = {}
+      await config.applyToHTTPSOptions(all)
+      // The agent it makes is for one request; ours keeps connections.
+      const { agent: _, ...kept } = all
+      return kept
+    },
+  }
+}
+
+interface InClusterConfig {
+  loadFromCluster(root: string): void
+}
+
+function loadInCluster(config: InClusterConfig, root: string): void {
+  const token = `${root}/var/run/secrets/kubernetes.io/serviceaccount/token`
+  if (process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
+    throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
+  }
+  readFileSync(token)
+  config.loadFromCluster(root)
+}
+
+function directoryOf(file: string): string {
+  return file.includes('/') ? file.slice(0, file.lastIndexOf('/')) || '/' : '.'
+}

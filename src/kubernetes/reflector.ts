@@ -1,0 +1,331 @@
+/**
+ * One resource of the API server → one ObjectSink: list, watch, and never give up. Layer: kubernetes.
+ *
+ *            ┌───────────────── 410, resource version gone ─────────────────┐
+ *            ▼                                                              │
+ *   list ─ WatchList: one stream, its objects first ─▶ watch ─ clean close ─┴─▶ watch again from the last version
+ *        └ paged list (older servers) ─▶ watch           └─ error ─▶ back off ─▶ watch again
+ *
+ * What is served stays served in all of it: a list replaces it when it is complete. Kubernetes API concepts: "Efficient
+ * detection of changes", "Streaming lists", "Watch bookmarks".
+ */
+
+import type { IncomingMessage } from 'node:http'
+import type { ObjectSink, Replacement } from '../cluster/sink.ts'
+import { Backoff } from './backoff.ts'
+import type { ApiClient } from './client.ts'
+import { ApiError } from './errors.ts'
+import { LineParser, ListParser } from './json-stream.ts'
+import { SilenceLimit } from './silence-limit.ts'
+import { asApiError, bodyOf, metadataOf, statusError } from './status.ts'
+
+export interface Resource<T> {
+  /** E.g. `/apis/discovery.k8s.io/v1/endpointslices`, or below a namespace. */
+  readonly path: string
+  /** As RBAC names it, e.g. `endpointslices.discovery.k8s.io`. */
+  readonly name: string
+  readonly labelSelector?: string
+  readonly fieldSelector?: string
+  /** @returns the object, or a sentence that says why there is none */
+  fromApi(raw: unknown): T | string
+  identityOf(raw: unknown): { namespace: string; name: string }
+}
+
+export interface ReflectorLogger {
+  info(message: string, fields?: object): void
+  warn(message: string, fields?: object): void
+}
+
+/** The world outside, for tests to replace. */
+export interface ReflectorDeps {
+  /** Monotonic, ms. */
+  readonly now: () => number
+  /** 0 ≤ number < 1 */
+  readonly random: () => number
+  /** Resolves after `ms`, or at once when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+export interface ReflectorStatus {
+  readonly resource: string
+  readonly state: 'listing' | 'watching' | 'backing off'
+  /** When something last came, a bookmark included; ms, monotonic; undefined before that. */
+  readonly lastEventMs: number | undefined
+  readonly lastError: string | undefined
+  readonly connects: number
+  readonly lists: number
+  /** Objects that could not be used. */
+  readonly refused: number
+}
+
+const PAGE = 500
+/** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
+const WATCH_SECONDS = 300
+/** Bookmarks come about once a minute, which is not promised; a watch silent for so long is opened anew. */
+const SILENCE_MS = 150_000
+/** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
+const WATCH_LIST_SILENCE_MS = 10_000
+
+export class Reflector<T> {
+  private readonly client: ApiClient
+  private readonly resource: Resource<T>
+  private readonly sink: ObjectSink<T>
+  private readonly flush: () => void
+  private readonly log: ReflectorLogger
+  private readonly deps: ReflectorDeps
+  private readonly backoff: Backoff
+  private readonly stopped = new AbortController()
+  private running: Promise<void> = Promise.resolve()
+
+  /** Where to go on; '' before a list. */
+  private version = ''
+  private hasWatchList = true
+  private state: ReflectorStatus['state'] = 'listing'
+  private lastEventMs: number | undefined
+  private lastError: string | undefined
+  private connects = 0
+  private lists = 0
+  private refused = 0
+
+  constructor(
+    client: ApiClient,
+    resource: Resource<T>,
+    sink: ObjectSink<T>,
+    flush: () => void,
+    log: ReflectorLogger,
+    deps: ReflectorDeps,
+  ) {
+    this.client = client
+    this.resource = resource
+    this.sink = sink
+    this.flush = flush
+    this.log = log
+    this.deps = deps
+    this.backoff = new Backoff(deps)
+  }
+
+  start(delayMs: number): void {
+    this.running = this.run(delayMs)
+  }
+
+  async stop(): Promise<void> {
+    this.stopped.abort()
+    await this.running
+  }
+
+  status(): ReflectorStatus {
+    const { state, lastEventMs, lastError, connects, lists, refused } = this
+    return { resource: this.resource.name, state, lastEventMs, lastError, connects, lists, refused }
+  }
+
+  private async run(delayMs: number): Promise<void> {
+    const { signal } = this.stopped
+    if (delayMs > 0) await this.deps.sleep(delayMs, signal)
+    while (!signal.aborted) {
+      const startedMs = this.deps.now()
+      const isList = this.version === ''
+      let waitMs = 0
+      try {
+        if (this.version !== '') await this.watch()
+        else if (this.hasWatchList) await this.watchList()
+        else await this.list()
+        waitMs = this.backoff.afterSuccess(startedMs, isList)
+      } catch (error) {
+        if (signal.aborted) break
+        waitMs = this.backoff.afterFailure(startedMs, this.failed(error))
+      }
+      if (waitMs > 0) {
+        this.state = 'backing off'
+        await this.deps.sleep(waitMs, signal)
+      }
+    }
+  }
+
+  /** Takes note of a failure. @returns how long the server asks us to wait, ms */
+  private failed(error: unknown): number {
+    const { status, code, message, retryAfterMs } = asApiError(error)
+    if (code === 'ERR_API_EXPIRED') {
+      this.version = ''
+      this.log.info('the API server has forgotten where the watch stood: listing again', {
+        resource: this.resource.name,
+      })
+      return 0
+    }
+    if (message !== this.lastError) this.log.warn(message, { resource: this.resource.name, status })
+    this.lastError = message
+    this.sink.stale(message)
+    return retryAfterMs
+  }
+
+  /** One stream: all objects, a bookmark that says so, then changes. Returns when it is closed, or is not supported. */
+  private async watchList(): Promise<void> {
+    this.state = 'listing'
+    const query = {
+      watch: '1',
+      sendInitialEvents: 'true',
+      resourceVersionMatch: 'NotOlderThan',
+      allowWatchBookmarks: 'true',
+    }
+    const replacement = this.sink.replaceAll()
+    try {
+      await this.stream({ ...query, timeoutSeconds: this.watchSeconds() }, replacement)
+    } catch (error) {
+      const { status, code } = asApiError(error)
+      if (status !== 400 && status !== 422 && code !== 'ERR_API_NO_STREAMING_LIST') throw error
+      this.hasWatchList = false
+      this.log.info('the API server has no streaming lists: using pages', { resource: this.resource.name })
+    }
+  }
+
+  private async watch(): Promise<void> {
+    await this.stream({
+      watch: '1',
+      allowWatchBookmarks: 'true',
+      resourceVersion: this.version,
+      timeoutSeconds: this.watchSeconds(),
+    })
+  }
+
+  /** Reads a watch stream to its end. @param replacement the list that its first events make */
+  private async stream(query: Record<string, string>, replacement?: Replacement<T>): Promise<void> {
+    const lines = new LineParser()
+    let initial = replacement
+    let heard = false
+    const silence = new SilenceLimit(this.deps, this.stopped.signal)
+    try {
+      const response = await this.open(query, 'watch', silence.signal)
+      silence.start(initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS)
+      if (initial === undefined) this.watching()
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        this.lastEventMs = this.deps.now()
+        heard = true
+        silence.heard()
+        for (const event of lines.push(chunk)) {
+          if (this.apply(event, initial)) {
+            initial!.commit()
+            initial = undefined
+            this.lists++
+            this.watching()
+            silence.limitMs = SILENCE_MS
+          }
+        }
+        this.flush()
+      }
+    } catch (error) {
+      if (!silence.isOver) throw asApiError(error)
+      if (initial !== undefined && heard)
+        throw new ApiError('ERR_API_NO_STREAMING_LIST', 'the end of the list was not marked')
+      throw new ApiError('ERR_API_STREAM', `nothing came from the API server for ${silence.limitMs / 1000} s`)
+    } finally {
+      silence.end()
+      initial?.abort()
+    }
+    if (initial !== undefined) throw new ApiError('ERR_API_STREAM', 'the list broke off')
+  }
+
+  /** @returns true at the bookmark that ends the initial events */
+  private apply(event: unknown, initial: Replacement<T> | undefined): boolean {
+    const { type, object } = event as { type?: unknown; object?: unknown }
+    if (type === 'ERROR') throw statusError(object, this.resource.name, 'watch', 0)
+    const { resourceVersion, annotations } = metadataOf(object)
+    switch (type) {
+      case 'BOOKMARK':
+        this.version = resourceVersion
+        return initial !== undefined && annotations['k8s.io/initial-events-end'] === 'true'
+      case 'ADDED':
+      case 'MODIFIED': {
+        const converted = this.convert(object)
+        if (converted === undefined) this.removeRaw(object)
+        else if (initial === undefined) this.sink.upsert(converted)
+        else initial.add(converted)
+        break
+      }
+      case 'DELETED':
+        this.removeRaw(object)
+        break
+      default:
+        throw new ApiError('ERR_API_STREAM', `the API server sent an event of type ${JSON.stringify(type)}`)
+    }
+    // Before the end of the initial events a version is that of an object, not of the list.
+    if (initial === undefined) this.version = resourceVersion
+    return false
+  }
+
+  /** A list in pages from the watch cache, for servers without streaming lists. */
+  private async list(): Promise<void> {
+    this.state = 'listing'
+    const replacement = this.sink.replaceAll()
+    const silence = new SilenceLimit(this.deps, this.stopped.signal)
+    let version = ''
+    try {
+      let next = ''
+      do {
+        // A page after the first is of the version that the first one had: only the first may name one.
+        const from: Record<string, string> = next === '' ? { resourceVersion: '0' } : { continue: next }
+        const response = await this.open({ limit: String(PAGE), ...from }, 'list', silence.signal)
+        silence.start(SILENCE_MS)
+        const parser = new ListParser()
+        for await (const chunk of response as AsyncIterable<Buffer>) {
+          silence.heard()
+          this.lastEventMs = this.deps.now()
+          for (const raw of parser.push(chunk)) {
+            const converted = this.convert(raw)
+            if (converted !== undefined) replacement.add(converted)
+          }
+        }
+        const { resourceVersion, continue: more } = metadataOf(parser.end())
+        if (resourceVersion === '') throw new ApiError('ERR_API_STREAM', 'the list has no resourceVersion')
+        version = resourceVersion
+        next = more
+      } while (next !== '')
+    } catch (error) {
+      replacement.abort()
+      throw asApiError(error)
+    } finally {
+      silence.end()
+    }
+    replacement.commit()
+    this.lists++
+    this.version = version
+    this.flush()
+  }
+
+  private async open(
+    query: Record<string, string>,
+    verb: 'list' | 'watch',
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { path, name, labelSelector, fieldSelector } = this.resource
+    const all = new URLSearchParams(query)
+    if (labelSelector !== undefined && labelSelector !== '') all.set('labelSelector', labelSelector)
+    if (fieldSelector !== undefined && fieldSelector !== '') all.set('fieldSelector', fieldSelector)
+    this.connects++
+    const response = await this.client.get(`${path}?${all}`, signal)
+    if (response.statusCode === 200) return response
+    throw statusError(await bodyOf(response), name, verb, response.statusCode ?? 0, response.headers['retry-after'])
+  }
+
+  private watching(): void {
+    this.state = 'watching'
+    this.lastError = undefined
+    this.sink.fresh()
+  }
+
+  private convert(raw: unknown): T | undefined {
+    const converted = this.resource.fromApi(raw)
+    if (typeof converted !== 'string') return converted
+    this.refused++
+    const { namespace, name } = this.resource.identityOf(raw)
+    this.log.warn(`an object is not used: ${converted}`, { resource: this.resource.name, namespace, name })
+    return undefined
+  }
+
+  private removeRaw(raw: unknown): void {
+    const { namespace, name } = this.resource.identityOf(raw)
+    this.sink.remove(namespace, name)
+  }
+
+  private watchSeconds(): string {
+    return String(WATCH_SECONDS + Math.floor(this.deps.random() * WATCH_SECONDS))
+  }
+}

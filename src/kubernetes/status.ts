@@ -1,0 +1,90 @@
+/**
+ * What the API server says when something is wrong → errors that tell the reader what to do. Layer: kubernetes.
+ */
+
+import type { IncomingMessage } from 'node:http'
+import { ApiError } from './errors.ts'
+
+const MAX_BODY_OCTETS = 64 << 10
+
+interface Status {
+  readonly code?: unknown
+  readonly message?: unknown
+  readonly reason?: unknown
+  readonly details?: { readonly retryAfterSeconds?: unknown }
+}
+
+/**
+ * @param raw        a Status object, from a response's body or an ERROR event; anything else is tolerated
+ * @param resource   as RBAC names it
+ * @param httpStatus of the response; 0 for an event
+ */
+export function statusError(
+  raw: unknown,
+  resource: string,
+  verb: string,
+  httpStatus: number,
+  retryAfter?: string,
+): ApiError {
+  const { code, message, reason, details } = (typeof raw === 'object' && raw !== null ? raw : {}) as Status
+  const status = httpStatus > 0 ? httpStatus : typeof code === 'number' ? code : 0
+  const said = typeof message === 'string' ? message : typeof raw === 'string' ? raw.slice(0, 200) : ''
+  const seconds = Number(retryAfter ?? details?.retryAfterSeconds ?? 0)
+  const more = { status, retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 300) * 1000 : 0 }
+  if (status === 410 || reason === 'Expired' || reason === 'Gone') return new ApiError('ERR_API_EXPIRED', said, more)
+  // "Too large resource version": the server is behind the one that gave us ours, or its history was replaced.
+  if (said.includes('Too large resource version')) return new ApiError('ERR_API_EXPIRED', said, more)
+  if (status === 403) {
+    return new ApiError(
+      'ERR_API_STATUS',
+      `the API server refuses "${verb}" on ${resource}: add that verb to the role of this server (${said})`,
+      more,
+    )
+  }
+  if (status === 401)
+    return new ApiError('ERR_API_STATUS', `the API server does not accept this server's credentials (${said})`, more)
+  return new ApiError('ERR_API_STATUS', `the API server answered ${verb} on ${resource} with ${status}: ${said}`, more)
+}
+
+/** The body of a response that is not 200, as JSON if it is any. */
+export async function bodyOf(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > MAX_BODY_OCTETS) break
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+export interface Metadata {
+  readonly resourceVersion: string
+  readonly continue: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+export function metadataOf(raw: unknown): Metadata {
+  const { metadata } = (typeof raw === 'object' && raw !== null ? raw : {}) as {
+    metadata?: Partial<Record<string, unknown>>
+  }
+  const { resourceVersion, continue: more, annotations } = metadata ?? {}
+  return {
+    resourceVersion: typeof resourceVersion === 'string' ? resourceVersion : '',
+    continue: typeof more === 'string' ? more : '',
+    annotations:
+      typeof annotations === 'object' && annotations !== null ? (annotations as Record<string, unknown>) : {},
+  }
+}
+
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return new ApiError('ERR_API_UNREACHABLE', `the connection to the API server broke: ${(error as Error).message}`, {
+    cause: error,
+  })
+}
