@@ -25,7 +25,8 @@ export class Order {
   /** @param seed any 32 random bits */
   constructor(name: OrderName, seed: number) {
     this.name = name
-    this.random = seed | 1
+    // xorshift32 has one state that it never leaves: 0.
+    this.random = seed | 0 || 1
     for (let i = 0; i < DECK; i++) this.deck[i] = i
   }
 

@@ -21,7 +21,7 @@ import {
   TC,
   Z,
 } from '../support/messages.ts'
-import { createWorld } from '../support/world.ts'
+import { createWorld, WORLD_NAMES } from '../support/world.ts'
 
 const ZONE = 'cluster.local'
 const server = createWorld()
@@ -136,6 +136,19 @@ for (const stream of [false, true]) {
     }
   })
 }
+
+describe('RFC 8906 §3: no query is left without a reply', () => {
+  it('for any name, type, class, version, flags, and payload size', () => {
+    for (const qname of WORLD_NAMES) {
+      for (const qtype of [1, 28, 33, 41, 250, 251, 252, 255, 1000, 65_535]) {
+        for (const fields of [{}, { qclass: 255 }, { flags: 0x7ff0 }, { opt: { size: 0, version: 9 } }]) {
+          const query = queryOf(qname, qtype, fields)
+          for (const stream of [false, true]) assert.ok(server.exchange(query, stream) !== undefined)
+        }
+      }
+    }
+  })
+})
 
 describe('RFC 8906 §3.1.1: unknown and meta types', () => {
   const types = [10, 15, 17, 18, 24, 25, 29, 35, 36, 37, 39, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 55, 59, 60]
