@@ -3,35 +3,13 @@
  * Nothing is tried: whether a port is free or a path exists is found out by what needs it.
  */
 
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseManifest } from '../manifests/yaml.ts'
-import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
-import { type FileConfig, formatPath, type Path, type Problem, validate } from './config-schema.ts'
-import { ConfigError, sayError } from './errors.ts'
-
-/** What flags say, as they were written. An absent one leaves the file's word. */
-export interface Flags {
-  /** Paths, relative to the working directory. */
-  readonly manifests?: readonly string[] | undefined
-  readonly kubeconfig?: string | undefined
-  readonly context?: string | undefined
-  readonly inCluster?: boolean | undefined
-  readonly listen?: readonly string[] | undefined
-  readonly admin?: string | undefined
-  readonly workers?: string | undefined
-  readonly transport?: string | undefined
-  readonly logLevel?: string | undefined
-}
-
-/** The parts of the surroundings that defaults depend on. */
-export interface Surroundings {
-  readonly directory: string
-  /** The pod's service account may speak to the API server. */
-  readonly isInPod: boolean
-  /** `''`: not known. */
-  readonly nodeName: string
-}
+import type { Config, Flags, Surroundings } from './config.ts'
+import { ConfigError } from './config-error.ts'
+import { resolveConfig } from './config-resolve.ts'
+import { formatPath, type Path, type Problem, validate, withLongForms } from './config-schema.ts'
 
 export interface ConfigFile {
   /** Absolute, or as it is to be named to people. */
@@ -40,15 +18,24 @@ export interface ConfigFile {
 }
 
 export interface LoadOptions {
-  readonly file?: ConfigFile | undefined
-  readonly flags?: Flags
-  readonly surroundings: Surroundings
-  /** A server without anything to serve is an error. */
-  readonly needsSource: boolean
+  /** A server without anything to serve is an error. Default false. */
+  readonly needsSource?: boolean
+  /** Default: those of this process. */
+  readonly surroundings?: Surroundings
 }
 
 const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 const MAX_FILE_OCTETS = 1 << 20
+
+/**
+ * @param file path, relative to the working directory; undefined: none
+ * @throws ConfigError with every problem found, in part when there are very many
+ */
+export function loadConfig(file: string | undefined, flags: Flags, options: LoadOptions = {}): Config {
+  const { surroundings = surroundingsOf(process.env, process.cwd(), existsSync) } = options
+  const content = file === undefined ? undefined : readConfigFile(file, surroundings.directory)
+  return configOf(content, flags, surroundings, options.needsSource)
+}
 
 export function surroundingsOf(
   env: Readonly<Record<string, string | undefined>>,
@@ -59,44 +46,38 @@ export function surroundingsOf(
   return { directory, isInPod, nodeName: env['NODE_NAME'] ?? '' }
 }
 
-/** @throws ConfigError for a file that cannot be read, or is too long to be a configuration */
-export function readConfigFile(path: string, directory: string): ConfigFile {
-  const full = resolve(directory, path)
-  try {
-    const text = readAtMost(full, MAX_FILE_OCTETS)
-    if (text === undefined) throw new Error('it is over 1 MiB, which no configuration is')
-    return { path: full, text }
-  } catch (error) {
-    throw new ConfigError([`${path}: cannot be read: ${sayError(error)}`], error)
-  }
-}
-
-/** @throws ConfigError with every problem found */
-export function loadConfig({ file, flags = {}, surroundings, needsSource }: LoadOptions): Config {
+/** As `loadConfig`, with the file's text at hand. */
+export function configOf(
+  file: ConfigFile | undefined,
+  flags: Flags,
+  surroundings: Surroundings,
+  needsSource = false,
+): Config {
   const parsed = file === undefined ? undefined : parse(file)
   const overrides = overridesOf(flags, surroundings.directory)
-  const values = validate(overrides.reduce(withOverride, parsed?.value))
-  const problems: Problem[] = []
-  const isFailed = Array.isArray(values)
-  const config = isFailed ? undefined : build(values, file, surroundings, problems)
-  if (config !== undefined && needsSource) checkSource(config, values as FileConfig, surroundings, problems)
-  const all = isFailed ? values : problems
-  if (all.length > 0 || config === undefined) throw new ConfigError(all.map(say))
+  const values = validate(overrides.reduce(withOverride, withLongForms(parsed?.value)))
+  if (Array.isArray(values)) throw new ConfigError(values.map(say))
+  const base = file === undefined ? surroundings.directory : dirname(file.path)
+  const { config, problems } = resolveConfig(values, base, surroundings, needsSource)
+  if (problems.length > 0) throw new ConfigError(problems.map(say))
   return deepFreeze(config)
 
   function say({ path, reason }: Problem): string {
     const override = overrides.find(({ path: at }) => path.length > 0 && at.every((step, i) => path[i] === step))
     if (override !== undefined) return `${override.flag}: ${reason}`
-    const where = file === undefined || path[0] === undefined ? '' : `${file.path}:${parsed!.lineOf(path)}: `
+    const where = parsed === undefined || path.length === 0 ? '' : `${file!.path}:${parsed.lineOf(path)}: `
     return `${where}${path.length === 0 ? '' : `${formatPath(path)}: `}${reason}`
   }
 }
 
 function parse({ path, text }: ConfigFile): { value: unknown; lineOf: (path: Path) => number } {
   const [document, ...more] = parseManifest(text)
-  if (more.length > 0) throw new ConfigError([`${path}: it holds several YAML documents; a configuration is one`])
   if (document === undefined) return { value: undefined, lineOf: () => 1 }
   if ('reason' in document) throw new ConfigError([`${path}:${document.line}: ${document.reason}`])
+  if (more.length > 0) throw new ConfigError([`${path}: it holds several YAML documents; a configuration is one`])
+  if (typeof document.value !== 'object' || Array.isArray(document.value)) {
+    throw new ConfigError([`${path}: it is no mapping of keys to values, such as "workers: 2"`])
+  }
   return document
 }
 
@@ -107,24 +88,71 @@ interface Override {
 }
 
 function overridesOf(flags: Flags, directory: string): Override[] {
+  const at = ['source', 'kubernetes']
+  const { kubeconfig, inCluster, context } = flags
+  const manifests = flags.manifests?.map(path => resolve(directory, path))
   const all: Override[] = [
-    { flag: '--manifests', path: ['source', 'manifests', 'paths'], value: absolute(flags.manifests, directory) },
     { flag: '--listen', path: ['listen'], value: flags.listen },
     { flag: '--admin', path: ['admin'], value: flags.admin },
-    { flag: '--workers', path: ['workers'], value: toNumber(flags.workers) },
+    { flag: '--workers', path: ['workers'], value: numberIn(flags.workers) },
     { flag: '--transport', path: ['transport'], value: flags.transport },
     { flag: '--log-level', path: ['log', 'level'], value: flags.logLevel },
+    { flag: '--manifests', path: ['source', 'manifests', 'paths'], value: manifests },
   ]
-  const { kubeconfig, inCluster } = flags
-  // The three ways to an API server exclude each other: a flag takes the file's away.
-  const at = ['source', 'kubernetes']
   if (kubeconfig !== undefined || inCluster !== undefined) {
-    const flag = kubeconfig !== undefined ? '--kubeconfig' : '--in-cluster'
-    all.push({ flag, path: [...at, 'kubeconfig'], value: absolute([kubeconfig ?? ''], directory, kubeconfig) ?? null })
-    all.push({ flag, path: [...at, 'inCluster'], value: inCluster ?? null })
-    all.push({ flag, path: [...at, 'endpoint'], value: null })
-    all.push({ flag, path: [...at, 'context'], value: null })
+    // The ways to an API server exclude each other: a flag takes the file's away.
+    const flag = kubeconfig === undefined ? '--in-cluster' : '--kubeconfig'
+    const path = kubeconfig === undefined ? null : resolve(directory, kubeconfig)
+    const values = { kubeconfig: path, inCluster: inCluster ?? null, endpoint: null, context: null }
+    for (const [key, value] of Object.entries(values)) all.push({ flag, path: [...at, key], value })
   }
-  all.push({ flag: '--context', path: [...at, 'context'], value: flags.context })
+  all.push({ flag: '--context', path: [...at, 'context'], value: context })
   return all.filter(({ value }) => value !== undefined)
+}
+
+/** What is no number stays what it is, for the message. */
+function numberIn(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : text
+}
+
+/** Where the file has no mapping on the way, it is left as it is: that is an error of its own. */
+function withOverride(raw: unknown, { path, value }: Pick<Override, 'path' | 'value'>): unknown {
+  const [key, ...rest] = path
+  if (key === undefined) return value
+  const mapping = raw ?? {}
+  if (typeof mapping !== 'object' || Array.isArray(mapping)) return raw
+  return { ...mapping, [key]: withOverride((mapping as Record<string, unknown>)[key], { path: rest, value }) }
+}
+
+function readConfigFile(path: string, directory: string): ConfigFile {
+  const full = resolve(directory, path)
+  let text: string | undefined
+  try {
+    text = readAtMost(full, MAX_FILE_OCTETS)
+  } catch (error) {
+    throw new ConfigError([`${path}: cannot be read: ${(error as Error).message}`], error)
+  }
+  if (text === undefined) throw new ConfigError([`${path}: it is over 1 MiB, which no configuration is`])
+  return { path: full, text }
+}
+
+/** @returns undefined when there are more octets than `most`: a device or a pipe is read no further */
+function readAtMost(path: string, most: number): string | undefined {
+  const file = openSync(path, 'r')
+  try {
+    const buffer = Buffer.alloc(most + 1)
+    let length = 0
+    for (let count = -1; count !== 0 && length <= most; length += Math.max(count, 0)) {
+      count = readSync(file, buffer, length, buffer.length - length, null)
+    }
+    return length > most ? undefined : buffer.toString('utf8', 0, length)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
 }

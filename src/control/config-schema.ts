@@ -18,11 +18,14 @@ export interface Problem {
 }
 
 /** Without a default. For all keys, absent and empty (`key:`) are the same. */
-const optional = <T>(reader: read.Read<T>) => v.nullish(leaf(reader))
-const key = <T>(reader: read.Read<T>, fallback: string | number | boolean) => v.nullish(leaf(reader), fallback)
-const list = <T>(reader: read.Read<T>, fallback: string[]) =>
-  v.nullish(v.array(leaf(reader), issue => `it must be a list, such as [a, b], not ${say(issue.input)}`), fallback)
-const group = <E extends v.ObjectEntries>(entries: E) => v.nullish(v.object(entries), {} as never)
+const optional = <const T>(reader: read.Read<T>) => v.nullish(leaf(reader))
+const key = <const T>(reader: read.Read<T>, fallback: string | number | boolean) => v.nullish(leaf(reader), fallback)
+const list = <const T>(reader: read.Read<T>, fallback: string[]) =>
+  v.nullish(
+    v.array(leaf(reader), issue => `it must be a list, such as [a, b], not ${say(issue.input)}`),
+    fallback,
+  )
+const group = <const E extends v.ObjectEntries>(entries: E) => v.nullish(v.object(entries), {} as never)
 
 const SCHEMA = v.object({
   zones: list(read.readZone, ['cluster.local']),
@@ -90,11 +93,11 @@ const PLANNED = new Set([
 const MAX_PROBLEMS = 20
 
 /**
- * @param raw the file, parsed
+ * @param raw the file, parsed, with its long forms
  * @returns the values with defaults filled in, or what is wrong, in part when there is very much of it
  */
 export function validate(raw: unknown): FileConfig | Problem[] {
-  const whole = withLongForms(raw ?? {})
+  const whole = raw ?? {}
   const problems: Problem[] = []
   checkShape(SCHEMA, whole, [], problems)
   const result = v.safeParse(SCHEMA, whole)
@@ -129,7 +132,7 @@ function leaf<T>(reader: read.Read<T>) {
 }
 
 /** `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`. */
-function withLongForms(raw: unknown): unknown {
+export function withLongForms(raw: unknown): unknown {
   if (!isMapping(raw) || !isMapping(raw['source'])) return raw
   const { manifests } = raw['source']
   const paths = typeof manifests === 'string' ? [manifests] : manifests
@@ -178,7 +181,9 @@ function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback:
 function say(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
-  return typeof value === 'string' ? JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value) : String(value)
+  return typeof value === 'string'
+    ? JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+    : String(value)
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

@@ -23,7 +23,7 @@ export const readText: Read<string> = raw =>
 
 export const readFlag: Read<boolean> = raw => (typeof raw === 'boolean' ? raw : new Misfit('true or false'))
 
-export function readOneOf<T extends string>(words: readonly T[]): Read<T> {
+export function readOneOf<const T extends string>(words: readonly T[]): Read<T> {
   return raw => words.find(word => word === raw) ?? new Misfit(`one of ${words.join(', ')}`)
 }
 
@@ -107,7 +107,8 @@ function toZone(raw: unknown): string | undefined {
 /** Pods without an address are given one of these; every one of them is kept in mind, hence no shorter than /8. */
 export const readPodCIDR: Read<string> = raw => {
   const [address = '', length = '', ...rest] = typeof raw === 'string' ? raw.split('/') : []
-  const fits = rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) >= 8 && Number(length) <= 32
+  const fits =
+    rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) >= 8 && Number(length) <= 32
   return fits ? (raw as string) : new Misfit('an IPv4 network from /8 to /32, such as 127.1.0.0/16')
 }
 
@@ -131,7 +132,7 @@ export const readEndpoint: Read<string> = raw => {
   return fits && isBare ? (raw as string) : new Misfit('a URL such as https://10.0.0.1:6443 (http only on loopback)')
 }
 
-const SELECTOR_KEY = String.raw`([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`
+const SELECTOR_KEY = '([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?'
 const SELECTOR_VALUE = '([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?'
 const REQUIREMENT = new RegExp(
   String.raw`^(!\s*KEY|KEY|KEY\s*(=|==|!=)\s*VALUE|KEY\s+(in|notin)\s*\(\s*VALUE(\s*,\s*VALUE)*\s*\))$`

@@ -1,5 +1,5 @@
 /**
- * What the server is told to do: one frozen value, every default filled in, every value checked. Layer: control; types only.
+ * What the server is told to do: one frozen value, every default filled in, every value checked. Layer: control; types.
  * Made by config-load.ts from flags and a file; written back as a file by config-format.ts. `config/README.md` explains the keys.
  */
 
@@ -36,7 +36,7 @@ export interface ManifestsConfig {
   readonly podCIDR: string
 }
 
-/** Zones are lower-case without the final dot; TTLs in seconds, sizes in octets. */
+/** TTLs in seconds, sizes in octets; zones lower-case, without the final dot. */
 export interface Config {
   /** Forward zones, at least one; PTR targets lie in the first. */
   readonly zones: readonly string[]
@@ -72,6 +72,30 @@ export interface Config {
   }
   readonly lameduckMs: number
   readonly log: { readonly level: LogLevel }
+}
+
+/** What flags say, as they were written. An absent one leaves the file's word. */
+export interface Flags {
+  /** Paths, relative to the working directory. */
+  readonly manifests?: readonly string[]
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly inCluster?: boolean
+  readonly listen?: readonly string[]
+  readonly admin?: string
+  readonly workers?: string
+  readonly transport?: string
+  readonly logLevel?: string
+}
+
+/** The parts of the surroundings that defaults depend on. */
+export interface Surroundings {
+  /** Flags' paths are relative to it. Absolute. */
+  readonly directory: string
+  /** The pod's service account may speak to the API server. */
+  readonly isInPod: boolean
+  /** `''`: not known. */
+  readonly nodeName: string
 }
 
 /** `10.0.0.1:53`, `[::1]:53` */

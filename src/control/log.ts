@@ -7,8 +7,8 @@
 import { LRUCache } from 'lru-cache'
 import { destination, pino } from 'pino'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 export interface Logger {
   debug(message: string, fields?: object): void
@@ -40,18 +40,18 @@ const MAX_HELD_OCTETS = 4 << 20
 const FLUSH_MS = 1000
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** @param fd where lines are written; plain ones when a person looks at it, else JSON */
-export function openLog(level: LogLevel, fd: number, isForPeople: boolean): Log {
+/** On standard output. @param isForPeople plain lines instead of JSON */
+export function createLogger(level: LogLevel, isForPeople: boolean): Log {
   let flushEnds = Number.POSITIVE_INFINITY
   const file = destination({
-    dest: fd,
+    dest: 1,
     sync: false,
     maxLength: MAX_HELD_OCTETS,
     retryEAGAIN: () => performance.now() < flushEnds,
   })
   // Nobody is left to be told that the log cannot be written.
   file.on('error', () => {})
-  return createLog(level, isForPeople ? forPeople(file) : file, () => {
+  return createLogOver(level, isForPeople ? forPeople(file) : file, () => {
     flushEnds = performance.now() + FLUSH_MS
     try {
       file.flushSync()
@@ -66,9 +66,19 @@ export function openLog(level: LogLevel, fd: number, isForPeople: boolean): Log 
  * @param flush what `flush` does
  * @param nowMs monotonic
  */
-export function createLog(level: LogLevel, sink: LogSink, flush = (): void => {}, nowMs = () => performance.now()): Log {
+export function createLogOver(
+  level: LogLevel,
+  sink: LogSink,
+  flush = (): void => {},
+  nowMs = () => performance.now(),
+): Log {
   const json = pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+    },
     sink,
   )
   const said = new LRUCache<string, true>({ max: MAX_KEYS, ttl: 1, ttlResolution: 0, perf: { now: nowMs } })

@@ -1,0 +1,62 @@
+/**
+ * Config → a configuration file in YAML that loads to the same Config. Layer: control; pure.
+ */
+
+import { type Config, formatSocketAddress } from './config.ts'
+import { formatDuration } from './config-values.ts'
+
+type Plain = string | number | boolean | readonly string[] | { readonly [key: string]: Plain | undefined } | undefined
+
+/** @returns every key with its value, defaults included */
+export function formatEffective(config: Config): string {
+  const { kubernetes, manifests } = config.source
+  const { idleMs, ...tcp } = config.limits.tcp
+  return lines(
+    {
+      zones: config.zones,
+      reverseZones: config.reverseZones,
+      listen: config.listen.map(formatSocketAddress),
+      admin: config.admin === undefined ? 'off' : formatSocketAddress(config.admin),
+      workers: config.workers,
+      transport: config.transport,
+      source: {
+        kubernetes: kubernetes === undefined ? undefined : { ...kubernetes },
+        manifests: manifests === undefined ? undefined : { ...manifests },
+      },
+      records: config.records,
+      answers: config.answers,
+      node: config.node,
+      limits: { tcp: { ...tcp, idle: formatDuration(idleMs) } },
+      lameduck: formatDuration(config.lameduckMs),
+      log: config.log,
+    },
+    '',
+  ).join('')
+}
+
+function lines(mapping: { readonly [key: string]: Plain }, indent: string): string[] {
+  return Object.entries(mapping).flatMap(([key, value]) => {
+    if (value === undefined) return []
+    if (!isMapping(value)) return [`${indent}${key}: ${flow(value)}\n`]
+    const below = lines(value, `${indent}  `)
+    return [below.length === 0 ? `${indent}${key}: {}\n` : `${indent}${key}:\n`, ...below]
+  })
+}
+
+function flow(value: Exclude<Plain, object | undefined> | readonly string[]): string {
+  return typeof value === 'object' ? `[${value.map(scalar).join(', ')}]` : scalar(value)
+}
+
+/** A JSON string is a YAML string; what could be read as something else, or ends a line in YAML 1.1, is quoted or escaped. */
+function scalar(value: string | number | boolean): string {
+  if (typeof value !== 'string' || /^(?!(y|n|yes|no|on|true|false|null)$)[a-z][a-z.-]*$/i.test(value))
+    return String(value)
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function isMapping(value: NonNullable<Plain>): value is { readonly [key: string]: Plain } {
+  return typeof value === 'object' && !Array.isArray(value)
+}

@@ -1,0 +1,115 @@
+/**
+ * The file's values → Config: paths made absolute, defaults that depend on the surroundings, and what only several values
+ * together can get wrong. Layer: control; pure.
+ */
+
+import { resolve } from 'node:path'
+import {
+  type Config,
+  formatSocketAddress,
+  type KubernetesConfig,
+  type ManifestsConfig,
+  type Surroundings,
+} from './config.ts'
+import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
+
+const KUBERNETES: Path = ['source', 'kubernetes']
+
+/** @param base folder that the file's paths are relative to */
+export function resolveConfig(
+  values: FileConfig,
+  base: string,
+  surroundings: Surroundings,
+  needsSource: boolean,
+): { config: Config; problems: Problem[] } {
+  const problems: Problem[] = []
+  const { source, node, limits, lameduck: lameduckMs, ...rest } = values
+  const { idle: idleMs, ...tcp } = limits.tcp
+  const config: Config = {
+    ...rest,
+    reverseZones: values.reverseZones.flat(),
+    admin: values.admin === 'off' ? undefined : values.admin,
+    source: {
+      kubernetes: kubernetesOf(values, base, surroundings),
+      manifests: source.manifests == null ? undefined : manifestsOf(source.manifests, base),
+    },
+    node: { name: node.name ?? surroundings.nodeName },
+    limits: { tcp: { ...tcp, idleMs } },
+    lameduckMs,
+  }
+  checkLists(config, problems)
+  checkKubernetes(values, problems)
+  if (config.source.manifests?.paths.length === 0) {
+    problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
+  }
+  if (needsSource) checkSource(config, surroundings, problems)
+  return { config, problems }
+}
+
+function kubernetesOf({ source }: FileConfig, base: string, { isInPod }: Surroundings): KubernetesConfig | undefined {
+  const isDefault = isInPod && source.manifests == null
+  const given = source.kubernetes ?? (isDefault ? DEFAULT_KUBERNETES : undefined)
+  if (given === undefined) return undefined
+  const { kubeconfig, context, endpoint, inCluster, ...rest } = given
+  return {
+    ...rest,
+    kubeconfig: kubeconfig == null ? undefined : resolve(base, kubeconfig),
+    context: context ?? undefined,
+    endpoint: endpoint ?? undefined,
+    inCluster: inCluster ?? (kubeconfig == null && endpoint == null),
+  }
+}
+
+const DEFAULT_KUBERNETES = (validate({ source: { kubernetes: {} } }) as FileConfig).source.kubernetes!
+
+function manifestsOf({ paths, podCIDR }: ManifestsConfig, base: string): ManifestsConfig {
+  return { paths: paths.map(path => resolve(base, path)), podCIDR }
+}
+
+function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Problem[]): void {
+  for (const [key, list] of Object.entries({ zones, listen })) {
+    if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
+  }
+  const addresses = listen.filter(({ port }) => port !== 0).map(formatSocketAddress)
+  for (const [key, list] of Object.entries({ zones, reverseZones, listen: addresses })) {
+    const twice = list.find((text, i) => list.indexOf(text) !== i)
+    if (twice !== undefined) problems.push({ path: [key], reason: `${twice} is given twice` })
+  }
+  if (admin !== undefined && addresses.includes(formatSocketAddress(admin))) {
+    problems.push({ path: ['admin'], reason: `${formatSocketAddress(admin)} is where DNS over TCP listens` })
+  }
+}
+
+function checkKubernetes({ source: { kubernetes } }: FileConfig, problems: Problem[]): void {
+  if (kubernetes == null) return
+  const { kubeconfig, context, endpoint, inCluster, namespaces, namespaceLabels } = kubernetes
+  const ways = [kubeconfig != null, endpoint != null, inCluster === true].filter(Boolean).length
+  if (ways > 1) problems.push({ path: KUBERNETES, reason: 'kubeconfig, endpoint and inCluster exclude each other' })
+  if (ways === 0 && inCluster === false) {
+    problems.push({ path: KUBERNETES, reason: 'without inCluster, kubeconfig or endpoint is needed' })
+  }
+  if (context != null && kubeconfig == null) {
+    problems.push({ path: [...KUBERNETES, 'context'], reason: 'a context is one of a kubeconfig, and none is given' })
+  }
+  if (namespaces.length > 0 && namespaceLabels !== '') {
+    const reason = 'namespaces and namespaceLabels exclude each other: namespaces are chosen by name or by label'
+    problems.push({ path: [...KUBERNETES, 'namespaceLabels'], reason })
+  }
+}
+
+function checkSource(
+  { source: { kubernetes, manifests } }: Config,
+  { isInPod }: Surroundings,
+  problems: Problem[],
+): void {
+  if (kubernetes === undefined && manifests === undefined) {
+    const reason =
+      'there is nothing to serve: give --demo, --manifests PATH or --kubeconfig FILE, or source in the configuration file (in a pod, the API server is found by itself)'
+    problems.push({ path: [], reason })
+  }
+  if (kubernetes?.inCluster && !isInPod) {
+    const reason =
+      "this is no pod with a service account's token, so the API server is not known: give kubeconfig or endpoint"
+    problems.push({ path: KUBERNETES, reason })
+  }
+}
