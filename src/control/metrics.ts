@@ -189,7 +189,7 @@ function processFamilies(): Family[] {
   ]
 }
 
-/** Fields of every zone that has been asked, and of the queries outside all zones (`dropped`, as CoreDNS says). */
+/** Fields of every zone that has been asked, and, if there were any, of the queries outside all zones (`dropped`, as CoreDNS says). */
 function zoneRows(zones: readonly string[], udp: readonly Float64Array[], tcp: Float64Array): ZoneRow[] {
   const named = zones.slice(0, MAX_COUNTED_ZONES).map((zone, number) => ({ zone, at: zoneFields(number) }))
   named.push({ zone: 'dropped', at: zoneFields(-1) })
@@ -206,7 +206,7 @@ function zoneRows(zones: readonly string[], udp: readonly Float64Array[], tcp: F
     })
     rows.push({ zone, proto: 'tcp', fields: tcp.subarray(at, at + length) })
   }
-  return rows
+  return rows.filter(({ fields }) => fields.some(value => value > 0))
 }
 
 function sumRows(rows: readonly Float64Array[], length = rows[0]!.length): Float64Array {

@@ -1,0 +1,66 @@
+/**
+ * What `--help` says. Layer: cli; text only.
+ */
+
+export const HELP: Readonly<Record<string, string>> = {
+  '': `headless-dns: a DNS server for Kubernetes headless services
+
+Usage: headless-dns COMMAND [options]
+
+Commands:
+  serve    answer names from a cluster, or from manifest files
+  query    ask a DNS server, as dig does
+  check    check a configuration file and print what it comes to
+
+headless-dns COMMAND --help tells more; headless-dns --version the version.
+`,
+  serve: `Usage: headless-dns serve [options]
+
+Answers <service>.<namespace>.svc.cluster.local with the addresses of the ready pods.
+
+Where the truth comes from (in a pod: the cluster it runs in, if nothing else is said):
+  --demo                 the manifests in config/demo: something to try at once
+  --manifests PATH       a file or folder of Kubernetes manifests, YAML or JSON; may be repeated
+  --kubeconfig FILE      the cluster of a kubeconfig
+  --context NAME         a context of that kubeconfig
+  --in-cluster           the cluster this pod runs in
+
+Where it listens:
+  --listen ADDR:PORT     UDP and TCP; may be repeated (127.0.0.1:1053)
+  --admin ADDR:PORT      /healthz, /readyz, /metrics; "off" for none (127.0.0.1:9153)
+
+The rest:
+  --config FILE          YAML; every key is in config/README.md; flags win over it
+  --workers N            threads that answer over UDP, 1..64 (1)
+  --transport NAME       auto, batch (recvmmsg, Linux) or portable (auto)
+  --log-level LEVEL      debug, info, warn, error, silent (info)
+
+Examples:
+  headless-dns serve --demo
+  headless-dns serve --manifests ./k8s --listen 127.0.0.1:5353
+  headless-dns serve --kubeconfig ~/.kube/config
+  kubectl get svc,endpointslices,pods -A -o yaml > cluster.yaml && headless-dns serve --manifests cluster.yaml
+`,
+  query: `Usage: headless-dns query NAME [TYPE] [--server ADDR:PORT] [--tcp]
+
+Asks for NAME and prints the reply. TYPE is A if it is not given, and PTR if NAME is an address.
+Over UDP, and again over TCP if the reply was cut; --tcp asks over TCP at once.
+The exit status is 0 for any reply, 9 for none.
+
+  --server ADDR:PORT     the server to ask (127.0.0.1:1053)
+  --tcp                  ask over TCP
+
+Examples:
+  headless-dns query my-headless-service.default.svc.cluster.local
+  headless-dns query _http._tcp.db.default.svc.cluster.local SRV --server 127.0.0.1:5353
+  headless-dns query 10.244.0.5
+`,
+  check: `Usage: headless-dns check FILE
+
+Checks a configuration file. Prints the effective configuration, with every default filled in, and exits with 0;
+or says everything that is wrong with it, and exits with 1.
+
+Example:
+  headless-dns check config/example.yaml
+`,
+}

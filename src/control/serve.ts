@@ -1,0 +1,71 @@
+/**
+ * Config → a running server in this process, until a signal ends it. Layer: control.
+ */
+
+import { parseName } from '../wire/name.ts'
+import { type Config, formatSocketAddress } from './config.ts'
+import type { Logger } from './log.ts'
+import { type RunningServer, type ServerOptions, startServer } from './server.ts'
+import { sourcesOf } from './sources.ts'
+
+/** @throws what keeps the server from starting, with a stable `code` */
+export function serve(config: Config, version: string, log: Logger): Promise<RunningServer> {
+  return startServer(serverOptions(config, version, log), log)
+}
+
+/** Resolves with the exit code when a signal has ended the server. SIGHUP is taken and changes nothing yet. */
+export async function untilSignal(server: RunningServer, log: Logger): Promise<number> {
+  process.on('SIGHUP', () => log.info('SIGHUP: manifests are read again by themselves; other changes need a restart'))
+  const signal = await new Promise<NodeJS.Signals>(resolve => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  // A person who pressed Ctrl-C does not want to wait; so does nobody who asks twice.
+  for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1))
+  log.info('shutting down', { signal })
+  await server.stop(signal === 'SIGINT' ? 0 : undefined)
+  return 0
+}
+
+/** What is served, and where, for a person who has just started it. */
+export function describe(server: RunningServer, config: Config, sample: string | undefined): string[] {
+  const { services, endpoints } = server.serving.cluster.counts()
+  const where = server.addresses.map(formatSocketAddress).join(', ')
+  const lines = [
+    `serving ${services} services with ${endpoints} ready endpoints in ${config.zones.join(', ')} on ${where} (UDP and TCP)`,
+  ]
+  if (server.adminAddress !== undefined)
+    lines.push(`health, readiness and metrics on http://${formatSocketAddress(server.adminAddress)}`)
+  const first = server.addresses[0]
+  if (sample !== undefined && first !== undefined) lines.push(`try:  dig @${first.address} -p ${first.port} ${sample}`)
+  return lines
+}
+
+function serverOptions(config: Config, version: string, log: Logger): ServerOptions {
+  const { records, answers, source, limits } = config
+  const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
+  const wire = (zone: string) => parseName(zone)!
+  return {
+    version,
+    listen: config.listen,
+    admin: config.admin,
+    workers: config.workers,
+    transport: config.transport,
+    records: {
+      ...records,
+      zones: config.zones.map(wire),
+      reverseZones: config.reverseZones.map(wire),
+      namespacesAreChosen: namespaces.length > 0 || namespaceLabels !== '',
+    },
+    namespaces,
+    order: answers.order,
+    maxUdpSize: answers.maxUdpSize,
+    tcp: {
+      maxConnections: limits.tcp.connections,
+      maxConnectionsPerClient: limits.tcp.perClient,
+      idleMs: limits.tcp.idleMs,
+    },
+    lameduckMs: config.lameduckMs,
+    startSources: sourcesOf(config, log),
+  }
+}

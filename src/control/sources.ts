@@ -1,0 +1,76 @@
+/**
+ * Configuration → the sources that feed the cluster's state. Layer: control.
+ */
+
+import { randomInt } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ClusterSink } from '../cluster/sink.ts'
+import type { ReflectorDeps } from '../kubernetes/reflector.ts'
+import { type KubernetesSource, startKubernetes } from '../kubernetes/source.ts'
+import { startManifests } from '../manifests/source.ts'
+import type { Config } from './config.ts'
+import type { Logger } from './log.ts'
+import type { Observed } from './metrics.ts'
+import type { Source } from './server.ts'
+
+/** @returns what opens every source that `config` names; Kubernetes first, so that files alone never count as synced */
+export function sourcesOf(config: Config, log: Logger): (cluster: ClusterSink) => Promise<Source[]> {
+  return async cluster => {
+    const sources: Source[] = []
+    const { kubernetes, manifests } = config.source
+    const pods = config.records.pods === 'verified'
+    const { namespaces = [], namespaceLabels = '', labels = '' } = kubernetes ?? {}
+    if (kubernetes !== undefined) {
+      const source = await startKubernetes(
+        { ...kubernetes, pods, endpoints: !config.records.noEndpoints },
+        cluster,
+        log,
+        DEPS,
+      )
+      log.info('watching the API server', { server: source.server })
+      sources.push({ stop: () => source.stop(), metrics: () => reflectorMetrics(source) })
+    }
+    if (manifests !== undefined) {
+      const source = await startManifests({ ...manifests, namespaces, namespaceLabels, labels, pods }, cluster, log)
+      sources.push({ stop: async () => source.stop() })
+    }
+    return sources
+  }
+}
+
+const RANDOM_BITS = 2 ** 32
+
+const DEPS: ReflectorDeps = {
+  now: () => performance.now(),
+  random: () => randomInt(RANDOM_BITS) / RANDOM_BITS,
+  sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
+}
+
+function reflectorMetrics(source: KubernetesSource): Pick<Observed, 'gauges' | 'counters'> {
+  const status = source.status()
+  const each = (value: (one: (typeof status)[number]) => number) =>
+    status.map(one => ({ labels: { resource: one.resource }, value: value(one) }))
+  const now = performance.now()
+  return {
+    gauges: [
+      {
+        name: 'headless_dns_watch_silence_seconds',
+        help: 'Time since the API server last said anything, bookmarks included.',
+        samples: each(({ lastEventMs }) => (lastEventMs === undefined ? -1 : (now - lastEventMs) / 1000)),
+      },
+    ],
+    counters: [
+      {
+        name: 'headless_dns_watch_connects_total',
+        help: 'Requests to list or watch.',
+        samples: each(one => one.connects),
+      },
+      { name: 'headless_dns_lists_total', help: 'Complete lists taken in.', samples: each(one => one.lists) },
+      {
+        name: 'headless_dns_objects_refused_total',
+        help: 'Objects that could not be used.',
+        samples: each(one => one.refused),
+      },
+    ],
+  }
+}
