@@ -202,13 +202,8 @@ export class Answerer {
     if (below !== labels) return below < labels
     const family = readPodAddress(query.name, 0)
     const ttl = words[encloser + BLOCK_TTL]!
-    if (family === 4 && query.type === TYPE_A && reply.at + A_OCTETS <= reply.end) {
-      putOneA(reply, podAddress[0]!, owner, ttl)
-      reply.answers++
-    } else if (family === 6 && query.type === TYPE_AAAA && reply.at + AAAA_OCTETS <= reply.end) {
-      putOneAAAA(reply, podAddress, 0, owner, ttl)
-      reply.answers++
-    }
+    if (family === 4 && query.type === TYPE_A) putA(reply, podAddress, 0, 1, owner, ttl, this.order, 0)
+    else if (family === 6 && query.type === TYPE_AAAA) putAAAA(reply, podAddress, 0, 1, owner, ttl, this.order, 0)
     return family !== 0
   }
 

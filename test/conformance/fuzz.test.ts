@@ -100,7 +100,7 @@ describe('fuzz of the answers', () => {
 
   it(`${MESSAGES} hostile messages: no throw, no reply over its limit, ID kept (seed ${seed})`, t => {
     const random = new Random(seed)
-    const server = createWorld()
+    const server = createWorld({ seed })
     const nanoseconds = new Float64Array(MESSAGES)
     const rcodes = new Map<number, number>()
     for (let i = 0; i < MESSAGES; i++) {
@@ -142,7 +142,8 @@ function inspect(query: Buffer, octets: Buffer, stream: boolean): number {
   assert.equal(reply.flags & 0x00f0, 0, 'RA, Z, AD, CD are clear')
   assert.equal(reply.flags & 0x0100, query.readUInt16BE(2) & 0x0100, 'RD is copied')
   if (!stream) assert.ok(octets.length <= (reply.opt === undefined ? 512 : 1232), `${octets.length} octets`)
-  assert.equal(octets.indexOf(Buffer.from([CANARY, CANARY])), -1, 'octets from beside the query')
+  // Two of them could be a pointer; three stand nowhere in a record.
+  assert.equal(octets.indexOf(Buffer.alloc(3, CANARY)), -1, 'octets from beside the query')
   if (reply.question === undefined) assert.equal(octets.length, 12, 'without a question, the header alone')
   else assert.deepEqual(reply.question, query.subarray(12, 12 + reply.question.length), 'the question is echoed')
   // RFC 6891 §6.1.1: without an OPT in the query, none in the reply

@@ -51,6 +51,32 @@ describe('RFC 2181 §9: TC', () => {
     assert.equal(small.flags & TC, TC)
   })
 
+  it('is set when the last name of a chain of aliases has an answer that did not fit, whoever makes it', () => {
+    for (const target of ['web.default.svc.cluster.local', '10-1-0-5.default.pod.cluster.local']) {
+      for (let length = 20; length < 60; length++) {
+        const chained = createAnswering({ pods: 'insecure' })
+        chained.services.upsert(headless('web'))
+        chained.slices.upsert(slice('web', [{ address: '10.1.0.5' }]))
+        const name = (i: number): string => `${'x'.repeat(length)}-${i}`
+        for (let i = 0; i < 5; i++) {
+          const externalName = i === 4 ? target : `${name(i + 1)}.default.svc.cluster.local`
+          const alias = {
+            namespace: 'default',
+            name: name(i),
+            kind: 'externalName' as const,
+            clusterIPs: [],
+            ports: [],
+          }
+          chained.services.upsert({ ...alias, externalName })
+        }
+        chained.flush()
+        const reply = strictDecode(chained.exchange(queryOf(`${name(0)}.default.svc.cluster.local`, 'A'))!)
+        const isWhole = reply.answers.length === 6
+        assert.equal(reply.flags & TC, isWhole ? 0 : TC, `${target}, labels of ${length + 2} octets`)
+      }
+    }
+  })
+
   it('over a stream all of it fits', () => {
     const query = queryOf('_http._tcp.web.default.svc.cluster.local', 'SRV')
     const reply = strictDecode(some.exchange(query, true)!)

@@ -24,6 +24,8 @@ export interface AnsweringOptions extends Partial<RecordOptions> {
   readonly maxUdpSize?: number
   readonly namespaces?: readonly string[]
   readonly unsynced?: boolean
+  /** Of the table's hash and of the order; random when left out. */
+  readonly seed?: number
   /** Namespaces, and Pods, are watched too. */
   readonly watchNamespaces?: boolean
   readonly watchPods?: boolean
@@ -62,6 +64,7 @@ export interface Answering {
 }
 
 export function createAnswering(options: AnsweringOptions = {}): Answering {
+  const seed = options.seed ?? randomInt(2 ** 31)
   const records: RecordOptions = {
     zones: [parseName('cluster.local')!],
     reverseZones: [parseName('in-addr.arpa')!, parseName('ip6.arpa')!],
@@ -76,7 +79,7 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     ownV6: new Uint8Array(0),
     ...options,
   }
-  const serving = createServing({ records, namespaces: options.namespaces ?? [], seed: randomInt(2 ** 31), serial: 1 })
+  const serving = createServing({ records, namespaces: options.namespaces ?? [], seed, serial: 1 })
   const services = serving.cluster.open('Service')
   const slices = serving.cluster.open('EndpointSlice')
   const namespaces = options.watchNamespaces === true ? serving.cluster.open('Namespace') : undefined
@@ -86,11 +89,7 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     serving.cluster.flush()
   }
   const table = new TableReader(serving.memory, 1)
-  const answerer = new Answerer(
-    table,
-    new Order(options.order ?? 'shuffle', randomInt(2 ** 31)),
-    options.maxUdpSize ?? 1232,
-  )
+  const answerer = new Answerer(table, new Order(options.order ?? 'shuffle', seed), options.maxUdpSize ?? 1232)
   const buffer = new Uint8Array(START + 65_535 + MARGIN)
   const view = new DataView(buffer.buffer)
 
