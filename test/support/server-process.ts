@@ -32,10 +32,13 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Runs `headless-dns serve` with these arguments and waits until it is ready.
+ * Runs `headless-dns serve` with these arguments and waits until its admin server answers, by default that it is ready.
  * @param entry the file that Node runs: the source or the bundle
  */
-export async function startServer(args: readonly string[], entry = 'src/main.ts'): Promise<ServerProcess> {
+export async function startServer(
+  args: readonly string[],
+  { entry = 'src/main.ts', untilStatus = 200 } = {},
+): Promise<ServerProcess> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const listen = args.includes('--listen') ? [] : ['--listen', `127.0.0.1:${port}`]
   const all = [entry, 'serve', ...listen, '--admin', `127.0.0.1:${adminPort}`, ...args]
@@ -56,8 +59,8 @@ export async function startServer(args: readonly string[], entry = 'src/main.ts'
 
   await until(async () => {
     if (child.exitCode !== null) throw new Error(`the server exited with ${child.exitCode}:\n${output}`)
-    return (await admin('/readyz')).status === 200
-  }, 'the server is ready')
+    return (await admin('/readyz')).status === untilStatus
+  }, `/readyz answers ${untilStatus}`)
   return {
     port,
     adminPort,

@@ -1,0 +1,155 @@
+/**
+ * The life of the process: a start that fails, a start before the API server is there, a worker that dies, the end.
+ */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import type { Worker } from 'node:worker_threads'
+import type { Logger } from '../../src/control/log.ts'
+import { Workers } from '../../src/control/workers.ts'
+import { checkBatch } from '../../src/transport/batch-check.ts'
+import { createAnswering, decodeReply, headless, slice } from '../support/answering.ts'
+import { askServer, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
+import { freePort, ROOT, startServer, until } from '../support/server-process.ts'
+
+async function run(args: readonly string[]): Promise<{ code: number; stderr: string }> {
+  const child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] })
+  let stderr = ''
+  child.stderr.on('data', chunk => (stderr += chunk))
+  const [code] = await once(child, 'close')
+  return { code, stderr }
+}
+
+describe('a start that cannot be', () => {
+  it('says in one line that the port is taken, and what to do', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    const { code, stderr } = await run(['serve', '--demo', '--listen', `127.0.0.1:${port}`, '--admin', 'off'])
+    taken.close()
+    assert.equal(code, 1)
+    assert.match(stderr, new RegExp(`^headless-dns: .*127\\.0\\.0\\.1:${port}.*taken[^\n]*\n$`))
+  })
+
+  it('names an unknown flag and the nearest right one', async () => {
+    const { code, stderr } = await run(['serve', '--manifest', 'x'])
+    assert.equal(code, 2)
+    assert.match(stderr, /--manifests/)
+  })
+
+  it('names what there could be to serve when nothing is', async () => {
+    const { code, stderr } = await run(['serve'])
+    assert.equal(code, 1)
+    assert.match(stderr, /--demo/)
+  })
+
+  it('names a path of manifests that is not there', async () => {
+    const { code, stderr } = await run([
+      'serve',
+      '--manifests',
+      '/no/such/path',
+      '--listen',
+      '127.0.0.1:0',
+      '--admin',
+      'off',
+    ])
+    assert.equal(code, 1)
+    assert.match(stderr, /^headless-dns: [^\n]*\/no\/such\/path[^\n]*\n$/)
+  })
+})
+
+describe('before the API server is there', () => {
+  it('cluster names are SERVFAIL with EDE 14, others REFUSED, and /readyz says what is missing', async t => {
+    const folder = temporary(t)
+    const file = join(folder, 'config.yaml')
+    const nobody = await freePort()
+    writeFileSync(file, `source: { kubernetes: { endpoint: "http://127.0.0.1:${nobody}" } }\n`)
+    const server = await startServer(['--config', file], { untilStatus: 503 })
+    t.after(() => server.stop('SIGINT'))
+    await until(async () => (await server.admin('/readyz')).body.includes('EndpointSlice'), '/readyz names the slices')
+    assert.equal((await server.admin('/healthz')).status, 200)
+    for (const tcp of [false, true]) {
+      const exchange = await askServer('web.default.svc.cluster.local', 'A', { port: server.port, tcp })
+      assert.equal(exchange.rcode, 'SERVFAIL')
+    }
+    const reply = decodeReply(
+      await exchangeUdp(encodeQuery('web.default.svc.cluster.local', 'A', 1232), { port: server.port }),
+    )
+    assert.equal(reply.opt?.options[0]?.code, 15)
+    assert.deepEqual([...(reply.opt?.options[0]?.data ?? [])], [0, 14])
+    assert.equal((await askServer('example.com', 'A', { port: server.port })).rcode, 'REFUSED')
+  })
+})
+
+describe('SIGTERM', () => {
+  it('makes /readyz bad at once, answers through the lameduck, exits with 0', async t => {
+    const folder = temporary(t)
+    const file = join(folder, 'config.yaml')
+    writeFileSync(file, 'lameduck: 1s\n')
+    const server = await startServer(['--config', file, '--demo'])
+    t.after(() => server.stop('SIGKILL'))
+    server.child.kill('SIGTERM')
+    await until(async () => (await server.admin('/readyz')).status === 503, '/readyz is bad')
+    const { rcode } = await askServer('my-headless-service.default.svc.cluster.local', 'A', { port: server.port })
+    assert.equal(rcode, 'NOERROR')
+    const [code] = await once(server.child, 'exit')
+    assert.equal(code, 0)
+  })
+
+  it('SIGHUP changes nothing', async t => {
+    const server = await startServer(['--demo'])
+    t.after(() => server.stop('SIGINT'))
+    server.child.kill('SIGHUP')
+    await until(() => server.output().includes('SIGHUP'), 'it is said')
+    assert.equal(
+      (await askServer('my-headless-service.default.svc.cluster.local', 'A', { port: server.port })).rcode,
+      'NOERROR',
+    )
+  })
+})
+
+for (const transport of ['batch', 'portable'] as const) {
+  const problem = transport === 'batch' ? checkBatch() : undefined
+  describe(`workers over ${transport}`, { skip: problem ?? false }, () => {
+    it('a worker that dies is replaced and counted, and the others answer on', async t => {
+      const answering = createAnswering()
+      answering.services.upsert(headless('web'))
+      answering.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+      answering.flush()
+      const said: string[] = []
+      const log = { debug() {}, info() {}, warn() {}, error: (message: string) => said.push(message) } satisfies Logger
+      const workers = await Workers.start({
+        memory: answering.serving.memory,
+        count: 2,
+        firstReader: 8,
+        transport,
+        sockets: [{ address: '127.0.0.1', port: 0 }],
+        order: 'shuffle',
+        maxUdpSize: 1232,
+        log: log as never,
+      })
+      t.after(() => workers.stop())
+      const { port } = workers.addresses[0]!
+      const slots = workers['slots'] as { worker: Worker }[]
+      await slots[0]!.worker.terminate()
+      await until(() => workers.deaths === 1 && workers.serving === 2, 'there are two again')
+      assert.deepEqual(said, ['a worker died and is replaced'])
+      // Every source port, so both sockets of the group are met.
+      for (let i = 0; i < 50; i++) {
+        assert.equal((await askServer('web.default.svc.cluster.local', 'A', { port })).rcode, 'NOERROR')
+      }
+    })
+  })
+}
+
+function temporary(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
