@@ -68,7 +68,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   const [name = '', ...rest] = argv
   if (name === '' || name === '--help' || name === '-h' || name === 'help') {
-    const topic = HELP[rest[0] ?? ''] ?? HELP['']!
+    const topic = HELP[Object.hasOwn(COMMANDS, rest[0] ?? '') ? rest[0]! : '']!
     if (name === '') io.err(topic)
     else io.out(topic)
     return name === '' ? 2 : 0
@@ -77,7 +77,7 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<numbe
     io.out(`${VERSION}\n`)
     return 0
   }
-  const command = COMMANDS[name]
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) return usage(`there is no command ${name}`, nearest(name, Object.keys(COMMANDS)), '', io)
   const known = Object.keys(command.options)
   let parsed: { values: Values; positionals: string[] }
@@ -106,7 +106,7 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<numbe
   try {
     return await command.run(parsed.values, parsed.positionals, io)
   } catch (error) {
-    io.err(`headless-dns: ${explain(error)}\n`)
+    io.err(explain(error, parsed.values['log-level'] === 'debug'))
     return 1
   }
 }
@@ -119,9 +119,10 @@ function usage(problem: string, guess: string | undefined, command: string, io: 
   return 2
 }
 
-/** One line; a configuration's problems are one line each. The stack is for those who ask for it. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (process.env['HEADLESS_DNS_DEBUG'] !== undefined) return error.stack ?? error.message
-  return error instanceof ConfigError ? error.message : error.message.split('\n', 1)[0]!
+/** One line for each problem of a configuration, one for any other error; the stack is for those who debug. */
+function explain(error: unknown, isDebugging: boolean): string {
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
+  const problems = error instanceof ConfigError ? error.problems : [message.split('\n', 1)[0]!]
+  const lines = isDebugging && stack !== undefined ? [stack] : problems
+  return lines.map(line => `headless-dns: ${line}\n`).join('')
 }
