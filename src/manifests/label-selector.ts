@@ -33,7 +33,7 @@ export function parseLabelSelector(text: string): LabelTest {
     const match = REQUIREMENT.exec(trimmed)
     const values = match?.groups?.['set']?.split(',').map(value => value.trim()) ?? []
     if (match === null || !values.every(value => new RegExp(`^${VALUE}$`).test(value)) || trimmed.endsWith(',')) {
-      const message = `the label selector "${text}" cannot be read from "${trimmed.slice(at)}" on; write for example app=web,tier in (a,b),!old`
+      const message = `the label selector "${text}" cannot be read at "${trimmed.slice(at)}"; write for example app=web,tier in (a,b),!old`
       throw new ManifestsError('ERR_MANIFESTS_SELECTOR', message)
     }
     requirements.push(toRequirement(match.groups!, values))

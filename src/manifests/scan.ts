@@ -53,10 +53,13 @@ export async function scanPath(root: string): Promise<Scan> {
     if (folders.has(identity)) return
     folders.set(identity, path)
     if (folders.size > MAX_FOLDERS) throw new Error(`it has more than ${MAX_FOLDERS} folders`)
-    for (const name of (await readdir(path)).sort()) {
-      if (name.startsWith('.')) continue
+    const names = (await readdir(path)).filter(name => !name.startsWith('.')).sort()
+    const children = await Promise.all(
+      names.map(name => stat(join(path, name), { bigint: true }).catch(() => undefined)),
+    )
+    for (const [index, name] of names.entries()) {
       const child = join(path, name)
-      const found = await stat(child, { bigint: true }).catch(() => undefined)
+      const found = children[index]
       if (found?.isDirectory()) await scanFolder(child, found)
       else if (found?.isFile() && MANIFEST.test(name)) files.push(toFile(child, found))
       if (files.length > MAX_FILES) throw new Error(`it has more than ${MAX_FILES} manifest files`)

@@ -45,6 +45,7 @@ export interface ManifestsSource {
   summary(): ManifestsSummary
 }
 
+const PARTITION = 'manifests'
 /** An edit is served within 100 ms: this wait, and the reading. */
 const WATCH_TIMES: WatchTimes = { delayMs: 20, tickMs: 2000 }
 
@@ -68,10 +69,11 @@ export async function startManifests(
   const files = new ManifestFiles(options.paths)
   const first = await files.refresh()
 
-  const services = sink.open('Service')
-  const slices = sink.open('EndpointSlice')
-  const namespaces = sink.open('Namespace')
-  const pods = options.pods ? sink.open('Pod') : undefined
+  const services = sink.open('Service', PARTITION)
+  const slices = sink.open('EndpointSlice', PARTITION)
+  // As with an API server: while Namespaces are watched, a Service of one that no source knows is not answered.
+  const namespaces = options.namespaceLabels === '' ? undefined : sink.open('Namespace', PARTITION)
+  const pods = options.pods ? sink.open('Pod', PARTITION) : undefined
   let summary: ManifestsSummary
   let notes: ReadonlySet<string> = new Set()
   let running: Promise<void> | undefined
@@ -116,7 +118,7 @@ export async function startManifests(
     const objects = reconcile(files.objects(), pool, choice)
     replace(services, objects.services)
     replace(slices, objects.slices)
-    replace(namespaces, objects.namespaces)
+    if (namespaces !== undefined) replace(namespaces, objects.namespaces)
     if (pods !== undefined) replace(pods, objects.pods)
     sink.flush()
     for (const note of objects.notes) if (!notes.has(note)) logger.info(note)

@@ -61,7 +61,7 @@ function lines(slices: readonly EndpointSlice[]): string[] {
 const ip = (podIP: string) => ({ podIP })
 const http = (containerPort: number, protocol?: string) => ({ ports: [{ name: 'http', containerPort, protocol }] })
 
-describe('the rules of the EndpointSlice controller (each seen on Kubernetes 1.36)', () => {
+describe('the rules of the EndpointSlice controller (compared with Kubernetes 1.36)', () => {
   const table: Record<string, readonly [objects: Json[], expected: string[]]> = {
     'a pod that the selector matches is an endpoint': [[service(), pod('p')], ['IPv4 [/tcp/80] p@10.0.0.1']],
     'a pod of another namespace is not': [[service(), pod('p', {}, {}, { namespace: 'other' })], ['IPv4 [] ']],

@@ -201,7 +201,7 @@ describe('any JSON value anywhere in an object', () => {
         const all = () => true
         reconcile(read.objects, new AddressPool('127.1.0.0/24'), { namespaces: [], namespaceLabels: all, labels: all })
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 

@@ -62,12 +62,24 @@ describe('at the start', () => {
     assert.deepEqual([seed.length, seed.filter(endpoint => endpoint.ready).length], [4, 3])
     assert.deepEqual(
       following.cluster.states().map(({ kind }) => kind),
-      ['Service', 'EndpointSlice', 'Namespace', 'Pod'],
+      ['Service', 'EndpointSlice', 'Pod'],
     )
   })
 
-  it('Pods are opened only when they are wanted', async t => {
-    const { cluster } = await follow(t, [DEMO])
+  it('without namespaceLabels it hides nothing that another source gives', async t => {
+    const cluster = new ClusterState([], () => {})
+    const other = cluster.open('Service').replaceAll()
+    other.add({ namespace: 'elsewhere', name: 'x', kind: 'headless', clusterIPs: [], externalName: '', ports: [] })
+    other.commit()
+    const options = { podCIDR: '127.1.0.0/16', namespaces: [], namespaceLabels: '', labels: '', pods: false }
+    const source = await startManifests({ ...options, paths: [DEMO] }, cluster, { info: () => {}, warn: () => {} })
+    t.after(() => source.stop())
+    assert.notEqual(cluster.find('elsewhere', 'x'), undefined)
+  })
+
+  it('Pods and Namespaces are opened only when they are wanted', async t => {
+    const { cluster } = await follow(t, [DEMO], { namespaceLabels: 'kubernetes.io/metadata.name=default' })
+    assert.notEqual(cluster.find('default', 'db'), undefined)
     assert.deepEqual(
       cluster.states().map(({ kind }) => kind),
       ['Service', 'EndpointSlice', 'Namespace'],
