@@ -4,7 +4,7 @@
  * Any zone can be asked for, so the names are made from the one block at `_zone.<svc>…`. A zone may be several labels.
  */
 
-import { BLOCK_TTL } from '../table/layout.ts'
+import { BLOCK_TTL, MAX_COUNT } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { startZones } from '../table/sections.ts'
 import { TYPE_A, TYPE_AAAA } from '../wire/constants.ts'
@@ -41,18 +41,18 @@ export function putZonal(
   const v4 = start + (words[start]! >>> 16)
   const v6 = v4 + words[start + 1]!
   let first4 = 0
-  let count4 = isPrefer ? words[start + 1]! : 0
+  let count4 = isPrefer ? Math.min(words[start + 1]!, MAX_COUNT) : 0
   let first6 = 0
-  let count6 = isPrefer ? words[start + 2]! : 0
+  let count6 = isPrefer ? Math.min(words[start + 2]!, MAX_COUNT) : 0
   let group = start + 3
   for (let i = 0; i < groups; i++) {
     const labels = (group + 4) * 4
     const length = octets[labels]!
     if (length === policyAt && length > 0 && isEqual(query.name, octets, labels + 1, length)) {
       first4 = words[group]!
-      count4 = words[group + 1]!
+      count4 = Math.min(words[group + 1]!, MAX_COUNT)
       first6 = words[group + 2]!
-      count6 = words[group + 3]!
+      count6 = Math.min(words[group + 3]!, MAX_COUNT)
     }
     group += 4 + ((length + 4) >>> 2)
   }

@@ -56,6 +56,8 @@ export class Allocator {
       // Growing by a sixteenth keeps growths rare and the slack small.
       const wanted = Math.max(pages, (this.views.limit / PAGE_WORDS) >>> 4)
       if (!this.views.grow(wanted) && !this.views.grow(pages)) return 0
+      // The old fence stays: a block lies whole on one side of every limit that a reader's view may have.
+      this.end += GRANULE_WORDS
       this.extend(this.views.limit - this.end - GRANULE_WORDS)
       block = this.take(size)
       if (block === 0) return 0
@@ -104,7 +106,7 @@ export class Allocator {
     const block = this.end
     this.end += words
     memory[this.end] = IN_USE
-    memory[block] = words | IN_USE | (memory[block]! & PREVIOUS_FREE)
+    memory[block] = words | IN_USE
     this.used += words
     this.free(block)
   }
@@ -113,6 +115,12 @@ export class Allocator {
   private take(size: number): number {
     let kind = classOf(size)
     let doubling = kind >>> STEP_BITS
+    // A free block of the class may be large enough all the same, above all one that had the same size.
+    const first = this.heads[kind]!
+    if (first !== 0 && (this.views.words[first]! & SIZE_MASK) >= size) {
+      this.unlink(first)
+      return first
+    }
     // Blocks of one class differ by less than a step: take from the next class unless `size` is the smallest of its own.
     if (doubling > STEP_BITS + 2 && (size & ((1 << (doubling - STEP_BITS)) - 1)) !== 0) doubling = ++kind >>> STEP_BITS
     let step = kind & (STEPS - 1)

@@ -16,9 +16,11 @@ import {
   HAS_RAW,
   HAS_SRV,
   HAS_ZONES,
+  IS_PUT,
   MAX_COUNT,
   META_FLAGS_SHIFT,
 } from './layout.ts'
+import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './sections.ts'
 
 /** Room for one block, kept between blocks. Word 0 is left to the allocator. */
 export class BlockDraft {
@@ -27,14 +29,14 @@ export class BlockDraft {
   /** Words of the block in the draft. */
   length = 0
 
-  /** Writes `records` as a block of zone 0 with no children. Counts over 65,535 are cut to it. */
-  encode(records: OwnerRecords, seed: number): void {
+  /** Writes `records` as a block of zone 0 with no children. Counts of addresses and targets over 65,535 are cut to it. */
+  encode(records: OwnerRecords, seed: number, moreFlags = 0): void {
     const { owner, a = [], aaaa } = records
     const a4 = Math.min(a.length, MAX_COUNT)
     const a6 = Math.min((aaaa?.length ?? 0) >>> 4, MAX_COUNT)
     this.length = BLOCK_NAME
     this.reserve(((owner.length + 3) >>> 2) + a4 + 4 * a6)
-    let flags = records.flags ?? 0
+    let flags = (records.flags ?? 0) | moreFlags
     this.words[BLOCK_HASH] = hashName(owner, 0, seed)
     this.words[BLOCK_COUNTS] = a4 | (a6 << 16)
     this.words[BLOCK_TTL] = records.ttl
@@ -55,6 +57,25 @@ export class BlockDraft {
       this.putZones(records.zones)
     }
     this.words[BLOCK_META] = owner.length | (flags << META_FLAGS_SHIFT)
+  }
+
+  /** Writes what a published block holds, with other raw sets (at least one, no CNAME). */
+  encodeWith(words: Int32Array, block: number, sets: readonly RawSet[], ttl: number): void {
+    const flags = flagsOf(words, block)
+    this.length = BLOCK_HASH
+    this.copy(words, block + BLOCK_HASH, startRaw(words, block))
+    this.putRaw(sets)
+    if ((flags & HAS_ZONES) !== 0) {
+      const zones = startZones(words, block)
+      this.copy(words, zones, zones + zonesWords(words, zones))
+    }
+    this.words[BLOCK_TTL] = ttl
+    this.words[BLOCK_META] = nameOctets(words, block) | ((flags | HAS_RAW | IS_PUT) << META_FLAGS_SHIFT)
+  }
+
+  private copy(words: Int32Array, from: number, end: number): void {
+    this.reserve(end - from)
+    for (let at = from; at < end; at++) this.words[this.length++] = words[at]!
   }
 
   private putSrv(set: SrvSet): void {
@@ -98,12 +119,13 @@ export class BlockDraft {
     this.length += 2
     for (const set of sets) {
       this.reserve(2)
+      const records = set.rdata.slice(0, MAX_COUNT)
       const head = this.length
-      this.words[head] = set.type | (set.rdata.length << 16)
+      this.words[head] = set.type | (records.length << 16)
       this.length += 2
-      const octets = new Uint8Array(set.rdata.reduce((sum, rdata) => sum + 2 + rdata.length, 0))
+      const octets = new Uint8Array(records.reduce((sum, rdata) => sum + 2 + rdata.length, 0))
       let at = 0
-      for (const rdata of set.rdata) {
+      for (const rdata of records) {
         octets[at++] = rdata.length >>> 8
         octets[at++] = rdata.length & 255
         octets.set(rdata, at)

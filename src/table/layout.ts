@@ -89,6 +89,8 @@ export const HAS_RAW = 0x200
 export const HAS_ZONES = 0x400
 /** The raw set is a CNAME. */
 export const HAS_CNAME = 0x800
+/** Something was put at the name, be it nothing: it is no empty non-terminal. */
+export const IS_PUT = 0x1000
 
 export const SOA_NAME_OCTETS = 1
 export const SOA_SERIAL = 2

@@ -49,3 +49,7 @@ export function startZones(words: Int32Array, block: number): number {
   const raw = startRaw(words, block)
   return (flagsOf(words, block) & HAS_RAW) === 0 ? raw : raw + words[raw + 1]!
 }
+
+export function zonesWords(words: Int32Array, zones: number): number {
+  return (words[zones]! >>> 16) + words[zones + 1]! + 4 * words[zones + 2]!
+}

@@ -18,12 +18,13 @@ import {
   BLOCK_COUNTS,
   BLOCK_META,
   BLOCK_NAME,
+  BLOCK_TTL,
   CONTROL_SEED,
   CONTROL_STATE,
   CONTROL_ZONES,
   HAS_RAW,
+  IS_PUT,
   MAX_ZONES,
-  META_FLAGS_SHIFT,
   META_ZONE_SHIFT,
   SOA_MINIMUM,
   SOA_NAME_OCTETS,
@@ -116,19 +117,10 @@ export class TableWriter implements NameWriter {
     Atomics.or(this.views.words, CONTROL_STATE, STATE_SYNCED)
   }
 
-  /** A name below none of the zones is passed over. */
+  /** A name below none of the zones is passed over. @throws TableFullError: nothing was changed */
   put(records: OwnerRecords): void {
-    this.draft.encode(records, this.seed)
-    const old = this.find(records.owner)
-    if (old !== 0) {
-      if (!this.draftEquals(old)) this.replace(old)
-      return
-    }
-    const isApex = ((records.flags ?? 0) & NAME_APEX) !== 0
-    // Making the names above may grow the memory, never the draft.
-    const parent = records.owner.length === 1 ? 0 : this.ensure(parentOf(records.owner))
-    if (parent === 0 && !isApex) return
-    this.insert(isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
+    this.draft.encode(records, this.seed, IS_PUT)
+    this.publish(records.owner, ((records.flags ?? 0) & NAME_APEX) !== 0)
   }
 
   remove(owner: WireName): void {
@@ -137,19 +129,9 @@ export class TableWriter implements NameWriter {
     const words = this.views.words
     const flags = flagsOf(words, block) & (NAME_PERMANENT | NAME_APEX)
     if (flags !== 0 || words[block + BLOCK_CHILDREN]! > 0) {
-      this.put({ owner, ttl: 0, flags })
-      return
-    }
-    this.index.remove(block)
-    this.limbo.retire(block)
-    this.changes++
-    if (owner.length === 1) return
-    const parent = this.find(parentOf(owner))
-    if (parent === 0) return
-    words[parent + BLOCK_CHILDREN]!--
-    const isEmptyNonTerminal =
-      words[parent + BLOCK_META]! >>> META_FLAGS_SHIFT === 0 && words[parent + BLOCK_COUNTS] === 0
-    if (isEmptyNonTerminal && words[parent + BLOCK_CHILDREN] === 0) this.remove(parentOf(owner))
+      this.draft.encode({ owner, ttl: 0, flags }, this.seed)
+      this.publish(owner, false)
+    } else this.unpublish(owner, block)
   }
 
   addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void {
@@ -164,8 +146,7 @@ export class TableWriter implements NameWriter {
     const known = sets.find(set => set.type === type)?.rdata ?? []
     const left = known.filter(other => !equalOctets(other, rdata))
     if (left.length === known.length) return
-    const block = this.find(owner)
-    this.putSets(owner, this.views.words[block + 4]!, sets, type, left)
+    this.putSets(owner, this.views.words[this.find(owner) + BLOCK_TTL]!, sets, type, left)
   }
 
   /** Ends a change: blocks that no reader holds are free again. */
@@ -192,8 +173,52 @@ export class TableWriter implements NameWriter {
   private putSets(owner: WireName, ttl: number, sets: RawSet[], type: number, rdata: Uint8Array[]): void {
     const others = sets.filter(set => set.type !== type)
     const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
-    if (raw.length === 0) this.remove(owner)
-    else this.put({ owner, ttl, raw })
+    if (raw.length === 0) {
+      this.remove(owner)
+      return
+    }
+    const block = this.find(owner)
+    if (block === 0) this.draft.encode({ owner, ttl, raw }, this.seed, IS_PUT)
+    else this.draft.encodeWith(this.views.words, block, raw, ttl)
+    this.publish(owner, false)
+  }
+
+  /** Puts the draft at `owner`, over what is there or as a new name. */
+  private publish(owner: WireName, isApex: boolean): void {
+    const old = this.find(owner)
+    if (old !== 0) {
+      if (!this.draftEquals(old)) this.replace(old)
+      return
+    }
+    // Making the names above may grow the memory, never the draft.
+    const parent = owner.length === 1 ? 0 : this.ensure(parentOf(owner))
+    if (parent === 0 && !isApex) return
+    try {
+      this.insert(isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
+    } catch (error) {
+      this.prune(parentOf(owner))
+      throw error
+    }
+  }
+
+  private unpublish(owner: WireName, block: number): void {
+    this.index.remove(block)
+    this.limbo.retire(block)
+    this.changes++
+    if (owner.length === 1) return
+    const parent = this.find(parentOf(owner))
+    if (parent === 0) return
+    this.views.words[parent + BLOCK_CHILDREN]!--
+    this.prune(parentOf(owner))
+  }
+
+  /** Takes away an empty non-terminal that has nothing below it any more, and then the one above it. */
+  private prune(name: WireName): void {
+    const block = this.find(name)
+    if (block === 0) return
+    const words = this.views.words
+    const isEmpty = flagsOf(words, block) === 0 && words[block + BLOCK_COUNTS] === 0
+    if (isEmpty && words[block + BLOCK_CHILDREN] === 0) this.unpublish(name, block)
   }
 
   /** The block of `name`, made as an empty non-terminal when it is not there; 0 when no zone is above it. */
@@ -204,10 +229,15 @@ export class TableWriter implements NameWriter {
     if (parent === 0) return 0
     const kept = this.draft.words.slice(0, this.draft.length)
     this.draft.encode({ owner: name, ttl: 0 }, this.seed)
-    const made = this.insert(zoneOf(this.views.words, parent), parent)
-    this.draft.words.set(kept)
-    this.draft.length = kept.length
-    return made
+    try {
+      return this.insert(zoneOf(this.views.words, parent), parent)
+    } catch (error) {
+      this.prune(parentOf(name))
+      throw error
+    } finally {
+      this.draft.words.set(kept)
+      this.draft.length = kept.length
+    }
   }
 
   /** Publishes the draft as a new name below `parent` (0: the apex of an outermost zone). */

@@ -11,6 +11,7 @@ import {
   HAS_RAW,
   HAS_SRV,
   HAS_ZONES,
+  IS_PUT,
   MAX_READERS,
 } from '../../src/table/layout.ts'
 import { createSharedMemory, type SharedMemory } from '../../src/table/memory.ts'
@@ -33,7 +34,7 @@ import { parseName, prependLabels, type WireName } from '../../src/wire/name.ts'
 const TIMERS: SoaTimers = { refresh: 7200, retry: 1800, expire: 86_400, minimum: 1 }
 const SEED = 0x1d872b41
 /** Set by the table itself, from what is at the name. */
-const CONTENT_FLAGS = HAS_SRV | HAS_RAW | HAS_ZONES | HAS_CNAME
+const CONTENT_FLAGS = HAS_SRV | HAS_RAW | HAS_ZONES | HAS_CNAME | IS_PUT
 const INITIAL_PAGES = 2
 
 export interface TestTable {
