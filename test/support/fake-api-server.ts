@@ -1,0 +1,290 @@
+/**
+ * An API server in this process, for tests: lists in pages, watches, streaming lists, and every way in which they go
+ * wrong, on order. Layer: test support. Loopback alone; no authorisation, no validation, no time of its own: bookmarks
+ * and faults come when a test says so.
+ */
+
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { type Fault, failInstead } from './fake-api-faults.ts'
+import { type ApiObject, keyOf, matches } from './fake-api-objects.ts'
+
+export interface RecordedRequest {
+  /** Without the query. */
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: IncomingMessage['headers']
+  /** Number of the connection it came by, counted from 1. */
+  readonly connection: number
+}
+
+interface Change {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  readonly version: number
+  readonly before: ApiObject | undefined
+  readonly object: ApiObject
+}
+
+interface Watch {
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly response: ServerResponse
+  silent: boolean
+}
+
+export interface TlsMaterial {
+  readonly key: Buffer
+  readonly cert: Buffer
+}
+
+const COLLECTIONS: Record<string, { kind: string; apiVersion: string }> = {
+  '/api/v1/services': { kind: 'Service', apiVersion: 'v1' },
+  '/api/v1/pods': { kind: 'Pod', apiVersion: 'v1' },
+  '/api/v1/namespaces': { kind: 'Namespace', apiVersion: 'v1' },
+  '/apis/discovery.k8s.io/v1/endpointslices': { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1' },
+}
+
+export class FakeApiServer implements AsyncDisposable {
+  readonly requests: RecordedRequest[] = []
+  readonly sockets = new Set<Socket>()
+  /** `refused`: 400 to a streaming list. `ignored`: it is taken for a plain watch, as servers did before 1.27. */
+  streamingLists: 'supported' | 'refused' | 'ignored' = 'supported'
+  /** Largest page, whatever a client asks for. */
+  pageLimit = Number.POSITIVE_INFINITY
+  /** Ends every watch as soon as it has said what it has to. */
+  closesWatches = false
+  url = ''
+  /** Of the newest change; a test may turn it back. */
+  version = 1000
+
+  private readonly objects = new Map<string, Map<string, ApiObject>>()
+  private changes: (Change & { path: string })[] = []
+  private oldest = 0
+  private readonly watches = new Set<Watch>()
+  private readonly faults: { matches: (request: RecordedRequest) => boolean; fault: Fault; left: number }[] = []
+  private readonly server
+  private connections = 0
+  private readonly connectionOf = new WeakMap<Socket, number>()
+
+  private constructor(tls: TlsMaterial | undefined) {
+    for (const path of Object.keys(COLLECTIONS)) this.objects.set(path, new Map())
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.answer(request, response)
+    this.server = tls === undefined ? createHttpServer(answer) : createHttpsServer(tls, answer)
+    this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.sockets.add(socket)
+      this.connectionOf.set(socket, ++this.connections)
+      socket.on('error', () => {})
+      socket.on('close', () => this.sockets.delete(socket))
+    })
+  }
+
+  static async start(tls?: TlsMaterial): Promise<FakeApiServer> {
+    const fake = new FakeApiServer(tls)
+    await new Promise<void>(resolve => fake.server.listen(0, '127.0.0.1', resolve))
+    fake.url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(fake.server.address() as AddressInfo).port}`
+    return fake
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.sockets) socket.destroy()
+    this.server.closeAllConnections()
+    await new Promise(resolve => this.server.close(resolve))
+  }
+
+  /** Creates or replaces an object; watches hear of it. */
+  put(path: string, object: object): void {
+    const copy = this.stamped(path, object)
+    const key = keyOf(copy)
+    const before = this.objects.get(path)!.get(key)
+    this.objects.get(path)!.set(key, copy)
+    this.record(path, {
+      type: before === undefined ? 'ADDED' : 'MODIFIED',
+      version: this.version,
+      before,
+      object: copy,
+    })
+  }
+
+  delete(path: string, namespace: string, name: string): void {
+    const before = this.objects.get(path)!.get(`${namespace}/${name}`)
+    if (before === undefined) throw new Error(`no ${namespace}/${name} at ${path}`)
+    this.objects.get(path)!.delete(`${namespace}/${name}`)
+    const object = this.stamped(path, before)
+    this.record(path, { type: 'DELETED', version: this.version, before, object })
+  }
+
+  /** Changes that no watch is ever told of. */
+  forget(path: string, namespace: string, name: string): void {
+    this.objects.get(path)!.delete(`${namespace}/${name}`)
+  }
+
+  /** Versions before now are too old from now on. */
+  compact(): void {
+    this.version += 1000
+    this.oldest = this.version
+    this.changes = []
+  }
+
+  bookmark(path?: string): void {
+    this.version++
+    for (const watch of this.watches)
+      if (path === undefined || watch.path === path) this.say(watch, this.mark(watch, false))
+  }
+
+  /** Puts octets into watches as they are. */
+  inject(octets: string, path?: string): void {
+    for (const watch of this.watches) if (path === undefined || watch.path === path) watch.response.write(octets)
+  }
+
+  /** Ends watches in order. */
+  closeWatches(path?: string): void {
+    for (const watch of [...this.watches]) if (path === undefined || watch.path === path) watch.response.end()
+  }
+
+  /** Breaks connections of watches, after `octets`. */
+  resetWatches(octets = '', path?: string): void {
+    for (const watch of [...this.watches]) {
+      if (path !== undefined && watch.path !== path) continue
+      if (octets === '') watch.response.destroy()
+      else watch.response.write(octets, () => watch.response.destroy())
+    }
+  }
+
+  /** Watches stay open and say nothing more. */
+  silenceWatches(): void {
+    for (const watch of this.watches) watch.silent = true
+  }
+
+  watchCount(path?: string): number {
+    return [...this.watches].filter(watch => path === undefined || watch.path === path).length
+  }
+
+  /** The next `times` requests that match get `fault` instead of an answer. */
+  fail(fault: Fault, matches: (request: RecordedRequest) => boolean = () => true, times = 1): void {
+    this.faults.push({ matches, fault, left: times })
+  }
+
+  heal(): void {
+    this.faults.length = 0
+  }
+
+  private answer(incoming: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://localhost')
+    const connection = this.connectionOf.get(incoming.socket) ?? 0
+    const request = { path: pathname, query: searchParams, headers: incoming.headers, connection }
+    this.requests.push(request)
+    response.on('error', () => {})
+    response.setHeader('content-type', 'application/json')
+    const scripted = this.faults.find(one => one.left > 0 && one.matches(request))
+    if (scripted !== undefined) {
+      scripted.left--
+      if (failInstead(scripted.fault, response)) return
+    }
+    const [collection, namespace] = split(pathname)
+    const isWatch = ['1', 'true'].includes(searchParams.get('watch') ?? '')
+    if (!this.objects.has(collection)) sendStatus(response, 404, 'NotFound', `nothing at ${pathname}`)
+    else if (isWatch) this.watch(collection, namespace, request, response)
+    else this.list(collection, namespace, request, response)
+  }
+
+  private list(path: string, namespace: string, { query }: RecordedRequest, response: ServerResponse): void {
+    const from = Number(query.get('continue') ?? 0)
+    const limit = Math.min(Number(query.get('limit') ?? 0) || Number.POSITIVE_INFINITY, this.pageLimit)
+    const all = this.selected(path, namespace, query)
+    const items = all.slice(from, from + limit)
+    const next = from + items.length
+    const { kind, apiVersion } = COLLECTIONS[path]!
+    const metadata = { resourceVersion: String(this.version), ...(next < all.length ? { continue: String(next) } : {}) }
+    response.end(JSON.stringify({ kind: `${kind}List`, apiVersion, metadata, items }))
+  }
+
+  private watch(path: string, namespace: string, { query }: RecordedRequest, response: ServerResponse): void {
+    const isStreamingList = query.get('sendInitialEvents') === 'true' && this.streamingLists !== 'ignored'
+    if (isStreamingList && this.streamingLists === 'refused') {
+      sendStatus(response, 400, 'BadRequest', 'sendInitialEvents is forbidden for watch')
+      return
+    }
+    const inNamespace = new URLSearchParams(query)
+    if (namespace !== '') inNamespace.set('namespace', namespace)
+    const watch = { path, query: inNamespace, response, silent: false }
+    const since = Number(query.get('resourceVersion') || 0)
+    response.flushHeaders()
+    if (since === 0) {
+      for (const object of this.selected(path, namespace, query)) this.say(watch, eventOf('ADDED', object))
+      if (isStreamingList) this.say(watch, this.mark(watch, true))
+    } else if (since < this.oldest) {
+      const message = `too old resource version: ${since} (${this.oldest})`
+      response.end(eventOf('ERROR', statusOf(410, 'Expired', message)))
+      return
+    } else {
+      for (const change of this.changes) if (change.version > since && change.path === path) this.tell(watch, change)
+    }
+    if (this.closesWatches) {
+      response.end()
+      return
+    }
+    this.watches.add(watch)
+    response.on('close', () => this.watches.delete(watch))
+  }
+
+  private selected(path: string, namespace: string, query: URLSearchParams): ApiObject[] {
+    return [...this.objects.get(path)!.values()].filter(
+      object => (namespace === '' || object.metadata.namespace === namespace) && matches(object, query),
+    )
+  }
+
+  private stamped(path: string, object: object): ApiObject {
+    const { kind, apiVersion } = COLLECTIONS[path]!
+    const copy = { kind, apiVersion, ...structuredClone(object) } as unknown as ApiObject
+    copy.metadata.resourceVersion = String(++this.version)
+    return copy
+  }
+
+  private record(path: string, change: Change): void {
+    this.changes.push({ ...change, path })
+    for (const watch of this.watches) if (watch.path === path) this.tell(watch, change)
+  }
+
+  /** An object that enters or leaves a selection is ADDED to it or DELETED from it. */
+  private tell(watch: Watch, { type, before, object }: Change): void {
+    const wasIn = before !== undefined && this.isIn(watch, before)
+    const isIn = type !== 'DELETED' && this.isIn(watch, object)
+    if (isIn) this.say(watch, eventOf(wasIn ? 'MODIFIED' : 'ADDED', object))
+    else if (wasIn) this.say(watch, eventOf('DELETED', object))
+  }
+
+  private isIn({ query }: Watch, object: ApiObject): boolean {
+    const namespace = query.get('namespace')
+    return (namespace === null || object.metadata.namespace === namespace) && matches(object, query)
+  }
+
+  private say(watch: Watch, line: string): void {
+    if (!watch.silent) watch.response.write(line)
+  }
+
+  private mark(watch: Watch, isEnd: boolean): string {
+    const annotations = isEnd ? { 'k8s.io/initial-events-end': 'true' } : {}
+    const metadata = { resourceVersion: String(this.version), annotations }
+    return eventOf('BOOKMARK', { ...COLLECTIONS[watch.path]!, metadata, endpoints: null })
+  }
+}
+
+/** @returns the collection, and the namespace or '' */
+function split(pathname: string): [string, string] {
+  const found = /^(.*)\/namespaces\/([^/]+)(\/[^/]+)$/.exec(pathname)
+  return found === null ? [pathname, ''] : [found[1]! + found[3]!, decodeURIComponent(found[2]!)]
+}
+
+export function eventOf(type: string, object: object): string {
+  return `${JSON.stringify({ type, object })}\n`
+}
+
+export function statusOf(code: number, reason: string, message: string, details?: object): object {
+  return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code, reason, message, details }
+}
+
+function sendStatus(response: ServerResponse, code: number, reason: string, message: string): void {
+  response.statusCode = code
+  response.end(JSON.stringify(statusOf(code, reason, message)))
+}
