@@ -73,6 +73,8 @@ export class TableWriter implements NameWriter {
   private readonly index: NameIndex
   private readonly reader: TableReader
   private readonly draft = new BlockDraft()
+  /** For the names above, which are made while `draft` waits. */
+  private readonly emptyDraft = new BlockDraft()
   private readonly key = new Int32Array(64)
   private readonly keyOctets = new Uint8Array(this.key.buffer)
   private readonly seed: number
@@ -190,11 +192,10 @@ export class TableWriter implements NameWriter {
       if (!this.draftEquals(old)) this.replace(old)
       return
     }
-    // Making the names above may grow the memory, never the draft.
     const parent = owner.length === 1 ? 0 : this.ensure(parentOf(owner))
     if (parent === 0 && !isApex) return
     try {
-      this.insert(isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
+      this.insert(this.draft, isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
     } catch (error) {
       this.prune(parentOf(owner))
       throw error
@@ -227,22 +228,18 @@ export class TableWriter implements NameWriter {
     if (block !== 0 || name.length === 1) return block
     const parent = this.ensure(parentOf(name))
     if (parent === 0) return 0
-    const kept = this.draft.words.slice(0, this.draft.length)
-    this.draft.encode({ owner: name, ttl: 0 }, this.seed)
+    this.emptyDraft.encode({ owner: name, ttl: 0 }, this.seed)
     try {
-      return this.insert(zoneOf(this.views.words, parent), parent)
+      return this.insert(this.emptyDraft, zoneOf(this.views.words, parent), parent)
     } catch (error) {
       this.prune(parentOf(name))
       throw error
-    } finally {
-      this.draft.words.set(kept)
-      this.draft.length = kept.length
     }
   }
 
-  /** Publishes the draft as a new name below `parent` (0: the apex of an outermost zone). */
-  private insert(zone: number, parent: number): number {
-    const block = this.copyDraft(zone, 0)
+  /** Publishes a draft as a new name below `parent` (0: the apex of an outermost zone). */
+  private insert(draft: BlockDraft, zone: number, parent: number): number {
+    const block = this.copyDraft(draft, zone, 0)
     if (!this.index.insert(block)) {
       this.allocator.free(block)
       throw new TableFullError()
@@ -254,14 +251,13 @@ export class TableWriter implements NameWriter {
 
   private replace(old: number): void {
     const words = this.views.words
-    const block = this.copyDraft(zoneOf(words, old), words[old + BLOCK_CHILDREN]!)
+    const block = this.copyDraft(this.draft, zoneOf(words, old), words[old + BLOCK_CHILDREN]!)
     this.index.replace(old, block)
     this.limbo.retire(old)
     this.changes++
   }
 
-  private copyDraft(zone: number, children: number): number {
-    const { words: draft, length } = this.draft
+  private copyDraft({ words: draft, length }: BlockDraft, zone: number, children: number): number {
     let block = this.allocator.allocate(length)
     if (block === 0) {
       this.limbo.advance()

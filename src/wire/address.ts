@@ -57,7 +57,8 @@ const IP6_ARPA = prependLabels(['ip6', 'arpa'], new Uint8Array(1))!
 
 /** RFC 1035 §3.5: the octets in reverse order below in-addr.arpa. */
 export function reverseNameOfIPv4(address: number): WireName {
-  return prependLabels(formatIPv4(address).split('.').reverse(), IN_ADDR_ARPA)!
+  const octets = [address & 255, (address >>> 8) & 255, (address >>> 16) & 255, address >>> 24]
+  return prependLabels(octets.map(String), IN_ADDR_ARPA)!
 }
 
 /** RFC 3596 §2.5: the nibbles in reverse order below ip6.arpa. */

@@ -17,35 +17,48 @@ const encoder = new TextEncoder()
 
 /** The octets of one label, lower-cased (ASCII only, RFC 4343 §3), or undefined when it is empty or over 63 octets. */
 export function encodeLabel(label: string): Uint8Array | undefined {
-  const octets = encoder.encode(label)
-  if (octets.length === 0 || octets.length > MAX_LABEL_OCTETS) return undefined
-  for (let i = 0; i < octets.length; i++) octets[i] = lowerCase(octets[i]!)
-  return octets
+  const end = putLabel(scratch, 0, label)
+  return end === 0 ? undefined : scratch.slice(1, end)
 }
+
+/** Room for one name more than the longest, so that a name that is too long is noticed and not written past the end. */
+const scratch = new Uint8Array(2 * MAX_NAME_OCTETS)
 
 /**
  * Puts labels before a name. A dot inside a label stays inside it.
  * @returns undefined when a label or the whole is too long (RFC 1035 §2.3.4), or a label is empty
  */
 export function prependLabels(labels: readonly string[], suffix: WireName): WireName | undefined {
-  const encoded: Uint8Array[] = []
-  let length = suffix.length
-  for (const label of labels) {
-    const octets = encodeLabel(label)
-    if (octets === undefined) return undefined
-    encoded.push(octets)
-    length += 1 + octets.length
-  }
-  if (length > MAX_NAME_OCTETS) return undefined
-  const name = new Uint8Array(length)
   let at = 0
-  for (const octets of encoded) {
-    name[at++] = octets.length
-    name.set(octets, at)
-    at += octets.length
+  for (const label of labels) {
+    at = putLabel(scratch, at, label)
+    if (at === 0 || at + suffix.length > MAX_NAME_OCTETS) return undefined
   }
+  const name = new Uint8Array(at + suffix.length)
+  for (let i = 0; i < at; i++) name[i] = scratch[i]!
   name.set(suffix, at)
   return name
+}
+
+/** Writes a label behind its length. @returns its end, or 0 when it is empty or over 63 octets */
+function putLabel(out: Uint8Array, at: number, label: string): number {
+  const { length } = label
+  if (length === 0 || length > MAX_LABEL_OCTETS) return 0
+  out[at] = length
+  for (let i = 0; i < length; i++) {
+    const code = label.charCodeAt(i)
+    if (code >= 0x80) return putUtf8Label(out, at, label)
+    out[at + 1 + i] = lowerCase(code)
+  }
+  return at + 1 + length
+}
+
+function putUtf8Label(out: Uint8Array, at: number, label: string): number {
+  const octets = encoder.encode(label)
+  if (octets.length > MAX_LABEL_OCTETS) return 0
+  out[at] = octets.length
+  for (let i = 0; i < octets.length; i++) out[at + 1 + i] = lowerCase(octets[i]!)
+  return at + 1 + octets.length
 }
 
 /**
