@@ -6,6 +6,8 @@ import type { IncomingMessage } from 'node:http'
 import { ApiError } from './errors.ts'
 
 const MAX_BODY_OCTETS = 64 << 10
+/** Of what the server says, in an error for people. */
+const MAX_SAID = 500
 
 interface Status {
   readonly code?: unknown
@@ -28,32 +30,34 @@ export function statusError(
 ): ApiError {
   const { code, message, reason, details } = (typeof raw === 'object' && raw !== null ? raw : {}) as Status
   const status = httpStatus > 0 ? httpStatus : typeof code === 'number' ? code : 0
-  const said = typeof message === 'string' ? message : typeof raw === 'string' ? raw.slice(0, 200) : ''
+  const text = typeof message === 'string' ? message : typeof raw === 'string' ? raw : ''
+  const said = text === '' ? '' : ` (${text.slice(0, MAX_SAID)})`
   const seconds = Number(retryAfter ?? details?.retryAfterSeconds ?? 0)
   const more = { status, retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 300) * 1000 : 0 }
-  if (status === 410 || reason === 'Expired' || reason === 'Gone') return new ApiError('ERR_API_EXPIRED', said, more)
   // "Too large resource version": the server is behind the one that gave us ours, or its history was replaced.
-  if (said.includes('Too large resource version')) return new ApiError('ERR_API_EXPIRED', said, more)
-  if (status === 403) {
-    return new ApiError(
-      'ERR_API_STATUS',
-      `the API server refuses "${verb}" on ${resource}: add that verb to the role of this server (${said})`,
-      more,
-    )
+  if (status === 410 || reason === 'Expired' || reason === 'Gone' || text.includes('Too large resource version')) {
+    return new ApiError('ERR_API_EXPIRED', `the API server has no such version of ${resource}${said}`, more)
   }
-  if (status === 401)
-    return new ApiError('ERR_API_STATUS', `the API server does not accept this server's credentials (${said})`, more)
-  return new ApiError('ERR_API_STATUS', `the API server answered ${verb} on ${resource} with ${status}: ${said}`, more)
+  const refusal = `the API server refuses "${verb}" on ${resource}: add that verb to the role of this server${said}`
+  if (status === 403) return new ApiError('ERR_API_STATUS', refusal, more)
+  if (status === 401) {
+    return new ApiError('ERR_API_STATUS', `the API server does not accept this server's credentials${said}`, more)
+  }
+  return new ApiError('ERR_API_STATUS', `the API server answered ${verb} on ${resource} with ${status}${said}`, more)
 }
 
-/** The body of a response that is not 200, as JSON if it is any. */
+/** The body of a response that is not 200, or what came of it, as JSON if it is any. */
 export async function bodyOf(response: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    length += chunk.length
-    if (length > MAX_BODY_OCTETS) break
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > MAX_BODY_OCTETS) break
+    }
+  } catch {
+    // It broke off: the status says enough.
   }
   const text = Buffer.concat(chunks).toString('utf8')
   try {
@@ -84,7 +88,6 @@ export function metadataOf(raw: unknown): Metadata {
 
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  return new ApiError('ERR_API_UNREACHABLE', `the connection to the API server broke: ${(error as Error).message}`, {
-    cause: error,
-  })
+  const message = error instanceof Error ? error.message : String(error)
+  return new ApiError('ERR_API_UNREACHABLE', `the connection to the API server broke: ${message}`, { cause: error })
 }
