@@ -1,5 +1,6 @@
 # docker build -t headless-dns:0.1.0 .                          for ports from 1024, as in config/kubernetes
 # docker build -t headless-dns:0.1.0-port53 --target port53 .   for port 53 without a sysctl, as the component host-network needs it
+# docker run --rm -p 1053:1053/udp -p 1053:1053 headless-dns:0.1.0 serve --demo --listen 0.0.0.0:1053
 #
 # Neither image has a shell or a package manager: the node binary, one bundle, and koffi, whose native part no bundle can hold.
 ARG NODE_IMAGE=node:24-bookworm-slim

@@ -56,11 +56,16 @@ export function configOf(
   const parsed = file === undefined ? undefined : parse(file)
   const overrides = overridesOf(flags, surroundings.directory)
   const values = validate(overrides.reduce(withOverride, withLongForms(parsed?.value)))
-  if (Array.isArray(values)) throw new ConfigError(values.map(say))
+  if (Array.isArray(values)) throw failure(values)
   const base = file === undefined ? surroundings.directory : dirname(file.path)
   const { config, problems } = resolveConfig(values, base, surroundings, needsSource)
-  if (problems.length > 0) throw new ConfigError(problems.map(say))
+  if (problems.length > 0) throw failure(problems)
   return deepFreeze(config)
+
+  function failure(problems: readonly Problem[]): ConfigError {
+    const lineOf = ({ path }: Problem) => parsed?.lineOf(path) ?? 0
+    return new ConfigError(problems.toSorted((a, b) => lineOf(a) - lineOf(b)).map(say))
+  }
 
   function say({ path, reason }: Problem): string {
     const override = overrides.find(({ path: at }) => path.length > 0 && at.every((step, i) => path[i] === step))

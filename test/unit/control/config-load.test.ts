@@ -206,12 +206,15 @@ describe('configuration: what is wrong', () => {
 
   it('all at once, each with its line', () => {
     const problems = problemsOf('recrds: 1\nworkers: 0\nrecords:\n  ttl: x\n  pod: verified\n')
-    assert.deepEqual(problems.map(problem => /^:(\d+): ([\w.]+):/.exec(problem)?.slice(1)).sort(), [
-      ['1', 'recrds'],
-      ['2', 'workers'],
-      ['4', 'records.ttl'],
-      ['5', 'records.pod'],
-    ])
+    assert.deepEqual(
+      problems.map(problem => /^:(\d+): ([\w.]+):/.exec(problem)?.slice(1)),
+      [
+        ['1', 'recrds'],
+        ['2', 'workers'],
+        ['4', 'records.ttl'],
+        ['5', 'records.pod'],
+      ],
+    )
   })
 
   it("a flag's problem names the flag", () => {
