@@ -16,6 +16,7 @@ import { Backoff } from './backoff.ts'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
 import { LineParser, ListParser } from './json-stream.ts'
+import { Refusals } from './refusals.ts'
 import { SilenceLimit } from './silence-limit.ts'
 import { asApiError, bodyOf, metadataOf, statusError } from './status.ts'
 
@@ -24,6 +25,8 @@ export interface Resource<T> {
   readonly path: string
   /** As RBAC names it, e.g. `endpointslices.discovery.k8s.io`. */
   readonly name: string
+  /** Which part of it, for people: a namespace, selectors; '' for all. */
+  readonly partition: string
   readonly labelSelector?: string
   readonly fieldSelector?: string
   /** @returns the object, or a sentence that says why there is none */
@@ -48,7 +51,9 @@ export interface ReflectorDeps {
 
 export interface ReflectorStatus {
   readonly resource: string
-  readonly state: 'listing' | 'watching' | 'backing off'
+  /** What is watched of the resource: a namespace, selectors; '' for all. Status of one resource differ by it. */
+  readonly partition: string
+  readonly state: 'listing' | 'connecting' | 'watching' | 'backing off'
   /** When something last came, a bookmark included; ms, monotonic; undefined before that. */
   readonly lastEventMs: number | undefined
   readonly lastError: string | undefined
@@ -65,6 +70,10 @@ const WATCH_SECONDS = 300
 const SILENCE_MS = 150_000
 /** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
 const WATCH_LIST_SILENCE_MS = 10_000
+/** Of the body of an error. */
+const ERROR_SILENCE_MS = 10_000
+/** What cannot be published is told no more often than this. */
+const UNPUBLISHED_LOG_MS = 60_000
 
 export class Reflector<T> {
   private readonly client: ApiClient
@@ -85,7 +94,8 @@ export class Reflector<T> {
   private lastError: string | undefined
   private connects = 0
   private lists = 0
-  private refused = 0
+  private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
+  private readonly refusals: Refusals
 
   constructor(
     client: ApiClient,
@@ -102,6 +112,7 @@ export class Reflector<T> {
     this.log = log
     this.deps = deps
     this.backoff = new Backoff(deps)
+    this.refusals = new Refusals(resource.name, log)
   }
 
   start(delayMs: number): void {
@@ -114,8 +125,9 @@ export class Reflector<T> {
   }
 
   status(): ReflectorStatus {
-    const { state, lastEventMs, lastError, connects, lists, refused } = this
-    return { resource: this.resource.name, state, lastEventMs, lastError, connects, lists, refused }
+    const { state, lastEventMs, lastError, connects, lists } = this
+    const { name: resource, partition } = this.resource
+    return { resource, partition, state, lastEventMs, lastError, connects, lists, refused: this.refusals.count }
   }
 
   private async run(delayMs: number): Promise<void> {
@@ -144,16 +156,18 @@ export class Reflector<T> {
   /** Takes note of a failure. @returns how long the server asks us to wait, ms */
   private failed(error: unknown): number {
     const { status, code, message, retryAfterMs } = asApiError(error)
-    if (code === 'ERR_API_EXPIRED') {
+    if (code === 'ERR_API_EXPIRED' && this.version !== '') {
       this.version = ''
       this.log.info('the API server has forgotten where the watch stood: listing again', {
         resource: this.resource.name,
       })
-      return 0
+      return retryAfterMs
     }
-    if (message !== this.lastError) this.log.warn(message, { resource: this.resource.name, status })
+    if (message !== this.lastError) {
+      this.log.warn(message, { resource: this.resource.name, status })
+      this.sink.stale(message)
+    }
     this.lastError = message
-    this.sink.stale(message)
     return retryAfterMs
   }
 
@@ -178,6 +192,7 @@ export class Reflector<T> {
   }
 
   private async watch(): Promise<void> {
+    this.state = 'connecting'
     await this.stream({
       watch: '1',
       allowWatchBookmarks: 'true',
@@ -190,16 +205,13 @@ export class Reflector<T> {
   private async stream(query: Record<string, string>, replacement?: Replacement<T>): Promise<void> {
     const lines = new LineParser()
     let initial = replacement
-    let heard = false
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
     try {
-      const response = await this.open(query, 'watch', silence.signal)
-      silence.start(initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS)
+      const limitMs = initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS
+      const response = await this.open(query, 'watch', silence, limitMs)
       if (initial === undefined) this.watching()
       for await (const chunk of response as AsyncIterable<Buffer>) {
-        this.lastEventMs = this.deps.now()
-        heard = true
-        silence.heard()
+        this.heard(silence)
         for (const event of lines.push(chunk)) {
           if (this.apply(event, initial)) {
             initial!.commit()
@@ -209,29 +221,31 @@ export class Reflector<T> {
             silence.limitMs = SILENCE_MS
           }
         }
-        this.flush()
+        if (initial === undefined) this.publish()
       }
     } catch (error) {
-      if (!silence.isOver) throw asApiError(error)
-      if (initial !== undefined && heard)
-        throw new ApiError('ERR_API_NO_STREAMING_LIST', 'the end of the list was not marked')
-      throw new ApiError('ERR_API_STREAM', `nothing came from the API server for ${silence.limitMs / 1000} s`)
+      if (initial !== undefined && silence.isOver) throw noStreamingList()
+      throw silence.errorFor(error)
     } finally {
       silence.end()
       initial?.abort()
+      // What came before an error in the same chunk counts as seen: it is not sent again.
+      if (initial === undefined) this.publish()
     }
     if (initial !== undefined) throw new ApiError('ERR_API_STREAM', 'the list broke off')
   }
 
   /** @returns true at the bookmark that ends the initial events */
   private apply(event: unknown, initial: Replacement<T> | undefined): boolean {
-    const { type, object } = event as { type?: unknown; object?: unknown }
+    const { type, object } = Object(event) as { type?: unknown; object?: unknown }
     if (type === 'ERROR') throw statusError(object, this.resource.name, 'watch', 0)
     const { resourceVersion, annotations } = metadataOf(object)
     switch (type) {
       case 'BOOKMARK':
-        this.version = resourceVersion
-        return initial !== undefined && annotations['k8s.io/initial-events-end'] === 'true'
+        // No other bookmark comes before the one that ends a streaming list.
+        if (initial !== undefined && annotations['k8s.io/initial-events-end'] !== 'true') throw noStreamingList()
+        this.moveTo(resourceVersion)
+        return initial !== undefined
       case 'ADDED':
       case 'MODIFIED': {
         const converted = this.convert(object)
@@ -247,7 +261,7 @@ export class Reflector<T> {
         throw new ApiError('ERR_API_STREAM', `the API server sent an event of type ${JSON.stringify(type)}`)
     }
     // Before the end of the initial events a version is that of an object, not of the list.
-    if (initial === undefined) this.version = resourceVersion
+    if (initial === undefined) this.moveTo(resourceVersion)
     return false
   }
 
@@ -262,12 +276,10 @@ export class Reflector<T> {
       do {
         // A page after the first is of the version that the first one had: only the first may name one.
         const from: Record<string, string> = next === '' ? { resourceVersion: '0' } : { continue: next }
-        const response = await this.open({ limit: String(PAGE), ...from }, 'list', silence.signal)
-        silence.start(SILENCE_MS)
+        const response = await this.open({ limit: String(PAGE), ...from }, 'list', silence, SILENCE_MS)
         const parser = new ListParser()
         for await (const chunk of response as AsyncIterable<Buffer>) {
-          silence.heard()
-          this.lastEventMs = this.deps.now()
+          this.heard(silence)
           for (const raw of parser.push(chunk)) {
             const converted = this.convert(raw)
             if (converted !== undefined) replacement.add(converted)
@@ -275,32 +287,36 @@ export class Reflector<T> {
         }
         const { resourceVersion, continue: more } = metadataOf(parser.end())
         if (resourceVersion === '') throw new ApiError('ERR_API_STREAM', 'the list has no resourceVersion')
+        if (more === next && more !== '')
+          throw new ApiError('ERR_API_STREAM', 'a page of the list names itself as the next')
         version = resourceVersion
         next = more
       } while (next !== '')
     } catch (error) {
       replacement.abort()
-      throw asApiError(error)
+      throw silence.errorFor(error)
     } finally {
       silence.end()
     }
     replacement.commit()
     this.lists++
     this.version = version
-    this.flush()
+    this.publish()
   }
 
   private async open(
     query: Record<string, string>,
     verb: 'list' | 'watch',
-    signal: AbortSignal,
+    silence: SilenceLimit,
+    limitMs: number,
   ): Promise<IncomingMessage> {
     const { path, name, labelSelector, fieldSelector } = this.resource
     const all = new URLSearchParams(query)
     if (labelSelector !== undefined && labelSelector !== '') all.set('labelSelector', labelSelector)
     if (fieldSelector !== undefined && fieldSelector !== '') all.set('fieldSelector', fieldSelector)
     this.connects++
-    const response = await this.client.get(`${path}?${all}`, signal)
+    const response = await this.client.get(`${path}?${all}`, silence.signal)
+    silence.start(response.statusCode === 200 ? limitMs : ERROR_SILENCE_MS)
     if (response.statusCode === 200) return response
     throw statusError(await bodyOf(response), name, verb, response.statusCode ?? 0, response.headers['retry-after'])
   }
@@ -311,12 +327,31 @@ export class Reflector<T> {
     this.sink.fresh()
   }
 
+  private heard(silence: SilenceLimit): void {
+    silence.heard()
+    this.lastEventMs = this.deps.now()
+  }
+
+  private moveTo(version: string): void {
+    if (version !== '') this.version = version
+  }
+
+  /** A failure to publish is no failure of the API server: it is told, and what comes next is tried. */
+  private publish(): void {
+    try {
+      this.flush()
+    } catch (error) {
+      if (this.deps.now() - this.unpublishedLoggedMs < UNPUBLISHED_LOG_MS) return
+      this.unpublishedLoggedMs = this.deps.now()
+      const { name: resource } = this.resource
+      this.log.warn(`not all that the API server said is served: ${(error as Error).message}`, { resource })
+    }
+  }
+
   private convert(raw: unknown): T | undefined {
     const converted = this.resource.fromApi(raw)
     if (typeof converted !== 'string') return converted
-    this.refused++
-    const { namespace, name } = this.resource.identityOf(raw)
-    this.log.warn(`an object is not used: ${converted}`, { resource: this.resource.name, namespace, name })
+    this.refusals.add(this.resource.identityOf(raw), converted)
     return undefined
   }
 
@@ -328,4 +363,8 @@ export class Reflector<T> {
   private watchSeconds(): string {
     return String(WATCH_SECONDS + Math.floor(this.deps.random() * WATCH_SECONDS))
   }
+}
+
+function noStreamingList(): ApiError {
+  return new ApiError('ERR_API_NO_STREAMING_LIST', 'the end of the list was not marked')
 }

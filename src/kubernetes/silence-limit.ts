@@ -2,7 +2,9 @@
  * Notices a stream that has gone silent. Layer: kubernetes. One timer however much is heard.
  */
 
+import { ApiError } from './errors.ts'
 import type { ReflectorDeps } from './reflector.ts'
+import { asApiError } from './status.ts'
 
 export class SilenceLimit {
   /** How long may be silent, ms; may be lengthened while it runs. */
@@ -22,6 +24,12 @@ export class SilenceLimit {
 
   get isOver(): boolean {
     return this.silent.signal.aborted
+  }
+
+  /** What a failure of the stream was: the silence that ended it, or itself. */
+  errorFor(error: unknown): ApiError {
+    if (!this.isOver) return asApiError(error)
+    return new ApiError('ERR_API_STREAM', `nothing came from the API server for ${this.limitMs / 1000} s`)
   }
 
   start(limitMs: number): void {

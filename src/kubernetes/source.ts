@@ -116,18 +116,19 @@ function open(
   deps: ReflectorDeps,
 ): Reflector<Kinds[Kind]> {
   const { path, plural, rbac, fromApi } = RESOURCES[watch.kind]
+  const partition = [watch.namespace, watch.labels].filter(part => part !== '').join(' ')
   const resource: Resource<Kinds[Kind]> = {
     path:
       watch.namespace === ''
         ? `${path}/${plural}`
         : `${path}/namespaces/${encodeURIComponent(watch.namespace)}/${plural}`,
     name: rbac,
+    partition,
     labelSelector: watch.labels,
     fieldSelector: watch.fields,
     fromApi,
     identityOf,
   }
-  const partition = [watch.namespace, watch.labels].filter(part => part !== '').join(' ')
   return newReflector(client, resource, sink, watch.kind, partition, log, deps)
 }
 

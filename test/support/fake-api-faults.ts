@@ -12,8 +12,8 @@ export type Fault =
       readonly body: unknown
       readonly headers?: Record<string, string>
     }
-  /** 200, these octets, and then what `then` says. */
-  | { readonly kind: 'octets'; readonly octets: string; readonly then: 'end' | 'reset' | 'silence' }
+  /** 200, these octets, and then what `ending` says. */
+  | { readonly kind: 'octets'; readonly octets: string; readonly ending: 'end' | 'reset' | 'silence' }
   /** A status, a head, and never a body. */
   | { readonly kind: 'head'; readonly status: number }
   /** The connection is closed without a word. */
@@ -32,8 +32,8 @@ export function failInstead(fault: Fault, response: ServerResponse): boolean {
       return true
     case 'octets':
       response.write(fault.octets, () => {
-        if (fault.then === 'end') response.end()
-        else if (fault.then === 'reset') response.destroy()
+        if (fault.ending === 'end') response.end()
+        else if (fault.ending === 'reset') response.destroy()
       })
       return true
     case 'head':

@@ -1,0 +1,390 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { SERVICES, SLICES, serviceOf, sliceOf } from '../../support/fake-api-objects.ts'
+import { eventOf, type FakeApiServer, type RecordedRequest, statusOf } from '../../support/fake-api-server.ts'
+import { FakeApiWorld } from '../../support/fake-api-world.ts'
+
+const EPS = 'endpointslices.discovery.k8s.io'
+const ofSlices = ({ path }: RecordedRequest) => path === SLICES
+const isResume = ({ path, query }: RecordedRequest) =>
+  path === SLICES && query.has('resourceVersion') && query.has('watch')
+
+function twoServices(api: FakeApiServer): void {
+  for (const name of ['a', 'b']) {
+    api.put(SERVICES, serviceOf(name))
+    api.put(SLICES, sliceOf(`${name}-1`, name, [name === 'a' ? '10.0.0.1' : '10.0.0.2']))
+  }
+}
+
+/** Lists that the server gave: pages from the first, and streaming lists. */
+const lists = (api: FakeApiServer) =>
+  api.requests.filter(
+    one => ofSlices(one) && (one.query.has('sendInitialEvents') || one.query.get('resourceVersion') === '0'),
+  )
+
+describe('the first list', () => {
+  it('comes as one stream where the server can, without a version of its own', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.1'], ['10.0.0.2']])
+    const { query, headers } = world.api.requests.find(ofSlices)!
+    assert.deepEqual(
+      ['watch', 'sendInitialEvents', 'resourceVersionMatch', 'allowWatchBookmarks', 'resourceVersion'].map(key =>
+        query.get(key),
+      ),
+      ['1', 'true', 'NotOlderThan', 'true', null],
+    )
+    const seconds = Number(query.get('timeoutSeconds'))
+    assert.ok(seconds >= 300 && seconds < 600)
+    assert.equal(headers['user-agent'], 'headless-dns')
+    assert.equal(world.api.requests.length, 2)
+    assert.deepEqual(world.warnings, [])
+  })
+
+  it('comes in pages where the server refuses streams: the first from its cache, the others by their token alone', async t => {
+    const world = await FakeApiWorld.start(t, {}, api => {
+      api.streamingLists = 'refused'
+      api.pageLimit = 2
+      api.put(SERVICES, serviceOf('a'))
+      for (let i = 0; i < 5; i++) api.put(SLICES, sliceOf(`a-${i}`, 'a', [`10.0.0.${i}`]))
+    })
+    await world.synced()
+    assert.equal(world.addresses('a')!.length, 5)
+    const pages = world.api.requests.filter(one => ofSlices(one) && !one.query.has('watch'))
+    assert.deepEqual(
+      pages.map(({ query }) => [query.get('resourceVersion'), query.get('continue'), query.get('limit')]),
+      [
+        ['0', null, '500'],
+        [null, '2', '500'],
+        [null, '4', '500'],
+      ],
+    )
+    assert.deepEqual(world.warnings, [])
+  })
+
+  for (const [what, prepare] of [
+    ['with objects', twoServices],
+    ['without one object', () => {}],
+  ] as const) {
+    it(`comes in pages where the server takes the stream for a plain watch, ${what}`, async t => {
+      const world = await FakeApiWorld.start(t, {}, api => {
+        api.streamingLists = 'ignored'
+        prepare(api)
+      })
+      await world.until(() => world.api.watchCount() === 2, 'both are taken for watches')
+      await setImmediate()
+      assert.equal(world.cluster.synced, false)
+      await world.time.advance(10_000)
+      await world.until(() => world.source.status().every(({ state }) => state !== 'listing'), 'it is given up')
+      await world.time.advance(800)
+      await world.synced()
+      assert.equal(world.cluster.synced, true)
+    })
+  }
+
+  it('a plain watch on a busy cluster, never silent, is known by its first bookmark', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      api.streamingLists = 'ignored'
+      twoServices(api)
+    })
+    await world.until(() => world.api.watchCount() === 1, 'it is taken for a watch')
+    world.api.put(SERVICES, serviceOf('c'))
+    world.api.bookmark()
+    await world.until(() => world.status('services').state !== 'listing', 'it is given up')
+    await world.time.advance(800)
+    await world.synced()
+    assert.deepEqual(world.addresses('c'), [])
+  })
+
+  it('is not served before both kinds are complete', async t => {
+    const half = eventOf('ADDED', sliceOf('a-1', 'a', ['10.0.0.1']))
+    const world = await FakeApiWorld.start(t, {}, api => {
+      twoServices(api)
+      api.fail({ kind: 'octets', octets: half, ending: 'silence' }, ofSlices)
+    })
+    await world.until(() => world.status('services').lists === 1, 'the Services are complete')
+    await world.until(() => world.status(EPS).lastEventMs !== undefined, 'a slice has come')
+    assert.equal(world.cluster.synced, false)
+    assert.deepEqual(world.changes, [])
+    for (const socket of world.api.sockets) socket.destroy()
+    await world.passBackoff(EPS)
+    await world.until(() => world.cluster.synced, 'both are complete')
+    assert.deepEqual(
+      world.changes.map(({ first }) => first),
+      [true],
+    )
+    assert.equal(world.changes.flatMap(({ services }) => services).length, 2)
+  })
+
+  it('that breaks off in the middle is asked for again, as a stream and in pages', async t => {
+    const cut =
+      '{"kind":"EndpointSliceList","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"x","namesp'
+    for (const ending of ['end', 'reset'] as const) {
+      for (const streamingLists of ['supported', 'refused'] as const) {
+        const octets = streamingLists === 'refused' ? cut : eventOf('ADDED', sliceOf('gone', 'a', ['10.0.0.9']))
+        const world = await FakeApiWorld.start(t, {}, api => {
+          api.streamingLists = streamingLists
+          twoServices(api)
+          const isList = ({ query }: RecordedRequest) => streamingLists === 'supported' || !query.has('watch')
+          api.fail({ kind: 'octets', octets, ending }, one => ofSlices(one) && isList(one))
+        })
+        await world.passBackoff(EPS)
+        await world.synced()
+        assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.1'], ['10.0.0.2']])
+      }
+    }
+  })
+
+  it('does not go round for ever when a page names itself as the next', async t => {
+    const octets = JSON.stringify({ kind: 'List', metadata: { resourceVersion: '5', continue: 'x' }, items: [] })
+    const world = await FakeApiWorld.start(t, {}, api => {
+      api.streamingLists = 'refused'
+      api.fail({ kind: 'octets', octets, ending: 'end' }, one => ofSlices(one) && !one.query.has('watch'), 3)
+    })
+    await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
+    assert.equal(world.api.requests.filter(ofSlices).length, 3)
+  })
+})
+
+describe('a watch', () => {
+  it('brings what comes, changes and goes', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.7']))
+    world.api.put(SLICES, sliceOf('a-2', 'a', ['10.0.0.8']))
+    await world.until(() => world.addresses('a')!.join() === '10.0.0.7,10.0.0.8', 'the change is served')
+    world.api.delete(SLICES, 'default', 'a-1')
+    world.api.delete(SERVICES, 'default', 'b')
+    await world.until(() => world.addresses('a')!.length === 1 && world.addresses('b') === undefined, 'they are gone')
+  })
+
+  it('that is closed goes on from the last bookmark, and lists nothing', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.bookmark()
+    const { version } = world.api
+    world.api.put(SERVICES, serviceOf('other'))
+    await world.until(() => world.addresses('other') !== undefined, 'the bookmark before it is taken in')
+    world.api.closeWatches(SLICES)
+    await world.until(() => world.api.requests.some(isResume), 'it is opened again')
+    assert.equal(world.api.requests.find(isResume)!.query.get('resourceVersion'), String(version))
+    assert.equal(world.status(EPS).lists, 1)
+    assert.deepEqual(world.stale(), [])
+  })
+
+  it('misses nothing that happened between two', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.closeWatches(SLICES)
+    await world.until(() => world.api.watchCount(SLICES) === 0, 'it is closed')
+    world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.7']))
+    world.api.delete(SLICES, 'default', 'b-1')
+    await world.until(
+      () => world.addresses('a')!.join() === '10.0.0.7' && world.addresses('b')!.length === 0,
+      'all is seen',
+    )
+    assert.equal(world.status(EPS).lists, 1)
+  })
+
+  it('that is closed again and again at once is opened at most once in 30 s on average', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      twoServices(api)
+      api.closesWatches = true
+    })
+    for (let i = 0; i < 7; i++) await world.passBackoff('services')
+    const start = world.time.nowMs
+    const { connects } = world.status('services')
+    for (let i = 0; i < 20; i++) await world.passBackoff('services')
+    assert.ok(world.time.nowMs - start >= (world.status('services').connects - connects) * 30_000)
+    assert.equal(world.status('services').lists, 1)
+  })
+
+  it('that is reset in the middle of an object goes on before it', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    const line = eventOf('MODIFIED', sliceOf('a-1', 'a', ['10.9.9.9']))
+    world.api.resetWatches(line.slice(0, 60), SLICES)
+    await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
+    assert.equal(world.stale().length, 1)
+    assert.deepEqual(world.addresses('a'), ['10.0.0.1'])
+    world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.7']))
+    await world.time.advance(800)
+    await world.until(() => world.addresses('a')!.join() === '10.0.0.7', 'the change is seen')
+    assert.equal(world.status(EPS).lists, 1)
+    assert.deepEqual(world.stale(), [])
+  })
+
+  it('with a line that is no event serves what came before it, and goes on from there', async t => {
+    for (const line of ['{"type":"MODIF\n', 'null\n', '{"type":"SURPRISE","object":{}}\n', '<html>\n']) {
+      const world = await FakeApiWorld.start(t, {}, twoServices)
+      await world.synced()
+      const slice = sliceOf('a-1', 'a', ['10.0.0.7'])
+      slice.metadata.resourceVersion = String(world.api.version)
+      world.api.inject(eventOf('MODIFIED', slice) + line, SLICES)
+      await world.until(() => world.status(EPS).state === 'backing off', `${line} is noticed`)
+      assert.equal(world.status(EPS).lastError!.includes('broke'), false)
+      assert.deepEqual(world.addresses('a'), ['10.0.0.7'])
+      await world.passBackoff(EPS)
+      await world.synced()
+      assert.equal(world.status(EPS).lists, 1)
+    }
+  })
+
+  it('that says nothing for 150 s is opened anew', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.silenceWatches()
+    await world.time.advance(149_000)
+    assert.equal(world.status(EPS).state, 'watching')
+    await world.time.advance(1000)
+    await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
+    assert.match(world.status(EPS).lastError!, /nothing came from the API server for 150 s/)
+    await world.time.advance(800)
+    await world.synced()
+    assert.equal(world.status(EPS).lists, 1)
+  })
+
+  it('that bookmarks keep alive is left alone', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    for (let i = 0; i < 10; i++) {
+      const before = world.status(EPS).lastEventMs
+      await world.time.advance(60_000)
+      world.api.bookmark()
+      await world.until(() => world.source.status().every(one => one.lastEventMs! > before!), 'it is heard')
+    }
+    assert.equal(world.api.requests.length, 2)
+  })
+})
+
+describe('410', () => {
+  const gone = statusOf(410, 'Expired', 'too old resource version: 1 (2)')
+  const ways: Record<string, (api: FakeApiServer) => void> = {
+    'as an event': api => api.compact(),
+    'as a status': api => api.fail({ kind: 'status', status: 410, body: gone }, isResume),
+    'as a version that is too large': api => {
+      const body = statusOf(504, 'Timeout', 'Timeout: Too large resource version: 9, current: 1', {
+        retryAfterSeconds: 1,
+      })
+      api.fail({ kind: 'status', status: 504, body }, isResume)
+    },
+  }
+  for (const [way, expire] of Object.entries(ways)) {
+    it(`${way}: all is listed again, what is known stays served meanwhile, and what has gone goes`, async t => {
+      const world = await FakeApiWorld.start(t, {}, twoServices)
+      await world.synced()
+      world.api.forget(SLICES, 'default', 'b-1')
+      world.api.put(SLICES, sliceOf('a-2', 'a', ['10.0.0.8']))
+      await world.until(() => world.addresses('a')!.length === 2, 'the watch goes on')
+      expire(world.api)
+      world.api.closeWatches(SLICES)
+      await world.until(() => world.status(EPS).state === 'backing off', 'it is told')
+      assert.deepEqual([world.addresses('a')!.length, world.addresses('b')!.length], [2, 1])
+      const { length } = world.changes
+      await world.time.advance(2000)
+      await world.until(() => world.addresses('b')!.length === 0, 'what has gone goes')
+      assert.deepEqual(world.addresses('a'), ['10.0.0.1', '10.0.0.8'])
+      assert.equal(world.changes.length, length + 1)
+      assert.equal(lists(world.api).length, 2)
+      assert.deepEqual([world.stale(), world.warnings], [[], []])
+    })
+  }
+
+  it('to a list itself is an error like others: told, and tried again', async t => {
+    const world = await FakeApiWorld.start(t, {}, api => {
+      api.fail({ kind: 'status', status: 410, body: gone }, ofSlices, 3)
+    })
+    for (let i = 0; i < 3; i++) {
+      await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
+      assert.equal(world.stale().length, 1)
+      await world.passBackoff(EPS)
+    }
+    await world.synced()
+    assert.equal(world.warnings.length, 1)
+  })
+
+  it('a list whose versions are lower than before is taken as it is: etcd was restored', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.version = 10
+    world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
+    world.api.fail({ kind: 'status', status: 410, body: gone }, isResume)
+    world.api.closeWatches(SLICES)
+    await world.passBackoff(EPS)
+    await world.synced()
+    assert.deepEqual(world.addresses('a'), ['10.0.0.9'])
+    world.api.closeWatches(SLICES)
+    await world.until(() => world.api.requests.filter(isResume).length === 2, 'it goes on')
+    assert.equal(world.api.requests.filter(isResume).at(-1)!.query.get('resourceVersion'), String(world.api.version))
+  })
+})
+
+describe('an error', () => {
+  it('429 is waited for as long as the server asks', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      const body = statusOf(429, 'TooManyRequests', 'slow down')
+      api.fail({ kind: 'status', status: 429, body, headers: { 'retry-after': '17' } })
+    })
+    const ms = await world.passBackoff('services')
+    assert.ok(ms >= 17_000 && ms <= 18_000)
+    await world.synced()
+  })
+
+  it('403 says which verb on which resource, once, and is asked for at most once in 30 s', async t => {
+    const world = await FakeApiWorld.start(t, {}, api => {
+      api.fail({ kind: 'status', status: 403, body: statusOf(403, 'Forbidden', 'no') }, ofSlices, 1000)
+    })
+    for (let i = 0; i < 7; i++) await world.passBackoff(EPS)
+    const start = world.time.nowMs
+    for (let i = 0; i < 10; i++) await world.passBackoff(EPS)
+    assert.ok(world.time.nowMs - start >= 300_000)
+    const told = world.warnings.filter(warning => warning.includes(EPS))
+    assert.deepEqual(told, [`the API server refuses "watch" on ${EPS}: add that verb to the role of this server (no)`])
+    assert.equal(world.cluster.synced, false)
+    world.api.heal()
+    await world.passBackoff(EPS)
+    await world.synced()
+  })
+
+  for (const [what, fault] of [
+    ['500', { kind: 'status', status: 500, body: 'oops' }],
+    ['an error without an end', { kind: 'head', status: 500 }],
+    ['a connection closed without a word', { kind: 'hang up' }],
+  ] as const) {
+    it(`${what} leaves what is served, says that it may be old, and leaves no socket`, async t => {
+      const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+      await world.synced()
+      world.api.fail(fault, () => true, 5)
+      world.api.closeWatches()
+      for (let i = 0; i < 5; i++) {
+        await world.until(() => world.api.requests.length === i + 2, 'it is asked')
+        if (fault.kind === 'head') {
+          await world.until(() => world.time.soonest(10_000) !== undefined, 'the body is waited for')
+          await world.time.advance(10_000)
+        }
+        await world.until(() => world.status('services').state === 'backing off', 'it is noticed')
+        assert.deepEqual(world.addresses('a'), [])
+        assert.equal(world.stale().length, 1)
+        await world.passBackoff('services')
+      }
+      await world.synced()
+      assert.deepEqual(world.stale(), [])
+      await world.until(() => world.api.sockets.size === 1, 'one socket is left')
+      assert.equal(world.warnings.length, 1)
+    })
+  }
+
+  it('stale is said once in an outage, fresh when the watch runs again', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    world.api.fail({ kind: 'status', status: 500, body: 'oops' }, () => true, 4)
+    world.api.closeWatches()
+    for (let i = 0; i < 4; i++) {
+      await world.passBackoff('services')
+    }
+    await world.synced()
+    assert.equal(world.status('services').lastError, undefined)
+    assert.equal(world.warnings.length, 1)
+  })
+})
