@@ -15,7 +15,7 @@ import { figure, type Measured, median, targetTable } from '../results.ts'
 import { buildBundle, corefile, isReady, ownConfiguration, ownProgram, SERVERS, versionOf } from '../servers.ts'
 
 const START_MS = 60_000
-const DEMO_NAME = 'web.demo.svc.cluster.local'
+const DEMO_NAME = 'my-headless-service.default.svc.cluster.local'
 const demoTitle = (form: string) => `headless-dns, ${form}, demo manifests`
 const DEMO_BUNDLE = demoTitle('bundle')
 const FLEET_NAME = fqdn(SERVICES[0]!.name)

@@ -4,6 +4,7 @@
  * every source has given its first complete list.
  */
 
+import { isEqual } from './equal.ts'
 import type { EndpointSlice, Kind, Kinds, Namespace, Pod, Service } from './objects.ts'
 import type { ClusterSink, ObjectSink, Replacement } from './sink.ts'
 
@@ -66,8 +67,20 @@ export class ClusterState implements ClusterSink {
   private touchedSlices: EndpointSlice[] = []
   private complete = false
 
-  /** @param namespaces the only namespaces to expose; empty: all */
-  constructor(namespaces: readonly string[], onChange: (changes: Changes) => void) {
+  private readonly onListing: (isListing: boolean) => void
+  private listsOpen = 0
+  private isListing = false
+
+  /**
+   * @param namespaces the only namespaces to expose; empty: all
+   * @param onListing  told when a complete list begins to come in, and when all that came is published
+   */
+  constructor(
+    namespaces: readonly string[],
+    onChange: (changes: Changes) => void,
+    onListing: (isListing: boolean) => void = () => {},
+  ) {
+    this.onListing = onListing
     this.exposed = new Set(namespaces)
     this.onChange = onChange
   }
@@ -80,6 +93,14 @@ export class ClusterState implements ClusterSink {
 
   flush(): void {
     if (!this.synced) return
+    this.publish()
+    if (this.isListing && this.listsOpen === 0) {
+      this.isListing = false
+      this.onListing(false)
+    }
+  }
+
+  private publish(): void {
     const first = !this.complete
     const held = new Set<string>()
     for (const source of this.sources) for (const key of source.held) held.add(key)
@@ -99,6 +120,17 @@ export class ClusterState implements ClusterSink {
     this.touchedSlices = []
     this.complete = true
     this.onChange({ services, podAddresses, namespaces, slices: first ? [] : slices, first })
+  }
+
+  listBegins(): void {
+    this.listsOpen++
+    if (this.isListing) return
+    this.isListing = true
+    this.onListing(true)
+  }
+
+  listEnds(): void {
+    this.listsOpen--
   }
 
   /** Every source has given a complete list. */
@@ -277,6 +309,7 @@ class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
 
   replaceAll(): Replacement<Kinds[K]> {
     const seen = new Set<string>()
+    this.state.listBegins()
     return {
       add: object => {
         const key = identityKey(object)
@@ -288,8 +321,12 @@ class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
         this.held.clear()
         this.synced = true
         this.staleReason = undefined
+        this.state.listEnds()
       },
-      abort: () => this.held.clear(),
+      abort: () => {
+        this.held.clear()
+        this.state.listEnds()
+      },
     }
   }
 
@@ -311,8 +348,10 @@ class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   }
 
   private set(key: string, object: Kinds[K]): string[] {
+    const own = this.objects.get(key)
+    if (own !== undefined && isEqual(own, object)) return []
     const others = this.state.elsewhere(this, key, object)
-    const previous = this.objects.get(key) ?? others
+    const previous = own ?? others
     this.objects.set(key, object)
     return this.state.apply(this.kind, previous, object)
   }

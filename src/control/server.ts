@@ -21,6 +21,7 @@ import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
+import { favourMemory } from './heap.ts'
 import type { Logger } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
@@ -106,6 +107,7 @@ class Server implements RunningServer {
       seed: randomBytes(4).readInt32LE(),
       serial: Math.floor(Date.now() / 1000) >>> 0,
       onPublished: changes => this.published(changes),
+      onListing: favourMemory,
     })
   }
 

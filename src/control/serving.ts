@@ -29,6 +29,8 @@ export interface ServingOptions {
   readonly serial: number
   /** Called after a change is published. */
   readonly onPublished?: (changes: Changes) => void
+  /** Told when a complete list begins to come in, and when all that came is published. */
+  readonly onListing?: (isListing: boolean) => void
 }
 
 export interface Serving {
@@ -37,7 +39,7 @@ export interface Serving {
   readonly table: TableWriter
 }
 
-export function createServing({ records, namespaces, seed, serial, onPublished }: ServingOptions): Serving {
+export function createServing({ records, namespaces, seed, serial, onPublished, onListing }: ServingOptions): Serving {
   const memory = createSharedMemory(INITIAL_PAGES)
   const table = new TableWriter(memory, WRITER_ROW, seed)
   const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
@@ -47,21 +49,25 @@ export function createServing({ records, namespaces, seed, serial, onPublished }
   if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
 
   const services = new ServicePublisher(table, records)
-  const cluster = new ClusterState(namespaces, changes => {
-    const before = table.changes
-    for (const change of changes.services) services.publish(change)
-    if (records.pods === 'verified') putPodAddresses(table, records, changes)
-    if (records.pods === 'insecure') {
-      for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
-    }
-    // RFC 1982 §3: serial numbers move forward, modulo 2³²
-    if (table.changes !== before) {
-      lastSerial = (lastSerial + 1) >>> 0
-      table.setSerial(lastSerial)
-    }
-    if (changes.first) table.setSynced()
-    table.commit()
-    onPublished?.(changes)
-  })
+  const cluster = new ClusterState(
+    namespaces,
+    changes => {
+      const before = table.changes
+      for (const change of changes.services) services.publish(change)
+      if (records.pods === 'verified') putPodAddresses(table, records, changes)
+      if (records.pods === 'insecure') {
+        for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
+      }
+      // RFC 1982 §3: serial numbers move forward, modulo 2³²
+      if (table.changes !== before) {
+        lastSerial = (lastSerial + 1) >>> 0
+        table.setSerial(lastSerial)
+      }
+      if (changes.first) table.setSynced()
+      table.commit()
+      onPublished?.(changes)
+    },
+    onListing,
+  )
   return { memory, cluster, table }
 }

@@ -1,5 +1,5 @@
 /**
- * Requests to the API server. Layer: kubernetes. The only door to @kubernetes/client-node, which is used for what it is
+ * Requests to the API server. Layer: kubernetes. @kubernetes/client-node (kube-config.ts) is used for what it is
  * good at: kubeconfig files, exec plugins, tokens, certificates. The requests are ours: one agent that keeps connections
  * alive, and streams as they come.
  *
@@ -108,7 +108,7 @@ async function plainEndpoint(server: string): Promise<Credentials> {
 }
 
 async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Credentials> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
+  const { KubeConfig } = await import('./kube-config.ts')
   const config = new KubeConfig()
   try {
     if (kubeconfig !== undefined) config.loadFromString(readFileSync(kubeconfig, 'utf8'))

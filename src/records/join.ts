@@ -7,9 +7,10 @@
  * to a new pod while the old one still terminates, the ready one wins.
  */
 
-import type { Endpoint } from '../cluster/objects.ts'
+import type { Endpoint, EndpointSlice } from '../cluster/objects.ts'
 import type { ServiceView } from '../cluster/state.ts'
 import { formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
+import type { SrvTarget } from '../wire/owner-records.ts'
 
 /** The ready endpoints that share one name below the Service. */
 export interface EndpointName {
@@ -23,11 +24,16 @@ export interface EndpointName {
   readonly ports: readonly number[]
 }
 
-/** A named port, with the endpoints that have it. */
+/** One endpoint and one of its ports, as an SRV target. */
+export interface Target extends SrvTarget {
+  readonly endpoint: EndpointName
+}
+
+/** A named port, with the endpoints that have it, in the order of their addresses. */
 export interface NamedPort {
   readonly name: string
   readonly protocol: string
-  readonly targets: readonly { readonly endpoint: EndpointName; readonly port: number }[]
+  readonly targets: readonly Target[]
 }
 
 export interface JoinedEndpoints {
@@ -38,11 +44,24 @@ export interface JoinedEndpoints {
   readonly ports: readonly NamedPort[]
   /** Addresses by topology zone, lower case; `''` for endpoints without one. */
   readonly byZone: ReadonlyMap<string, Addresses>
+  /** What each slice gave, for the next join. */
+  readonly bySlice: ReadonlyMap<EndpointSlice, readonly Contribution[]>
 }
 
 interface Addresses {
   readonly v4: readonly number[]
   readonly v6: Uint8Array
+}
+
+/** What one ready endpoint of a slice gives. Made once, and used again for as long as the slice stays as it is. */
+interface Contribution {
+  /** Its name, as if no other endpoint had the same. */
+  readonly name: EndpointName
+  readonly address: Address
+  readonly zone: string
+  /** `name/protocol` and target for each named port of the slice. */
+  readonly keys: readonly string[]
+  readonly targets: readonly Target[]
 }
 
 type Address = number | Uint8Array
@@ -55,87 +74,89 @@ interface Gathered {
   readonly v6: Uint8Array[]
 }
 
-/** An EndpointName in the making. */
-interface Draft extends Gathered {
-  readonly label: string
-  readonly numbers: number[]
-}
+/**
+ * Runs for every change of a Service of any size: only slices that changed are read again.
+ * @param before the same Service's endpoints before the change, if they are at hand
+ */
+export function joinEndpoints(view: ServiceView, podNames: boolean, before?: JoinedEndpoints): JoinedEndpoints {
+  const bySlice = new Map<EndpointSlice, readonly Contribution[]>()
+  for (const slice of view.slices) bySlice.set(slice, before?.bySlice.get(slice) ?? readSlice(slice, podNames))
+  // Sorted once: everything below is filled in the order of addresses.
+  const all = [...bySlice.values()].flat().sort((a, b) => compareNames(a.name, b.name))
 
-/** Linear in the number of endpoints, but for the sorting: it runs for every change of a Service of any size. */
-export function joinEndpoints(view: ServiceView, podNames: boolean): JoinedEndpoints {
-  const drafts = new Map<string, Draft>()
+  const byLabel = new Map<string, EndpointName>()
+  const shared = new Map<string, Contribution[]>()
   const zones = new Map<string, Gathered>()
-  const ports = new Map<string, { name: string; protocol: string; targets: Map<Draft, number | number[]> }>()
-
-  for (const slice of view.slices) {
-    const named = slice.ports.filter(({ name }) => name !== '')
-    const lists = named.map(({ name, protocol }) =>
-      getOrMake(ports, `${name}/${protocol}`, () => ({ name, protocol, targets: new Map<Draft, number | number[]>() })),
-    )
-    for (const endpoint of slice.endpoints) {
-      if (!endpoint.ready) continue
-      const address = endpoint.address.includes(':') ? parseIPv6(endpoint.address) : parseIPv4(endpoint.address)
-      const label = labelOf(endpoint, address, podNames)
-      let draft = drafts.get(label)
-      if (draft === undefined) {
-        draft = { label, v4: [], v6: [], numbers: [] }
-        drafts.set(label, draft)
-      }
-      gather(draft, address)
-      gather(
-        getOrMake(zones, endpoint.zone.toLowerCase(), () => ({ v4: [], v6: [] })),
-        address,
-      )
-      for (const { port } of slice.ports) if (!draft.numbers.includes(port)) draft.numbers.push(port)
-      for (let i = 0; i < named.length; i++) addTarget(lists[i]!.targets, draft, named[i]!.port)
-    }
+  const lists = new Map<string, Target[]>()
+  for (const contribution of all) {
+    const { name, address, zone, keys, targets } = contribution
+    const { label } = name
+    if (byLabel.has(label)) getOrMake(shared, label, () => []).push(contribution)
+    else byLabel.set(label, name)
+    const gathered = getOrMake(zones, zone, () => ({ v4: [], v6: [] }))
+    if (typeof address === 'number') gathered.v4.push(address)
+    else gathered.v6.push(address)
+    for (let i = 0; i < keys.length; i++) getOrMake(lists, keys[i]!, () => []).push(targets[i]!)
   }
+  for (const [label, more] of shared) byLabel.set(label, merge([byLabel.get(label)!, ...more.map(({ name }) => name)]))
 
-  const finished = new Map<Draft, EndpointName>()
-  for (const draft of drafts.values()) finished.set(draft, finish(draft))
-  const sorted = [...finished.values()].sort(compareNames)
   const byZone = new Map<string, Addresses>()
-  for (const [zone, gathered] of zones) byZone.set(zone, { v4: sortV4(gathered.v4), v6: sortV6(gathered.v6) })
+  for (const [zone, { v4, v6 }] of zones) byZone.set(zone, { v4: sortV4(v4), v6: sortV6(v6) })
   const [only] = byZone.values()
-  const all = byZone.size === 1 ? only! : union([...zones.values()])
+  const { v4, v6 } = byZone.size === 1 ? only! : union([...zones.values()])
+  const ports = [...lists].map(([key, targets]) => {
+    const [name = '', protocol = ''] = key.split('/')
+    return { name, protocol, targets: shared.size === 0 ? targets : retarget(targets, byLabel) }
+  })
+  return { byLabel, v4, v6, ports, byZone, bySlice }
+}
+
+function readSlice({ ports, endpoints }: EndpointSlice, podNames: boolean): Contribution[] {
+  const numbers = [...new Set(ports.map(({ port }) => port))].sort((a, b) => a - b)
+  const named = new Map<string, { key: string; port: number }>()
+  for (const { name, protocol, port } of ports) {
+    if (name !== '') named.set(`${name}/${protocol}/${port}`, { key: `${name}/${protocol}`, port })
+  }
+  const distinct = [...named.values()].sort((a, b) => a.port - b.port)
+  const keys = distinct.map(({ key }) => key)
+  const contributions: Contribution[] = []
+  for (const endpoint of endpoints) {
+    if (!endpoint.ready) continue
+    const address = endpoint.address.includes(':') ? parseIPv6(endpoint.address) : parseIPv4(endpoint.address)
+    const label = labelOf(endpoint, address, podNames)
+    const isV4 = typeof address === 'number'
+    const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
+    const targets = distinct.map(({ port }) => targetOf(name, port))
+    contributions.push({ name, address, zone: endpoint.zone.toLowerCase(), keys, targets })
+  }
+  return contributions
+}
+
+function targetOf(endpoint: EndpointName, port: number): Target {
+  return { endpoint, port, label: endpoint.label, v4: endpoint.v4, v6: endpoint.v6 }
+}
+
+/** One name that several endpoints share. */
+function merge(names: readonly EndpointName[]): EndpointName {
+  const ports = new Set(names.flatMap(name => name.ports))
   return {
-    byLabel: new Map(sorted.map(name => [name.label, name])),
-    v4: all.v4,
-    v6: all.v6,
-    // The ports of slices without a ready endpoint have no names.
-    ports: [...ports.values()]
-      .filter(({ targets }) => targets.size > 0)
-      .map(({ name, protocol, targets }) => ({ name, protocol, targets: listTargets(targets, finished) })),
-    byZone,
+    label: names[0]!.label,
+    v4: sortV4(names.flatMap(name => name.v4)),
+    v6: sortV6(names.flatMap(addressesV6)),
+    ports: [...ports].sort((a, b) => a - b),
   }
 }
 
-function gather(gathered: Gathered, address: Address): void {
-  if (typeof address === 'number') gathered.v4.push(address)
-  else gathered.v6.push(address)
+/** Targets with the names that they have after all were merged, each once. */
+function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, EndpointName>): Target[] {
+  const distinct = new Map<string, Target>()
+  for (const { label, port } of targets) distinct.set(`${label}/${port}`, targetOf(byLabel.get(label)!, port))
+  return [...distinct.values()]
 }
 
-/** Nearly every endpoint has one number for a named port: only the second makes a list. */
-function addTarget(targets: Map<Draft, number | number[]>, draft: Draft, port: number): void {
-  const known = targets.get(draft)
-  if (known === undefined) targets.set(draft, port)
-  else if (typeof known === 'number') {
-    if (known !== port) targets.set(draft, [known, port])
-  } else if (!known.includes(port)) known.push(port)
-}
-
-function listTargets(targets: Map<Draft, number | number[]>, finished: Map<Draft, EndpointName>): NamedPort['targets'] {
-  const list: { endpoint: EndpointName; port: number }[] = []
-  for (const [draft, ports] of targets) {
-    const endpoint = finished.get(draft)!
-    if (typeof ports === 'number') list.push({ endpoint, port: ports })
-    else for (const port of ports) list.push({ endpoint, port })
-  }
-  return list.sort((a, b) => compareNames(a.endpoint, b.endpoint) || a.port - b.port)
-}
-
-function finish({ label, v4, v6, numbers }: Draft): EndpointName {
-  return { label, v4: sortV4(v4), v6: sortV6(v6), ports: numbers.length > 1 ? numbers.sort((a, b) => a - b) : numbers }
+/** Each IPv6 address of a name, 16 octets. */
+export function addressesV6({ v6 }: EndpointName): Uint8Array[] {
+  return v6.length === 0 ? [] : Array.from({ length: v6.length >>> 4 }, (_, i) => v6.subarray(16 * i, 16 * i + 16))
 }
 
 /** By first address, then by label: an order that every server finds alike. */

@@ -9,7 +9,7 @@ import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../w
 import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
-import { type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
+import { addressesV6, type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
 import type { RecordOptions } from './options.ts'
 import { type Branch, base, branchesOf, type Content, endpointContent, serviceNames } from './service-names.ts'
 
@@ -24,7 +24,7 @@ const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map
 const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
 
 /** Endpoints in all plans that are kept for the next change; some hundred octets each. */
-const MAX_KEPT_ENDPOINTS = 10_000
+const MAX_KEPT_ENDPOINTS = 2000
 
 export class ServicePublisher {
   private readonly writer: NameWriter
@@ -40,7 +40,7 @@ export class ServicePublisher {
 
   publish({ before, after }: ServiceChange): void {
     const old = this.takeKept(before) ?? this.plan(before)
-    const now = this.plan(after)
+    const now = this.plan(after, old.endpoints)
     this.putEndpoints(old, now)
     // The Service's own name, which comes first, is the target of others.
     for (const { labels, content } of now.names.values()) this.put(labels, content)
@@ -64,16 +64,19 @@ export class ServicePublisher {
     this.kept.set(view, plan)
     this.keptEndpoints += endpointsOf(plan).size
     for (const oldest of this.kept.keys()) {
-      if (this.keptEndpoints <= MAX_KEPT_ENDPOINTS && this.kept.size <= MAX_KEPT_ENDPOINTS) break
+      if ((this.keptEndpoints <= MAX_KEPT_ENDPOINTS && this.kept.size <= MAX_KEPT_ENDPOINTS) || this.kept.size === 1)
+        break
       this.takeKept(oldest)
     }
   }
 
-  private plan(view: ServiceView | undefined): Plan {
+  /** @param before the endpoints of the plan that it follows */
+  private plan(view: ServiceView | undefined, before?: JoinedEndpoints): Plan {
     if (view === undefined) return NOTHING
     const { service } = view
     const { noEndpoints, endpointPodNames, ignoreEmptyService } = this.options
-    const looked = noEndpoints || service.kind === 'externalName' ? undefined : joinEndpoints(view, endpointPodNames)
+    const isLooked = !noEndpoints && service.kind !== 'externalName'
+    const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
     if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
     const names = new Map(serviceNames(service, looked).map(name => [name.labels.join('/'), name]))
     return { service, endpoints: looked, names }
@@ -165,11 +168,8 @@ function endpointLabels(label: string, service: Service, branch: Branch): string
   return [label, ...base(service, branch)]
 }
 
-function addressesV6(endpoint: EndpointName): Uint8Array[] {
-  return Array.from({ length: endpoint.v6.length >>> 4 }, (_, i) => endpoint.v6.subarray(16 * i, 16 * i + 16))
-}
-
 function isSame(a: EndpointName, b: EndpointName): boolean {
+  if (a === b) return true
   return isEqual(a.v4, b.v4) && isEqual(a.v6, b.v6) && isEqual(a.ports, b.ports)
 }
 

@@ -26,9 +26,6 @@ export interface ServiceName {
 const NO_V6 = new Uint8Array(0)
 /** Topology zones of one Service, far above what a cluster has: the table counts their words in 16 bits. */
 const MAX_ZONES = 512
-/** Addresses of one SRV target that go into the additional section: the table counts them in 8 bits. */
-const MAX_GLUE = 255
-
 /** The label that stands for the kind of name, before the zone. */
 export type Branch = 'svc' | 'direct'
 
@@ -92,28 +89,20 @@ function clusterIPNames(service: Service): ServiceName[] {
 function endpointSets(endpoints: JoinedEndpoints): { prefix: readonly string[]; content: Content }[] {
   const all: SrvTarget[] = []
   for (const endpoint of endpoints.byLabel.values()) {
-    const { label, ports } = endpoint
+    const { label, v4, v6, ports } = endpoint
     // A target's addresses go once into the additional section.
     for (let i = 0; i < ports.length; i++) {
       const port = ports[i]!
-      all.push(i === 0 ? withGlue(endpoint, port) : { port, label, v4: [], v6: NO_V6 })
+      all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
     }
   }
   const own = { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, all) }
   const sets: { prefix: readonly string[]; content: Content }[] = [{ prefix: [], content: own }]
   for (const { name, protocol, targets } of endpoints.ports) {
     const prefix = portLabels(name, protocol)
-    const listed = targets.map(({ endpoint, port }) => withGlue(endpoint, port))
-    sets.push({ prefix, content: { srv: srvSet(octetsOf(prefix), listed) } })
+    sets.push({ prefix, content: { srv: srvSet(octetsOf(prefix), targets) } })
   }
   return sets
-}
-
-/** With the addresses for the additional section: all of them or, where they are too many, none (RFC 2181 §5.1). */
-function withGlue({ label, v4, v6 }: EndpointName, port: number): SrvTarget {
-  return v4.length > MAX_GLUE || v6.length > 16 * MAX_GLUE
-    ? { port, label, v4: [], v6: NO_V6 }
-    : { port, label, v4, v6 }
 }
 
 function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {

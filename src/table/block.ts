@@ -22,6 +22,9 @@ import {
 } from './layout.ts'
 import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './sections.ts'
 
+/** Addresses of an SRV target, per family: what their count in the block can say. */
+const MAX_GLUE = 255
+
 /** Room for one block, kept between blocks. Word 0 is left to the allocator. */
 export class BlockDraft {
   words = new Int32Array(1024)
@@ -92,8 +95,10 @@ export class BlockDraft {
   }
 
   private putTarget(target: SrvTarget): void {
-    const n4 = Math.min(target.v4.length, 255)
-    const n6 = Math.min(target.v6.length >>> 4, 255)
+    // RFC 2181 §5.1: an RRset in the additional section is whole; one of more than is counted here is left out.
+    const fits = target.v4.length <= MAX_GLUE && target.v6.length <= 16 * MAX_GLUE
+    const n4 = fits ? target.v4.length : 0
+    const n6 = fits ? target.v6.length >>> 4 : 0
     this.reserve(1 + n4 + 4 * n6)
     this.words[this.length++] = target.port | (n4 << 16) | (n6 << 24)
     for (let i = 0; i < n4; i++) this.words[this.length++] = target.v4[i]!

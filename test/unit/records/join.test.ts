@@ -58,7 +58,8 @@ describe('joining slices', () => {
         ])
         const turned = [...all.slice(cut), ...all.slice(0, cut)].reverse()
         const two = join(turned.map(text => slice('web', [{ address: text }])))
-        assert.deepEqual(one, two)
+        // What each slice gave is kept by slice, and these are others.
+        assert.deepEqual({ ...one, bySlice: undefined }, { ...two, bySlice: undefined })
         assert.deepEqual(
           [...one.v4],
           [...one.v4].sort((a, b) => a - b),
