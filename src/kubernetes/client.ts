@@ -10,7 +10,9 @@
 import { readFileSync } from 'node:fs'
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { dirname, resolve } from 'node:path'
 import { ApiError } from './errors.ts'
+import type { KubeConfig } from './kube-config.ts'
 import { isLoopback } from './loopback.ts'
 
 export interface ClientOptions {
@@ -49,7 +51,7 @@ interface Credentials {
 export async function openClient(options: ClientOptions): Promise<ApiClient> {
   const load = () => (options.endpoint === undefined ? loadKubeConfig(options) : plainEndpoint(options.endpoint))
   let credentials = await load()
-  const url = new URL(credentials.server)
+  const url = parseServer(credentials.server)
   const isHttps = url.protocol === 'https:'
   if (!isHttps && !isLoopback(url.hostname)) {
     throw new ApiError(
@@ -61,25 +63,41 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
   const prefix = url.pathname.replace(/\/$/, '')
 
   async function get(path: string, signal: AbortSignal): Promise<IncomingMessage> {
-    const more = await credentials.options()
     const all = {
-      ...more,
+      ...(await optionsOf(credentials)),
       agent,
       signal,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || (isHttps ? 443 : 80),
     }
     const response = await send(isHttps ? httpsRequest : httpRequest, { ...all, path: prefix + path })
-    // The token may have been replaced: read everything anew for the next try.
-    if (response.statusCode === 401) credentials = await load()
+    // The token may have been replaced: read everything anew for the next try. What cannot be read now may be then.
+    if (response.statusCode === 401) credentials = await load().catch(() => credentials)
     return response
   }
 
   return { server: credentials.server, get, close: () => agent.destroy() }
 }
 
+function parseServer(server: string): URL {
+  if (URL.canParse(server) && /^https?:/i.test(server)) return new URL(server)
+  throw new ApiError('ERR_API_CONFIG', `${JSON.stringify(server)} is no address of an API server: https://HOST:PORT`)
+}
+
+/** @throws ApiError ERR_API_CONFIG: a file is gone, an exec plugin failed */
+async function optionsOf(credentials: Credentials): Promise<RequestOptions> {
+  try {
+    return await credentials.options()
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new ApiError('ERR_API_CONFIG', `the credentials for ${credentials.server} cannot be had: ${message}`, {
+      cause,
+    })
+  }
+}
+
 function send(request: typeof httpRequest, options: RequestOptions): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
+  return new Promise((accept, reject) => {
     const headers = { accept: 'application/json', 'user-agent': 'headless-dns', ...options.headers }
     const sent = request({ ...options, headers })
     const timer = setTimeout(
@@ -89,7 +107,7 @@ function send(request: typeof httpRequest, options: RequestOptions): Promise<Inc
     sent.once('socket', socket => socket.setKeepAlive(true, KEEP_ALIVE_MS))
     sent.once('response', response => {
       clearTimeout(timer)
-      resolve(response)
+      accept(response)
     })
     sent.on('error', cause => {
       clearTimeout(timer)
@@ -108,12 +126,11 @@ async function plainEndpoint(server: string): Promise<Credentials> {
 }
 
 async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Credentials> {
-  const { KubeConfig } = await import('./kube-config.ts')
+  const { KubeConfig, loadYaml } = await import('./kube-config.ts')
   const config = new KubeConfig()
   try {
-    if (kubeconfig !== undefined) config.loadFromString(readFileSync(kubeconfig, 'utf8'))
+    if (kubeconfig !== undefined) loadFile(config, kubeconfig, loadYaml)
     else loadInCluster(config, root)
-    if (kubeconfig !== undefined) config.makePathsAbsolute(directoryOf(kubeconfig))
     if (context !== undefined) config.setCurrentContext(context)
   } catch (cause) {
     const what = kubeconfig === undefined ? 'the service account of this pod' : `the kubeconfig ${kubeconfig}`
@@ -128,16 +145,46 @@ async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions)
       `the kubeconfig ${kubeconfig} has no context ${JSON.stringify(asked)}; it has ${contexts.join(', ') || 'none'}`,
     )
   }
+  if (cluster.proxyUrl !== undefined) {
+    throw new ApiError('ERR_API_CONFIG', `the kubeconfig ${kubeconfig} names a proxy-url: proxies are not supported`)
+  }
+  // Plain HTTP has no material that it could need, and the package refuses to make any.
+  if (/^http:/i.test(cluster.server)) return plainEndpoint(cluster.server)
   return {
     server: cluster.server,
     async options() {
       const all: RequestOptions = {}
       await config.applyToHTTPSOptions(all)
       // The agent it makes is for one request; ours keeps connections.
-      const { agent: _, ...kept } = all
-      return kept
+      const { agent: _, headers, ...kept } = all
+      return { ...kept, headers: trimmed(headers as Record<string, string> | undefined) }
     },
   }
+}
+
+/** A token file may end in a newline, which no header may hold. */
+function trimmed(headers: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.trim()]))
+}
+
+interface UserEntry {
+  readonly name?: unknown
+  readonly user?: { readonly tokenFile?: unknown }
+}
+
+/** What the package leaves out of a kubeconfig is put in: a user's `tokenFile`, which goes before its `token`. */
+function loadFile(config: KubeConfig, file: string, parseYaml: (text: string) => unknown): void {
+  const text = readFileSync(file, 'utf8')
+  const raw = parseYaml(text) as { users?: UserEntry[] } | undefined
+  if (typeof raw !== 'object' || raw === null) throw new Error('it is no kubeconfig')
+  config.loadFromString(text)
+  config.makePathsAbsolute(dirname(file))
+  config.users = config.users.map(user => {
+    const tokenFile = raw.users?.find(({ name }) => name === user.name)?.user?.tokenFile
+    if (typeof tokenFile !== 'string') return user
+    const { token: _, ...others } = user
+    return { ...others, authProvider: { name: 'tokenFile', config: { tokenFile: resolve(dirname(file), tokenFile) } } }
+  })
 }
 
 interface InClusterConfig {
@@ -151,8 +198,4 @@ function loadInCluster(config: InClusterConfig, root: string): void {
   }
   readFileSync(token)
   config.loadFromCluster(root)
-}
-
-function directoryOf(file: string): string {
-  return file.includes('/') ? file.slice(0, file.lastIndexOf('/')) || '/' : '.'
 }

@@ -3,4 +3,4 @@
  * named here alone, and it is loaded only when there is an API server to speak to.
  */
 
-export { KubeConfig } from '@kubernetes/client-node'
+export { KubeConfig, loadYaml } from '@kubernetes/client-node'

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it, type TestContext } from 'node:test'
+import { type ClientOptions, openClient } from '../../../src/kubernetes/client.ts'
+import { isLoopback } from '../../../src/kubernetes/loopback.ts'
+import { SERVICES } from '../../support/fake-api-objects.ts'
+import { FakeApiServer, statusOf, type TlsMaterial } from '../../support/fake-api-server.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'kubernetes-client-'))
+after(() => rmSync(root, { recursive: true }))
+const never = new AbortController().signal
+
+/** A certificate for 127.0.0.1, made now; undefined where there is no openssl. */
+const tls = ((): (TlsMaterial & { file: string }) | undefined => {
+  const [key, file] = [join(root, 'key.pem'), join(root, 'ca.crt')]
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1']
+  try {
+    execFileSync('openssl', ['req', '-x509', ...curve, '-days', '2', ...subject, '-keyout', key, '-out', file], {
+      stdio: 'ignore',
+    })
+  } catch {
+    return undefined
+  }
+  return { key: readFileSync(key), cert: readFileSync(file), file }
+})()
+const needsTls = { skip: tls === undefined ? 'there is no openssl to make a certificate' : false }
+
+interface Given {
+  readonly server: string
+  readonly user?: object
+  readonly cluster?: object
+}
+
+let files = 0
+function kubeconfig({ server, user = {}, cluster = {} }: Given): string {
+  const file = join(root, `config-${files++}`)
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'first',
+    clusters: [{ name: 'c', cluster: { server, ...cluster } }],
+    users: [{ name: 'u', user }],
+    contexts: ['first', 'second'].map(name => ({ name, context: { cluster: 'c', user: 'u' } })),
+  }
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}
+
+async function open(t: TestContext, options: ClientOptions) {
+  const client = await openClient(options)
+  t.after(() => client.close())
+  return async (path = SERVICES): Promise<IncomingMessage> => {
+    const response = await client.get(path, never)
+    response.resume()
+    await new Promise(resolve => response.once('close', resolve))
+    return response
+  }
+}
+
+async function server(t: TestContext, material?: TlsMaterial): Promise<FakeApiServer> {
+  const api = await FakeApiServer.start(material)
+  t.after(() => api[Symbol.asyncDispose]())
+  return api
+}
+
+function withPodEnvironment(t: TestContext, host: string | undefined, port = ''): void {
+  const names = { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port }
+  for (const [name, value] of Object.entries(names)) {
+    const before = process.env[name]
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+    t.after(() => {
+      if (before === undefined) delete process.env[name]
+      else process.env[name] = before
+    })
+  }
+}
+
+describe('an endpoint', () => {
+  it('plain HTTP is allowed on loopback alone', async () => {
+    for (const endpoint of [
+      'http://192.0.2.1:8080',
+      'http://api.example',
+      'http://localhost.example',
+      'http://[2001:db8::1]',
+    ]) {
+      await assert.rejects(openClient({ endpoint }), {
+        code: 'ERR_API_CONFIG',
+        message: /plain HTTP.*loopback alone; use https/,
+      })
+    }
+    for (const host of ['localhost', '127.0.0.1', '127.9.9.9', '::1', '[::1]']) assert.equal(isLoopback(host), true)
+    for (const host of ['127.0.0.1.example', '10.0.0.1', '::2', '']) assert.equal(isLoopback(host), false)
+  })
+
+  it('that is no URL is said to be none', async () => {
+    for (const endpoint of ['', '10.0.0.1', 'ftp://127.0.0.1', 'https://', 'http://127.0.0.1:99999']) {
+      await assert.rejects(openClient({ endpoint }), {
+        code: 'ERR_API_CONFIG',
+        message: /is no address of an API server/,
+      })
+    }
+  })
+
+  it('may have a path in front of its own; connections are used again', async t => {
+    const api = await server(t)
+    const get = await open(t, { endpoint: `${api.url}/behind/a/proxy/` })
+    for (let i = 0; i < 5; i++) assert.equal((await get()).statusCode, 404)
+    assert.equal(api.requests[0]!.path, `/behind/a/proxy${SERVICES}`)
+    assert.deepEqual(new Set(api.requests.map(({ connection }) => connection)), new Set([1]))
+  })
+
+  it('where nobody listens is unreachable', async t => {
+    const api = await server(t)
+    const { url } = api
+    await api[Symbol.asyncDispose]()
+    const get = await open(t, { endpoint: url })
+    await assert.rejects(get(), { code: 'ERR_API_UNREACHABLE', message: /ECONNREFUSED/ })
+  })
+
+  it('an aborted request fails with the reason of its signal', async t => {
+    const api = await server(t)
+    api.fail({ kind: 'silence' })
+    const client = await openClient({ endpoint: api.url })
+    t.after(() => client.close())
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const asked = client.get(SERVICES, abort.signal)
+    abort.abort(reason)
+    await assert.rejects(asked, reason)
+    await assert.rejects(client.get(SERVICES, abort.signal), reason)
+  })
+})
+
+describe('a kubeconfig', () => {
+  it('over HTTPS: its authority, its token', needsTls, async t => {
+    const api = await server(t, tls)
+    const cluster = { 'certificate-authority': 'ca.crt' }
+    const get = await open(t, { kubeconfig: kubeconfig({ server: api.url, user: { token: 'abc' }, cluster }) })
+    for (let i = 0; i < 3; i++) assert.equal((await get()).statusCode, 200)
+    assert.equal(api.requests[0]!.headers.authorization, 'Bearer abc')
+    assert.deepEqual(new Set(api.requests.map(({ connection }) => connection)), new Set([1]))
+  })
+
+  it('a server that the authority does not know is not spoken to', needsTls, async t => {
+    const api = await server(t, tls)
+    const get = await open(t, { kubeconfig: kubeconfig({ server: api.url, user: { token: 'abc' } }) })
+    await assert.rejects(get(), { code: 'ERR_API_UNREACHABLE', message: /self-signed certificate/ })
+    assert.deepEqual(api.requests, [])
+  })
+
+  it('a token file, with a newline at its end, relative to the kubeconfig; 401 reads it anew', needsTls, async t => {
+    const api = await server(t, tls)
+    const cluster = { 'certificate-authority': 'ca.crt' }
+    writeFileSync(join(root, 'token'), 'one\n')
+    const get = await open(t, {
+      kubeconfig: kubeconfig({ server: api.url, user: { tokenFile: 'token', token: 'x' }, cluster }),
+    })
+    await get()
+    writeFileSync(join(root, 'token'), 'two\n')
+    api.fail({ kind: 'status', status: 401, body: statusOf(401, 'Unauthorized', 'Unauthorized') })
+    assert.equal((await get()).statusCode, 401)
+    assert.equal((await get()).statusCode, 200)
+    assert.deepEqual(
+      api.requests.map(({ headers }) => headers.authorization),
+      ['Bearer one', 'Bearer one', 'Bearer two'],
+    )
+  })
+
+  it('401 while the kubeconfig is gone is answered all the same, and what is known is used', needsTls, async t => {
+    const api = await server(t, tls)
+    const file = kubeconfig({ server: api.url, user: { token: 'abc' }, cluster: { 'certificate-authority': 'ca.crt' } })
+    const get = await open(t, { kubeconfig: file })
+    rmSync(file)
+    api.fail({ kind: 'status', status: 401, body: statusOf(401, 'Unauthorized', 'Unauthorized') })
+    assert.equal((await get()).statusCode, 401)
+    assert.equal((await get()).statusCode, 200)
+  })
+
+  it('credentials that cannot be had are told as such, and may be had later', needsTls, async t => {
+    const api = await server(t, tls)
+    const cluster = { 'certificate-authority': 'ca.crt' }
+    const get = await open(t, { kubeconfig: kubeconfig({ server: api.url, user: { tokenFile: 'later' }, cluster }) })
+    await assert.rejects(get(), { code: 'ERR_API_CONFIG', message: /credentials for https.* cannot be had: ENOENT/ })
+    writeFileSync(join(root, 'later'), 'now')
+    assert.equal((await get()).statusCode, 200)
+  })
+
+  it('plain HTTP on loopback needs nothing', async t => {
+    const api = await server(t)
+    const get = await open(t, { kubeconfig: kubeconfig({ server: api.url }), context: 'second' })
+    assert.equal((await get()).statusCode, 200)
+  })
+
+  it('a context that it does not have: the error names those that it has', async () => {
+    const file = kubeconfig({ server: 'https://127.0.0.1:1' })
+    await assert.rejects(openClient({ kubeconfig: file, context: 'third' }), {
+      code: 'ERR_API_CONFIG',
+      message: `the kubeconfig ${file} has no context "third"; it has first, second`,
+    })
+  })
+
+  it('what is none is said to be none', async () => {
+    const file = join(root, 'not-one')
+    await assert.rejects(openClient({ kubeconfig: file }), {
+      code: 'ERR_API_CONFIG',
+      message: /cannot be used: ENOENT/,
+    })
+    for (const text of ['', 'hello', '{', '[]', 'clusters: 5']) {
+      writeFileSync(file, text)
+      await assert.rejects(openClient({ kubeconfig: file }), { code: 'ERR_API_CONFIG' }, text)
+    }
+  })
+
+  it('a proxy is refused, not passed over', async () => {
+    const file = kubeconfig({ server: 'https://127.0.0.1:1', cluster: { 'proxy-url': 'http://127.0.0.1:2' } })
+    await assert.rejects(openClient({ kubeconfig: file }), { code: 'ERR_API_CONFIG', message: /proxy-url/ })
+  })
+})
+
+describe('in a pod', () => {
+  const folder = join(root, 'pod', 'var/run/secrets/kubernetes.io/serviceaccount')
+
+  it('the service account: its token, its authority, the address in the environment', needsTls, async t => {
+    const api = await server(t, tls)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'token'), 'pod-token\n')
+    writeFileSync(join(folder, 'ca.crt'), tls!.cert)
+    withPodEnvironment(t, '127.0.0.1', new URL(api.url).port)
+    const get = await open(t, { inCluster: true, root: join(root, 'pod') })
+    assert.equal((await get()).statusCode, 200)
+    assert.equal(api.requests[0]!.headers.authorization, 'Bearer pod-token')
+    writeFileSync(join(folder, 'token'), 'rotated')
+    api.fail({ kind: 'status', status: 401, body: statusOf(401, 'Unauthorized', 'Unauthorized') })
+    await get()
+    assert.equal((await get()).statusCode, 200)
+    assert.equal(api.requests.at(-1)!.headers.authorization, 'Bearer rotated')
+  })
+
+  it('outside of one the error says what to do', async t => {
+    withPodEnvironment(t, undefined)
+    await assert.rejects(openClient({ inCluster: true }), {
+      code: 'ERR_API_CONFIG',
+      message: /this is no pod; give --kubeconfig/,
+    })
+  })
+
+  it('without a token the error names the service account', async t => {
+    withPodEnvironment(t, '127.0.0.1', '1')
+    await assert.rejects(openClient({ inCluster: true, root: join(root, 'nowhere') }), {
+      code: 'ERR_API_CONFIG',
+      message: /the service account of this pod cannot be used: ENOENT/,
+    })
+  })
+})
