@@ -5,7 +5,8 @@
  */
 
 import { LRUCache } from 'lru-cache'
-import { destination, pino } from 'pino'
+import { pino } from 'pino'
+import { LogFile } from './log-file.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
@@ -24,7 +25,7 @@ export interface Log extends Logger {
    *   have LINES_PER_SECOND; what was left out is counted in the next line's `suppressed`
    */
   oncePer(key: string, ms: number): Logger
-  /** Writes out what is held back. Waits for a reader that is slow, at most FLUSH_MS. */
+  /** Writes out what is held back. */
   flush(): void
 }
 
@@ -35,31 +36,13 @@ export interface LogSink {
 
 const MAX_KEYS = 1000
 const LINES_PER_SECOND = 10
-/** Lines that no reader takes are dropped from here on. */
-const MAX_HELD_OCTETS = 4 << 20
-const FLUSH_MS = 1000
+const STANDARD_OUTPUT = 1
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** On standard output. @param isForPeople plain lines instead of JSON */
 export function createLogger(level: LogLevel, isForPeople: boolean): Log {
-  let flushEnds = Number.POSITIVE_INFINITY
-  const file = destination({
-    dest: 1,
-    sync: false,
-    maxLength: MAX_HELD_OCTETS,
-    retryEAGAIN: () => performance.now() < flushEnds,
-  })
-  // Nobody is left to be told that the log cannot be written.
-  file.on('error', () => {})
-  return createLogOver(level, isForPeople ? forPeople(file) : file, () => {
-    flushEnds = performance.now() + FLUSH_MS
-    try {
-      file.flushSync()
-    } catch {
-      // The reader of the log is gone or stuck: the process must end all the same.
-    }
-    flushEnds = Number.POSITIVE_INFINITY
-  })
+  const file = new LogFile(STANDARD_OUTPUT)
+  return createLogOver(level, isForPeople ? forPeople(file) : file, () => file.flush())
 }
 
 /**

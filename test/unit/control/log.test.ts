@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { createLogOver } from '../../../src/control/log.ts'
 
@@ -79,5 +80,21 @@ describe('log', () => {
       process.exit(0)`
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
     assert.equal(stdout.trim().split('\n').length, 1000)
+  })
+
+  it('ends when the reader of the log has gone, with lines still held', async () => {
+    const url = new URL('../../../src/control/log.ts', import.meta.url)
+    const script = `const { createLogger } = await import(${JSON.stringify(url.href)})
+      const log = createLogger('info', false)
+      for (let i = 0; i < 20_000; i++) log.info('x'.repeat(100))
+      process.on('message', () => { log.info('last'); log.flush(); process.exit(7) })
+      process.send('full')`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
+    await once(child, 'message')
+    child.stdout!.destroy()
+    child.send('end')
+    assert.deepEqual(await once(child, 'exit'), [7, null])
   })
 })
