@@ -4,17 +4,17 @@
 
 import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress } from './config.ts'
-import type { Logger } from './log.ts'
+import type { Log } from './log.ts'
 import { type RunningServer, type ServerOptions, startServer } from './server.ts'
 import { sourcesOf } from './sources.ts'
 
 /** @throws what keeps the server from starting, with a stable `code` */
-export function serve(config: Config, version: string, log: Logger): Promise<RunningServer> {
+export function serve(config: Config, version: string, log: Log): Promise<RunningServer> {
   return startServer(serverOptions(config, version, log), log)
 }
 
 /** Resolves with the exit code when a signal has ended the server. SIGHUP is taken and changes nothing yet. */
-export async function untilSignal(server: RunningServer, log: Logger): Promise<number> {
+export async function untilSignal(server: RunningServer, log: Log): Promise<number> {
   process.on('SIGHUP', () => log.info('SIGHUP: manifests are read again by themselves; other changes need a restart'))
   const signal = await new Promise<NodeJS.Signals>(resolve => {
     process.once('SIGTERM', resolve)
@@ -41,7 +41,7 @@ export function describe(server: RunningServer, config: Config, sample: string |
   return lines
 }
 
-function serverOptions(config: Config, version: string, log: Logger): ServerOptions {
+function serverOptions(config: Config, version: string, log: Log): ServerOptions {
   const { records, answers, source, limits } = config
   const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
   const wire = (zone: string) => parseName(zone)!

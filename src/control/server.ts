@@ -22,7 +22,7 @@ import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { favourMemory } from './heap.ts'
-import type { Logger } from './log.ts'
+import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
@@ -65,11 +65,13 @@ const TCP_READER = WRITER_ROW + 1
 const FIRST_WORKER_READER = TCP_READER + 1
 /** Blocks that a reader held at the last change are given back this soon after. */
 const RECLAIM_MS = 200
+/** A set that no message holds is spoken of once in so long. */
+const CUT_SILENCE_MS = 3_600_000
 /** What TCP clients have to finish in at the end. */
 const TCP_GRACE_MS = 1000
 
 /** @throws what could not be opened, with a stable `code`; everything opened before it is closed again */
-export async function startServer(options: ServerOptions, log: Logger): Promise<RunningServer> {
+export async function startServer(options: ServerOptions, log: Log): Promise<RunningServer> {
   const server = new Server(options, log)
   try {
     await server.start()
@@ -83,11 +85,10 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
 class Server implements RunningServer {
   readonly serving: Serving
   private readonly options: ServerOptions
-  private readonly log: Logger
+  private readonly log: Log
   private readonly zones: readonly string[]
   private readonly tcpRow = new Float64Array(ROW_FIELDS)
   private readonly programming = new Map<string, DurationHistogram>()
-  private readonly cutNames = new Set<string>()
   private admin: AdminServer | undefined
   private tcp: TcpServer | undefined
   private data: Workers | undefined
@@ -95,7 +96,7 @@ class Server implements RunningServer {
   private reclaim: NodeJS.Timeout | undefined
   private stopping = false
 
-  constructor(options: ServerOptions, log: Logger) {
+  constructor(options: ServerOptions, log: Log) {
     this.options = options
     this.log = log
     const own = ownAddresses(options.listen.map(({ address }) => address))
@@ -194,12 +195,10 @@ class Server implements RunningServer {
     }
   }
 
-  /** Said once per name: the set will not become smaller by being asked for again. */
   private cut(name: Uint8Array): void {
     const text = formatName(name)
-    if (this.cutNames.has(text) || this.cutNames.size >= 1000) return
-    this.cutNames.add(text)
-    this.log.warn('an answer over TCP left records out: no DNS message can hold them all', { name: text })
+    const log = this.log.oncePer(`cut ${text}`, CUT_SILENCE_MS)
+    log.warn('an answer over TCP left records out: no DNS message can hold them all', { name: text })
   }
 
   private unready(): string[] {

@@ -3,7 +3,7 @@
  * Layer: control. No sockets and no threads: the same in production, in tests and in tools.
  */
 
-import { type Changes, ClusterState } from '../cluster/state.ts'
+import { type Changes, ClusterState, type ServiceChange } from '../cluster/state.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { ServicePublisher } from '../records/publisher.ts'
 import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
@@ -27,7 +27,7 @@ export interface ServingOptions {
   readonly seed: number
   /** The first SOA serial, 32 bits. */
   readonly serial: number
-  /** Called after a change is published. */
+  /** Called after a change is published. What could not be (TableFullError) is thrown at `flush` afterwards. */
   readonly onPublished?: (changes: Changes) => void
   /** Told when a complete list begins to come in, and when all that came is published. */
   readonly onListing?: (isListing: boolean) => void
@@ -49,11 +49,12 @@ export function createServing({ records, namespaces, seed, serial, onPublished, 
   if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
 
   const services = new ServicePublisher(table, records)
+  let unpublished: ServiceChange[] = []
   const cluster = new ClusterState(
     namespaces,
     changes => {
       const before = table.changes
-      for (const change of changes.services) services.publish(change)
+      const problem = publishServices(changes.services)
       if (records.pods === 'verified') putPodAddresses(table, records, changes)
       if (records.pods === 'insecure') {
         for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
@@ -66,8 +67,26 @@ export function createServing({ records, namespaces, seed, serial, onPublished, 
       if (changes.first) table.setSynced()
       table.commit()
       onPublished?.(changes)
+      if (problem !== undefined) throw problem
     },
     onListing,
   )
+
+  /** One Service that cannot be published does not stop the others; it is tried again with the next change. */
+  function publishServices(changes: readonly ServiceChange[]): unknown {
+    const all = [...unpublished, ...changes]
+    unpublished = []
+    let problem: unknown
+    for (const change of all) {
+      try {
+        services.publish(change)
+      } catch (error) {
+        problem ??= error
+        unpublished.push(change)
+      }
+    }
+    return problem
+  }
+
   return { memory, cluster, table }
 }

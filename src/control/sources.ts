@@ -49,7 +49,7 @@ const DEPS: ReflectorDeps = {
 function reflectorMetrics(source: KubernetesSource): Pick<Observed, 'gauges' | 'counters'> {
   const status = source.status()
   const each = (value: (one: (typeof status)[number]) => number) =>
-    status.map(one => ({ labels: { resource: one.resource }, value: value(one) }))
+    status.map(one => ({ labels: { resource: one.resource, partition: one.partition }, value: value(one) }))
   const now = performance.now()
   return {
     gauges: [

@@ -44,7 +44,6 @@ const DOORS: Record<string, string> = {
   koffi: 'transport/libc.ts',
   'lru-cache': 'control/log.ts',
   pino: 'control/log.ts',
-  'pino-pretty': 'control/log.ts',
   valibot: 'control/config-schema.ts',
   yaml: 'manifests/yaml.ts',
 }
