@@ -12,6 +12,8 @@ const MOST_MS = 40_000
 const GOOD_MS = 60_000
 /** A watch that is closed sooner than this is one of a loop of short ones. */
 const SHORT_MS = 30_000
+/** Two lists without a wait between them are no closer than this. */
+const BETWEEN_LISTS_MS = 300_000
 
 export class Backoff {
   private readonly deps: Pick<ReflectorDeps, 'now' | 'random'>
@@ -31,6 +33,16 @@ export class Backoff {
   afterFailure(startedMs: number, leastMs: number): number {
     this.forgetAfter(startedMs)
     return leastMs + this.next()
+  }
+
+  /**
+   * After the server has said that it does not know where the watch stood. That ends an outage as a rule, and what is
+   * served is old until the list is in: it does not wait for that outage's bound.
+   * @param listedMs when the last list was complete
+   * @param leastMs what the server asked for. @returns ms to wait
+   */
+  afterExpiry(listedMs: number, leastMs: number): number {
+    return leastMs + (this.deps.now() - listedMs >= BETWEEN_LISTS_MS ? 0 : this.next())
   }
 
   private forgetAfter(startedMs: number): void {

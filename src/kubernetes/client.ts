@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs'
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { dirname, resolve } from 'node:path'
+import { TLSSocket } from 'node:tls'
 import { ApiError } from './errors.ts'
 import type { KubeConfig } from './kube-config.ts'
 import { isLoopback } from './loopback.ts'
@@ -38,8 +39,10 @@ export interface ApiClient {
 }
 
 const KEEP_ALIVE_MS = 10_000
-/** Connecting, and the head of the response. */
-const HEAD_TIMEOUT_MS = 30_000
+/** TCP and TLS. */
+const CONNECT_TIMEOUT_MS = 10_000
+/** The head of the response. The API server itself gives up a list after 60 s (its flag --request-timeout). */
+const HEAD_TIMEOUT_MS = 75_000
 
 /** What a request needs besides its path: the address of the server, TLS material, Authorization. */
 interface Credentials {
@@ -51,13 +54,11 @@ interface Credentials {
 export async function openClient(options: ClientOptions): Promise<ApiClient> {
   const load = () => (options.endpoint === undefined ? loadKubeConfig(options) : plainEndpoint(options.endpoint))
   let credentials = await load()
-  const url = parseServer(credentials.server)
+  const { server } = credentials
+  const url = parseServer(server)
   const isHttps = url.protocol === 'https:'
   if (!isHttps && !isLoopback(url.hostname)) {
-    throw new ApiError(
-      'ERR_API_CONFIG',
-      `${credentials.server} is plain HTTP: that is allowed on loopback alone; use https`,
-    )
+    throw new ApiError('ERR_API_CONFIG', `${server} is plain HTTP: that is allowed on loopback alone; use https`)
   }
   const agent = isHttps ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
   const prefix = url.pathname.replace(/\/$/, '')
@@ -70,13 +71,13 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || (isHttps ? 443 : 80),
     }
-    const response = await send(isHttps ? httpsRequest : httpRequest, { ...all, path: prefix + path })
+    const response = await send(isHttps ? httpsRequest : httpRequest, { ...all, path: prefix + path }, server)
     // The token may have been replaced: read everything anew for the next try. What cannot be read now may be then.
     if (response.statusCode === 401) credentials = await load().catch(() => credentials)
     return response
   }
 
-  return { server: credentials.server, get, close: () => agent.destroy() }
+  return { server, get, close: () => agent.destroy() }
 }
 
 function parseServer(server: string): URL {
@@ -96,15 +97,23 @@ async function optionsOf(credentials: Credentials): Promise<RequestOptions> {
   }
 }
 
-function send(request: typeof httpRequest, options: RequestOptions): Promise<IncomingMessage> {
+/** @param server for people */
+function send(request: typeof httpRequest, options: RequestOptions, server: string): Promise<IncomingMessage> {
   return new Promise((accept, reject) => {
     const headers = { accept: 'application/json', 'user-agent': 'headless-dns', ...options.headers }
     const sent = request({ ...options, headers })
-    const timer = setTimeout(
-      () => sent.destroy(new Error(`no response in ${HEAD_TIMEOUT_MS / 1000} s`)),
-      HEAD_TIMEOUT_MS,
-    )
-    sent.once('socket', socket => socket.setKeepAlive(true, KEEP_ALIVE_MS))
+    const limit = (what: string, ms: number) =>
+      setTimeout(() => sent.destroy(new Error(`no ${what} in ${ms / 1000} s`)), ms)
+    let timer = limit('connection', CONNECT_TIMEOUT_MS)
+    const connected = () => {
+      clearTimeout(timer)
+      timer = limit('response', HEAD_TIMEOUT_MS)
+    }
+    sent.once('socket', socket => {
+      socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      if (sent.reusedSocket) connected()
+      else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected)
+    })
     sent.once('response', response => {
       clearTimeout(timer)
       accept(response)
@@ -114,7 +123,9 @@ function send(request: typeof httpRequest, options: RequestOptions): Promise<Inc
       reject(
         options.signal?.aborted === true
           ? options.signal.reason
-          : new ApiError('ERR_API_UNREACHABLE', cause.message, { cause }),
+          : new ApiError('ERR_API_UNREACHABLE', `cannot reach the API server at ${server}: ${cause.message}`, {
+              cause,
+            }),
       )
     })
     sent.end()

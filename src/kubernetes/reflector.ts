@@ -94,6 +94,7 @@ export class Reflector<T> {
   private lastError: string | undefined
   private connects = 0
   private lists = 0
+  private listedMs = 0
   private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
   private readonly refusals: Refusals
 
@@ -144,7 +145,7 @@ export class Reflector<T> {
         waitMs = this.backoff.afterSuccess(startedMs, isList)
       } catch (error) {
         if (signal.aborted) break
-        waitMs = this.backoff.afterFailure(startedMs, this.failed(error))
+        waitMs = this.failed(asApiError(error), startedMs)
       }
       if (waitMs > 0) {
         this.state = 'backing off'
@@ -153,22 +154,21 @@ export class Reflector<T> {
     }
   }
 
-  /** Takes note of a failure. @returns how long the server asks us to wait, ms */
-  private failed(error: unknown): number {
-    const { status, code, message, retryAfterMs } = asApiError(error)
+  /** Takes note of a failure. @returns ms to wait */
+  private failed({ status, code, message, retryAfterMs }: ApiError, startedMs: number): number {
     if (code === 'ERR_API_EXPIRED' && this.version !== '') {
       this.version = ''
       this.log.info('the API server has forgotten where the watch stood: listing again', {
         resource: this.resource.name,
       })
-      return retryAfterMs
+      return this.backoff.afterExpiry(this.listedMs, retryAfterMs)
     }
     if (message !== this.lastError) {
       this.log.warn(message, { resource: this.resource.name, status })
       this.sink.stale(message)
     }
     this.lastError = message
-    return retryAfterMs
+    return this.backoff.afterFailure(startedMs, retryAfterMs)
   }
 
   /** One stream: all objects, a bookmark that says so, then changes. Returns when it is closed, or is not supported. */
@@ -216,7 +216,7 @@ export class Reflector<T> {
           if (this.apply(event, initial)) {
             initial!.commit()
             initial = undefined
-            this.lists++
+            this.listed()
             this.watching()
             silence.limitMs = SILENCE_MS
           }
@@ -299,7 +299,7 @@ export class Reflector<T> {
       silence.end()
     }
     replacement.commit()
-    this.lists++
+    this.listed()
     this.version = version
     this.publish()
   }
@@ -319,6 +319,11 @@ export class Reflector<T> {
     silence.start(response.statusCode === 200 ? limitMs : ERROR_SILENCE_MS)
     if (response.statusCode === 200) return response
     throw statusError(await bodyOf(response), name, verb, response.statusCode ?? 0, response.headers['retry-after'])
+  }
+
+  private listed(): void {
+    this.lists++
+    this.listedMs = this.deps.now()
   }
 
   private watching(): void {

@@ -38,6 +38,17 @@ describe('Backoff', () => {
     assert.equal(backoff.afterSuccess(0, false), 0)
   })
 
+  it('does not wait before a list that the server asks for, unless there was one in the last five minutes', () => {
+    let now = 0
+    const backoff = new Backoff({ now: () => now, random: () => 0 })
+    assert.equal(backoff.afterExpiry(0, 0), 400)
+    now = 299_999
+    assert.equal(backoff.afterExpiry(0, 1000), 1800)
+    now = 300_000
+    assert.equal(backoff.afterExpiry(0, 0), 0)
+    assert.equal(backoff.afterExpiry(0, 1000), 1000)
+  })
+
   it('is in no tight loop, whatever fails or is closed: at most one request in 30 s on average', () => {
     const ends = fc.array(fc.constantFrom('closed', 'failed'), { minLength: 1, maxLength: 5 })
     fc.assert(

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { type ClientOptions, openClient } from '../../../src/kubernetes/client.ts'
 import { isLoopback } from '../../../src/kubernetes/loopback.ts'
 import { SERVICES } from '../../support/fake-api-objects.ts'
@@ -68,6 +71,10 @@ async function server(t: TestContext, material?: TlsMaterial): Promise<FakeApiSe
   return api
 }
 
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port
+}
+
 function withPodEnvironment(t: TestContext, host: string | undefined, port = ''): void {
   const names = { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port }
   for (const [name, value] of Object.entries(names)) {
@@ -120,7 +127,48 @@ describe('an endpoint', () => {
     const { url } = api
     await api[Symbol.asyncDispose]()
     const get = await open(t, { endpoint: url })
-    await assert.rejects(get(), { code: 'ERR_API_UNREACHABLE', message: /ECONNREFUSED/ })
+    await assert.rejects(get(), {
+      code: 'ERR_API_UNREACHABLE',
+      message: `cannot reach the API server at ${url}: connect ECONNREFUSED ${url.slice(7)}`,
+    })
+  })
+
+  it('that takes a connection and does not greet is given up after 10 s', async t => {
+    const taken = Promise.withResolvers<Socket>()
+    const mute = createServer(taken.resolve).listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    t.after(() => mute.close())
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const client = await openClient({ kubeconfig: kubeconfig({ server: `https://127.0.0.1:${portOf(mute)}` }) })
+    t.after(() => client.close())
+    const asked = client.get(SERVICES, never)
+    const socket = await taken.promise
+    t.mock.timers.tick(10_000)
+    await assert.rejects(asked, { code: 'ERR_API_UNREACHABLE', message: /no connection in 10 s/ })
+    await once(socket.on('error', () => {}).resume(), 'close')
+  })
+
+  it('that thinks for long is given the minute in which it gives up itself, and some more', async t => {
+    const api = await server(t)
+    const get = await open(t, { endpoint: api.url })
+    for (const connection of ['new', 'used before']) {
+      const { length } = api.requests
+      api.fail({ kind: 'silence' })
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      let isOver = false
+      const answer = assert.rejects(get(), { code: 'ERR_API_UNREACHABLE', message: /no response in 75 s/ })
+      void answer.then(() => {
+        isOver = true
+      })
+      while (api.requests.length === length) await setImmediate()
+      t.mock.timers.tick(74_999)
+      await setImmediate()
+      assert.equal(isOver, false, connection)
+      t.mock.timers.tick(1)
+      await answer
+      t.mock.timers.reset()
+      await get()
+    }
   })
 
   it('an aborted request fails with the reason of its signal', async t => {

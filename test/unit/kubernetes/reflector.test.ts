@@ -291,6 +291,22 @@ describe('410', () => {
     })
   }
 
+  it('after an outage is no further failure: the list is asked for with no more waiting', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    for (let i = 0; i < 3; i++) {
+      await world.time.advance(100_000)
+      world.api.bookmark()
+      await world.until(() => world.status('services').lastEventMs === world.time.nowMs, 'the bookmark is heard')
+    }
+    world.api.compact()
+    world.api.fail({ kind: 'hang up' }, () => true, 7)
+    world.api.closeWatches()
+    for (let i = 0; i < 7; i++) await world.passBackoff('services')
+    await world.until(() => world.status('services').lists === 2, 'the list is in, the clock standing still')
+    assert.deepEqual(world.stale(), [])
+  })
+
   it('to a list itself is an error like others: told, and tried again', async t => {
     const world = await FakeApiWorld.start(t, {}, api => {
       api.fail({ kind: 'status', status: 410, body: gone }, ofSlices, 3)
