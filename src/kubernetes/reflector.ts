@@ -1,7 +1,7 @@
 /**
  * One resource of the API server → one ObjectSink: list, watch, and never give up. Layer: kubernetes.
  *
- *            ┌───────────────── 410, resource version gone ─────────────────┐
+ *            ┌──── 410, resource version gone, or of another history ───────┐
  *            ▼                                                              │
  *   list ─ WatchList: one stream, its objects first ─▶ watch ─ clean close ─┴─▶ watch again from the last version
  *        └ paged list (older servers) ─▶ watch           └─ error ─▶ back off ─▶ watch again
@@ -66,8 +66,12 @@ export interface ReflectorStatus {
 const PAGE = 500
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
 const WATCH_SECONDS = 300
-/** Bookmarks come about once a minute, which is not promised; a watch silent for so long is opened anew. */
+/**
+ * Bookmarks come about once a minute, which is not promised; a watch silent for so long is opened anew. After so many in
+ * a row all is listed: a server whose etcd was restored accepts a version that is yet to come, and says nothing until then.
+ */
 const SILENCE_MS = 150_000
+const MOST_SILENCES = 2
 /** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
 const WATCH_LIST_SILENCE_MS = 10_000
 /** Of the body of an error. */
@@ -95,6 +99,8 @@ export class Reflector<T> {
   private connects = 0
   private lists = 0
   private listedMs = 0
+  /** Watches in a row that brought nothing until they were given up. */
+  private silences = 0
   private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
   private readonly refusals: Refusals
 
@@ -160,6 +166,7 @@ export class Reflector<T> {
       this.version = ''
       this.log.info('the API server has forgotten where the watch stood: listing again', {
         resource: this.resource.name,
+        reason: message,
       })
       return this.backoff.afterExpiry(this.listedMs, retryAfterMs)
     }
@@ -205,10 +212,12 @@ export class Reflector<T> {
   private async stream(query: Record<string, string>, replacement?: Replacement<T>): Promise<void> {
     const lines = new LineParser()
     let initial = replacement
+    let isOpen = false
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
     try {
       const limitMs = initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS
       const response = await this.open(query, 'watch', silence, limitMs)
+      isOpen = true
       if (initial === undefined) this.watching()
       for await (const chunk of response as AsyncIterable<Buffer>) {
         this.heard(silence)
@@ -225,6 +234,7 @@ export class Reflector<T> {
       }
     } catch (error) {
       if (initial !== undefined && silence.isOver) throw noStreamingList()
+      if (isOpen && silence.isOver && ++this.silences >= MOST_SILENCES) throw otherHistory('watches that bring nothing')
       throw silence.errorFor(error)
     } finally {
       silence.end()
@@ -334,11 +344,15 @@ export class Reflector<T> {
 
   private heard(silence: SilenceLimit): void {
     silence.heard()
+    this.silences = 0
     this.lastEventMs = this.deps.now()
   }
 
+  /** @throws ApiError ERR_API_EXPIRED when versions go back: they never do within one history of etcd */
   private moveTo(version: string): void {
-    if (version !== '') this.version = version
+    if (version === '') return
+    if (isLess(version, this.version)) throw otherHistory(`version ${version} after ${this.version}`)
+    this.version = version
   }
 
   /** A failure to publish is no failure of the API server: it is told, and what comes next is tried. */
@@ -368,6 +382,15 @@ export class Reflector<T> {
   private watchSeconds(): string {
     return String(WATCH_SECONDS + Math.floor(this.deps.random() * WATCH_SECONDS))
   }
+}
+
+/** Versions are decimal numbers of any length (KEP-5504: they may be compared). */
+function isLess(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
+}
+
+function otherHistory(sign: string): ApiError {
+  return new ApiError('ERR_API_EXPIRED', `the API server seems to have another history: ${sign}`)
 }
 
 function noStreamingList(): ApiError {

@@ -320,9 +320,62 @@ describe('410', () => {
     assert.equal(world.warnings.length, 1)
   })
 
+  it('versions that go back are another history: all is listed again', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.bookmark()
+    for (const [before, after] of [
+      [1_000_000, 999_999],
+      [1_000_000, 20_000],
+    ] as const) {
+      world.api.version = before
+      world.api.bookmark(SLICES)
+      const { lists } = world.status(EPS)
+      world.api.forget(SLICES, 'default', 'b-1')
+      world.api.version = after
+      world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
+      await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
+      await world.passBackoff(EPS)
+      await world.until(() => world.status(EPS).lists === lists + 1, 'all is listed')
+    }
+    assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.9'], []])
+    assert.deepEqual([world.stale(), world.warnings], [[], []])
+  })
+
+  it('a version that is yet to come is waited for by the server in silence: after two such watches all is listed', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    world.api.forget(SERVICES, 'default', 'b')
+    world.api.silenceWatches()
+    await world.time.advance(150_000)
+    await world.passBackoff('services')
+    await world.synced()
+    assert.equal(world.status('services').lists, 1)
+    await world.time.advance(150_000)
+    await world.until(() => world.status('services').lists === 2, 'all is listed')
+    assert.equal(world.addresses('b'), undefined)
+    assert.deepEqual(world.stale(), [])
+  })
+
+  it('a watch that is silent once in a while is not listed for', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    for (let i = 0; i < 3; i++) {
+      world.api.silenceWatches()
+      await world.time.advance(150_000)
+      await world.passBackoff('services')
+      await world.until(() => world.status('services').state === 'watching', 'it watches')
+      await world.until(() => world.api.watchCount() === 1, 'the server too')
+      world.api.bookmark()
+      await world.until(() => world.status('services').lastEventMs === world.time.nowMs, 'the bookmark is heard')
+    }
+    assert.equal(world.status('services').lists, 1)
+  })
+
   it('a list whose versions are lower than before is taken as it is: etcd was restored', async t => {
     const world = await FakeApiWorld.start(t, {}, twoServices)
     await world.synced()
+    world.api.silenceWatches()
     world.api.version = 10
     world.api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
     world.api.fail({ kind: 'status', status: 410, body: gone }, isResume)
