@@ -8,9 +8,9 @@
  *                 └─▶ no such name: closest encloser ─▶ made from the label, or NXDOMAIN + SOA, or REFUSED
  */
 
-import { BLOCK_COUNTS, BLOCK_TTL, HAS_CNAME, HAS_RAW, HAS_SRV, HAS_ZONES, STATE_SYNCED } from '../table/layout.ts'
+import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
-import { countA, countAAAA, flagsOf, startA, startAAAA, zoneOf } from '../table/sections.ts'
+import { flagsOf, zoneOf } from '../table/sections.ts'
 import {
   EDE_NOT_READY,
   FLAG_AA,
@@ -21,28 +21,19 @@ import {
   RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
-  TYPE_A,
-  TYPE_AAAA,
   TYPE_ANY,
   TYPE_AXFR,
   TYPE_CNAME,
   TYPE_IXFR,
-  TYPE_NS,
-  TYPE_SOA,
-  TYPE_SRV,
 } from '../wire/constants.ts'
-import { NAME_APEX, NAME_PODS, NAME_PODS_ANY_NAMESPACE } from '../wire/owner-records.ts'
 import { DROP, Query } from '../wire/query.ts'
-import { A_OCTETS, AAAA_OCTETS, putA, putAAAA, putOneA, putOneAAAA } from './addresses.ts'
-import { putHinfo } from './any.ts'
+import { putMade } from './made-names.ts'
+import { putName } from './name-records.ts'
 import type { Order } from './order.ts'
-import { podAddress, readPodAddress } from './pod-addresses.ts'
 import { putRaw } from './raw-sets.ts'
 import { Reply } from './reply.ts'
-import { putSrv } from './services.ts'
 import { putSoa } from './soa.ts'
 import { refuseTsig } from './tsig.ts'
-import { putZonal } from './zonal.ts'
 
 /** CNAMEs followed for one query; a longer chain is taken for a loop. */
 const MAX_CHAIN = 8
@@ -129,39 +120,8 @@ export class Answerer {
   /** The name exists: its records of the type, or NODATA. */
   private answerName(block: number, type: number, owner: number): void {
     const { query, reply, table, order } = this
-    const { words } = table
-    const key = query.suffixHash[0]! ^ type
     const before = reply.answers
-    if (type === TYPE_A) {
-      putA(reply, words, startA(words, block), countA(words, block), owner, words[block + BLOCK_TTL]!, order, key)
-    } else if (type === TYPE_AAAA) {
-      putAAAA(
-        reply,
-        words,
-        startAAAA(words, block),
-        countAAAA(words, block),
-        owner,
-        words[block + BLOCK_TTL]!,
-        order,
-        key,
-      )
-    } else {
-      const flags = flagsOf(words, block)
-      if (type === TYPE_SRV) {
-        if ((flags & HAS_SRV) !== 0) putSrv(reply, table, block, owner, order, key)
-      } else if (type === TYPE_ANY) {
-        // RFC 8482 §4.2: a name that has any record has a HINFO to say that ANY is not answered
-        if (words[block + BLOCK_COUNTS] !== 0 || (flags & (HAS_SRV | HAS_RAW | NAME_APEX)) !== 0) {
-          putHinfo(reply, owner, words[block + BLOCK_TTL]!)
-        }
-      } else if (type === TYPE_SOA && (flags & NAME_APEX) !== 0) {
-        if (putSoa(reply, table, zoneOf(words, block), owner + query.nameLength, words[block + BLOCK_TTL]!))
-          reply.answers++
-      } else if ((flags & HAS_RAW) !== 0) {
-        const rdata = putRaw(reply, table, block, type, owner)
-        if (type === TYPE_NS && rdata > 0) this.putNameServerAddresses(rdata)
-      }
-    }
+    putName(reply, table, query, block, type, owner, order)
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(block, owner)
   }
 
@@ -187,40 +147,8 @@ export class Answerer {
     }
     reply.aa = FLAG_AA
     const before = reply.answers
-    if (!this.makeFromLabels(encloser, below, owner)) reply.rcode = RCODE_NXDOMAIN
+    if (!putMade(reply, table, query, encloser, below, owner, this.order)) reply.rcode = RCODE_NXDOMAIN
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
-  }
-
-  /** Names that are not in the table because there are too many of them. @returns false: the name does not exist */
-  private makeFromLabels(encloser: number, below: number, owner: number): boolean {
-    const { query, reply, table } = this
-    const { words } = table
-    const flags = flagsOf(words, encloser)
-    if ((flags & HAS_ZONES) !== 0) return putZonal(reply, table, encloser, query, below, owner, this.order)
-    if ((flags & (NAME_PODS | NAME_PODS_ANY_NAMESPACE)) === 0) return false
-    const labels = (flags & NAME_PODS) !== 0 ? 1 : 2
-    if (below !== labels) return below < labels
-    const family = readPodAddress(query.name, 0)
-    const ttl = words[encloser + BLOCK_TTL]!
-    if (family === 4 && query.type === TYPE_A) putA(reply, podAddress, 0, 1, owner, ttl, this.order, 0)
-    else if (family === 6 && query.type === TYPE_AAAA) putAAAA(reply, podAddress, 0, 1, owner, ttl, this.order, 0)
-    return family !== 0
-  }
-
-  /** Addresses of the zone's one name server, in the additional section as far as they fit. */
-  private putNameServerAddresses(rdata: number): void {
-    const { query, reply, table } = this
-    query.readName(reply.octets, reply.start + rdata, reply.at)
-    const block = table.find(query.suffixHash[0]!, query.name, query.words, 0, query.nameLength)
-    if (block === 0) return
-    const { words } = table
-    const ttl = words[block + BLOCK_TTL]!
-    const n4 = countA(words, block)
-    const n6 = countAAAA(words, block)
-    if (reply.at + n4 * A_OCTETS + n6 * AAAA_OCTETS > reply.end) return
-    for (let i = 0; i < n4; i++) putOneA(reply, words[startA(words, block) + i]!, rdata, ttl)
-    for (let i = 0; i < n6; i++) putOneAAAA(reply, words, startAAAA(words, block) + 4 * i, rdata, ttl)
-    reply.additional += n4 + n6
   }
 
   /** RFC 2308 §2.1, §2.2: a negative answer carries the zone's SOA, with the negative TTL. */

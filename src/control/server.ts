@@ -26,6 +26,7 @@ import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
+import { transportCounters } from './transport-metrics.ts'
 import { Workers } from './workers.ts'
 
 /** Something that feeds the cluster's state: the API server, or files. */
@@ -243,6 +244,7 @@ class Server implements RunningServer {
         ...own.flatMap(({ gauges }) => gauges),
       ],
       counters: [
+        ...transportCounters(data, tcp),
         {
           name: 'headless_dns_worker_deaths_total',
           help: 'Threads that died and were replaced.',

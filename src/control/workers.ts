@@ -11,7 +11,10 @@ import { ROW_FIELDS } from '../dataplane/counters.ts'
 import type { WorkerMessage, WorkerSetup } from '../dataplane/setup.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
+import { socketDrops } from '../transport/batch-socket.ts'
 import { CONTROL_STOP, type DatagramReport, type ListenAddress, release, signal } from '../transport/datagram.ts'
+import { loadLibc } from '../transport/libc.ts'
+import { formatSocketAddress } from './config.ts'
 import type { Logger } from './log.ts'
 
 export interface WorkersOptions {
@@ -96,6 +99,21 @@ export class Workers {
   /** Workers that serve at this moment. */
   get serving(): number {
     return this.reports.length
+  }
+
+  /** Datagrams that the kernel dropped before a worker could read them; nothing where the sockets are not ours to ask. */
+  drops(): { labels: { address: string }; value: number }[] {
+    const libc = loadLibc()
+    if (typeof libc === 'string') return []
+    const byAddress = new Map<string, number>()
+    for (const { fds, addresses } of this.reports) {
+      for (const [i, fd] of fds.entries()) {
+        const { address, port } = addresses[i]!
+        const key = formatSocketAddress({ address, port })
+        byAddress.set(key, (byAddress.get(key) ?? 0) + socketDrops(libc, fd))
+      }
+    }
+    return [...byAddress].map(([address, value]) => ({ labels: { address }, value }))
   }
 
   /** Ends all workers; what they have read is answered. */
