@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClusterSink } from '../cluster/sink.ts'
-import type { ReflectorDeps } from '../kubernetes/reflector.ts'
+import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { type KubernetesSource, startKubernetes } from '../kubernetes/source.ts'
 import { startManifests } from '../manifests/source.ts'
 import type { Config } from './config.ts'

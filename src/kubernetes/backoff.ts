@@ -4,7 +4,7 @@
  * wait is 20 to 40 s: one request in 30 s on average, whatever the server does.
  */
 
-import type { ReflectorDeps } from './reflector.ts'
+import type { ReflectorDeps } from './reflector-types.ts'
 
 const FIRST_MS = 800
 const MOST_MS = 40_000

@@ -16,52 +16,10 @@ import { Backoff } from './backoff.ts'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
 import { LineParser, ListParser } from './json-stream.ts'
+import type { ReflectorDeps, ReflectorLogger, ReflectorStatus, Resource } from './reflector-types.ts'
 import { Refusals } from './refusals.ts'
 import { SilenceLimit } from './silence-limit.ts'
 import { asApiError, bodyOf, metadataOf, statusError } from './status.ts'
-
-export interface Resource<T> {
-  /** E.g. `/apis/discovery.k8s.io/v1/endpointslices`, or below a namespace. */
-  readonly path: string
-  /** As RBAC names it, e.g. `endpointslices.discovery.k8s.io`. */
-  readonly name: string
-  /** Which part of it, for people: a namespace, selectors; '' for all. */
-  readonly partition: string
-  readonly labelSelector?: string
-  readonly fieldSelector?: string
-  /** @returns the object, or a sentence that says why there is none */
-  fromApi(raw: unknown): T | string
-  identityOf(raw: unknown): { namespace: string; name: string }
-}
-
-export interface ReflectorLogger {
-  info(message: string, fields?: object): void
-  warn(message: string, fields?: object): void
-}
-
-/** The world outside, for tests to replace. */
-export interface ReflectorDeps {
-  /** Monotonic, ms. */
-  readonly now: () => number
-  /** 0 ≤ number < 1 */
-  readonly random: () => number
-  /** Resolves after `ms`, or at once when the signal is aborted. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-}
-
-export interface ReflectorStatus {
-  readonly resource: string
-  /** What is watched of the resource: a namespace, selectors; '' for all. Status of one resource differ by it. */
-  readonly partition: string
-  readonly state: 'listing' | 'connecting' | 'watching' | 'backing off'
-  /** When something last came, a bookmark included; ms, monotonic; undefined before that. */
-  readonly lastEventMs: number | undefined
-  readonly lastError: string | undefined
-  readonly connects: number
-  readonly lists: number
-  /** Objects that could not be used. */
-  readonly refused: number
-}
 
 const PAGE = 500
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */

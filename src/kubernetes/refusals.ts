@@ -3,7 +3,7 @@
  * objects that cannot be used fills neither the log nor the memory.
  */
 
-import type { ReflectorLogger } from './reflector.ts'
+import type { ReflectorLogger } from './reflector-types.ts'
 
 const MOST_LOGGED = 100
 

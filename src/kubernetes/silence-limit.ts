@@ -3,7 +3,7 @@
  */
 
 import { ApiError } from './errors.ts'
-import type { ReflectorDeps } from './reflector.ts'
+import type { ReflectorDeps } from './reflector-types.ts'
 import { asApiError } from './status.ts'
 
 export class SilenceLimit {

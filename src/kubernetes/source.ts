@@ -8,13 +8,8 @@ import { endpointSliceFromApi, identityOf, namespaceFromApi, podFromApi, service
 import type { Kind, Kinds } from '../cluster/objects.ts'
 import type { ClusterSink } from '../cluster/sink.ts'
 import { type ClientOptions, openClient } from './client.ts'
-import {
-  Reflector,
-  type ReflectorDeps,
-  type ReflectorLogger,
-  type ReflectorStatus,
-  type Resource,
-} from './reflector.ts'
+import { Reflector } from './reflector.ts'
+import type { ReflectorDeps, ReflectorLogger, ReflectorStatus, Resource } from './reflector-types.ts'
 
 export interface KubernetesOptions extends ClientOptions {
   /** The only namespaces to watch, each on its own; empty: all at once. */
