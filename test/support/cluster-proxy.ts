@@ -1,0 +1,62 @@
+/**
+ * A TCP proxy in front of the API server, to break a server's connections without stopping what others use.
+ */
+
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+export interface ApiProxy {
+  readonly port: number
+  /** Connections that were made so far. */
+  accepted(): number
+  /** Resets all connections; while `isAway`, new ones are reset at once. */
+  cut(isAway: boolean): void
+  /** New connections are taken again. */
+  comeBack(): void
+  close(): Promise<void>
+}
+
+export async function openProxy(target: { host: string; port: number }): Promise<ApiProxy> {
+  const sockets = new Set<Socket>()
+  let isAway = false
+  let accepted = 0
+  const track = (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    // Its other half is closed with it; who broke first does not matter.
+    socket.on('error', () => {})
+  }
+  const server = createServer(client => {
+    accepted++
+    track(client)
+    if (isAway) {
+      client.resetAndDestroy()
+      return
+    }
+    const upstream = connect(target)
+    track(upstream)
+    client.pipe(upstream).pipe(client)
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = () => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  return {
+    port: (server.address() as { port: number }).port,
+    accepted: () => accepted,
+    cut(away) {
+      isAway = away
+      cut()
+    },
+    comeBack() {
+      isAway = false
+    },
+    async close() {
+      cut()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
