@@ -65,11 +65,35 @@ function formatData(record: DecodedRecord): string {
       const { primary, admin, serial, refresh, retry, expiration, minimum } = record
       return [name(primary), name(admin), serial, refresh, retry, expiration, minimum].join(' ')
     }
+    // RFC 8659 §4.1.1
+    case 'CAA':
+      return `${record.flags} ${printable(record.tag ?? '')} ${quoted(String(record.value))}`
+    // RFC 4034 §2.2
+    case 'DNSKEY':
+      return `${record.flags} ${record.protocol} ${record.algorithm} ${record.key}`
+    // RFC 1035 §3.3.2
+    case 'HINFO': {
+      const texts = characterStrings(record.data)
+      if (texts?.length === 2) return texts.map(text => quoted(text, 'latin1')).join(' ')
+    }
   }
   // RFC 3597 §5: what has no presentation format of its own
   if (Buffer.isBuffer(record.data))
     return `\\# ${record.data.length} ${record.data.toString('hex').toUpperCase()}`.trimEnd()
   return printable(JSON.stringify(record))
+}
+
+/** RFC 1035 §3.3: each is an octet of length and that many octets. @returns undefined when they do not fill `data` */
+function characterStrings(data: unknown): string[] | undefined {
+  if (!Buffer.isBuffer(data)) return undefined
+  const texts: string[] = []
+  let at = 0
+  while (at < data.length) {
+    const end = at + 1 + data[at]!
+    texts.push(data.toString('latin1', at + 1, end))
+    at = end
+  }
+  return at === data.length ? texts : undefined
 }
 
 function edns(opt: DecodedRecord): string[] {
@@ -85,19 +109,21 @@ function edns(opt: DecodedRecord): string[] {
 
 /** dns2 gives a name's octets as characters 0..255, without the final dot. */
 function formatName(name: string): string {
-  return name === '' ? '.' : `${name.replace(/[^\x21-\x7e]|["();@$\\]/gu, escapeCharacter)}.`
+  const escaped = name.replace(/[^\x21-\x7e]|["();@$\\]/gu, character => escapeCharacter(character, 'latin1'))
+  return name === '' ? '.' : `${escaped}.`
 }
 
-function quoted(text: string): string {
-  return `"${text.replace(/[^\x20-\x7e]|["\\]/gu, escapeCharacter)}"`
+/** dns2 decodes texts as UTF-8. */
+function quoted(text: string, encoding: BufferEncoding = 'utf8'): string {
+  return `"${text.replace(/[^\x20-\x7e]|["\\]/gu, character => escapeCharacter(character, encoding))}"`
 }
 
 function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/gu, escapeCharacter)
+  return text.replace(/[^\x20-\x7e]/gu, character => escapeCharacter(character, 'utf8'))
 }
 
-function escapeCharacter(character: string): string {
-  if (character >= ' ' && character <= '~' && character !== ' ') return `\\${character}`
-  const octets = character <= '\xff' ? [character.charCodeAt(0)] : [...Buffer.from(character)]
-  return octets.map(octet => `\\${String(octet).padStart(3, '0')}`).join('')
+/** @param encoding of the octets that the character came from */
+function escapeCharacter(character: string, encoding: BufferEncoding): string {
+  if (character > ' ' && character <= '~') return `\\${character}`
+  return [...Buffer.from(character, encoding)].map(octet => `\\${String(octet).padStart(3, '0')}`).join('')
 }

@@ -83,17 +83,24 @@ describe('query', () => {
       record(16, [3, 0x61, 0x22, 0x07, 1, 0x62]),
       record(6, [0xc0, 12, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5]),
       record(65280, [0xab, 0xcd]),
+      record(13, [7, 0x52, 0x46, 0x43, 0x38, 0x34, 0x38, 0x32, 0]),
+      record(13, [3, 0x61, 0, 0]),
+      record(257, [0, 5, 0x69, 0x73, 0x73, 0x75, 0x65, 0x78, 0x22]),
+      record(48, [1, 1, 3, 8, 0xab, 0xcd]),
+      record(16, [2, 0xc3, 0xa9]),
+      record(13, [2, 0xc3, 0xa9, 0]),
+      record(12, [2, 0xc3, 0xa9, 0]),
     ]
     const { port } = await serve(query => reply(query, { answers, ede: [0, 14, 0x1b, 0x5b] }))
     const { code, out } = await run('query', 'Web.example.', 'srv', '--server', `127.0.0.1:${port}`)
     assert.equal(code, 0)
     const lines = out.split('\n')
     assert.match(lines[0]!, /^;; QUERY, status: NOERROR, id: \d+$/)
-    assert.equal(lines[1], ';; flags: qr aa rd; QUERY: 1, ANSWER: 8, AUTHORITY: 0, ADDITIONAL: 1')
+    assert.equal(lines[1], ';; flags: qr aa rd; QUERY: 1, ANSWER: 15, AUTHORITY: 0, ADDITIONAL: 1')
     assert.equal(lines[2], ';; EDNS: version 0; UDP size 1232')
     assert.equal(lines[3], ';; EDE: 14 (Not Ready): \\027[')
     const start = lines.indexOf(';; ANSWER') + 1
-    assert.deepEqual(lines.slice(start, start + 8), [
+    assert.deepEqual(lines.slice(start, start + answers.length), [
       'web.example.\t5\tIN\tA\t10.0.0.1',
       'web.example.\t5\tIN\tAAAA\t2001:db8::1',
       'web.example.\t5\tIN\tSRV\t0 1 80 a.web.example.',
@@ -102,6 +109,13 @@ describe('query', () => {
       'web.example.\t5\tIN\tTXT\t"a\\"\\007" "b"',
       'web.example.\t5\tIN\tSOA\tweb.example. . 1 2 3 4 5',
       'web.example.\t5\tIN\tTYPE65280\t\\# 2 ABCD',
+      'web.example.\t5\tIN\tHINFO\t"RFC8482" ""',
+      'web.example.\t5\tIN\tHINFO\t\\# 4 03610000',
+      'web.example.\t5\tIN\tCAA\t0 issue "x\\""',
+      'web.example.\t5\tIN\tDNSKEY\t257 3 8 q80=',
+      'web.example.\t5\tIN\tTXT\t"\\195\\169"',
+      'web.example.\t5\tIN\tHINFO\t"\\195\\169" ""',
+      'web.example.\t5\tIN\tPTR\t\\195\\169.',
     ])
     assert.match(out, /\n;; [\d.]+ ms, 127\.0\.0\.1:\d+ \(UDP\), \d+ octets\n$/)
   })
