@@ -164,10 +164,19 @@ function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Probl
 function explainUnknown(name: string, path: Path, siblings: object): string {
   const full = formatPath([...path, name])
   if (PLANNED.has(full)) return 'planned, not built yet'
-  const elsewhere = describeKeys().find(({ path: other }) => other.endsWith(`.${name}`) || other === name)?.path
-  const guess = nearest(name, Object.keys(siblings)) ?? elsewhere
-  const meant = guess === undefined ? undefined : guess === elsewhere ? guess : formatPath([...path, guess])
+  const near = nearest(name, Object.keys(siblings))
+  const meant = placeOf(name) ?? (near === undefined ? undefined : formatPath([...path, near]))
   return `there is no such key${meant === undefined ? '' : `; did you mean ${meant}?`}`
+}
+
+/** Where a key or group of this very name stands. */
+function placeOf(name: string): string | undefined {
+  for (const { path } of describeKeys()) {
+    const steps = path.split('.')
+    const at = steps.indexOf(name)
+    if (at >= 0) return steps.slice(0, at + 1).join('.')
+  }
+  return undefined
 }
 
 function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback: unknown }[] {

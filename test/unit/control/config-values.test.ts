@@ -9,7 +9,6 @@ import {
   readDuration,
   readSelector,
 } from '../../../src/control/config-values.ts'
-import { nearest } from '../../../src/control/nearest.ts'
 
 describe('label selectors', () => {
   it('are those that the API server takes', () => {
@@ -73,15 +72,5 @@ describe('addresses and durations', () => {
     const read = readDuration('0s', '10m')
     fc.assert(fc.property(fc.nat(600_000), ms => assert.equal(read(formatDuration(ms)), ms)))
     assert.equal(read('10m'), 600_000)
-  })
-})
-
-describe('the nearest word', () => {
-  it('is the one with the fewest edits, or none', () => {
-    assert.equal(nearest('lisen', ['listen', 'zones']), 'listen')
-    assert.equal(nearest('LISTEN', ['listen', 'zones']), 'listen')
-    assert.equal(nearest('qqqqqq', ['listen', 'zones']), undefined)
-    assert.equal(nearest('zz', ['a', 'b']), undefined)
-    assert.equal(nearest('x'.repeat(1e6), ['x'.repeat(63)]), undefined)
   })
 })
