@@ -124,6 +124,11 @@ describe('config/kubernetes', { skip }, () => {
       const objects = render(restricted, components)
       const role = find(objects, 'ClusterRole')
       const binding = find(objects, 'ClusterRoleBinding')
+      assert.deepEqual(role.rules, [
+        { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch'] },
+        { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+        ...more.map(resource => ({ apiGroups: [''], resources: [resource], verbs: ['list', 'watch'] })),
+      ])
       const name = `${ID}-${components.length}${more[0] ?? ''}`
       for (const object of [role, binding]) object.metadata = { name, labels: { test: ID } }
       binding.roleRef.name = name
@@ -170,6 +175,9 @@ describe('config/kubernetes', { skip }, () => {
     const config = parseAllDocuments(find(objects, 'ConfigMap').data['config.yaml'])[0]!.toJS()
     const listened = config.listen.map((address: string) => Number(address.split(':').at(-1)))
     const admin = Number(config.admin.split(':').at(-1))
+    // A Service of both families would have an address that nobody listens behind.
+    const families = new Set(config.listen.map((address: string) => address.startsWith('[')))
+    assert.equal(find(objects, 'Service').spec.ipFamilyPolicy === 'SingleStack', families.size === 1)
     const [container] = find(objects, 'DaemonSet').spec.template.spec.containers
     for (const { port, targetPort } of find(objects, 'Service').spec.ports) {
       assert.deepEqual(port === 53 ? [targetPort] : [admin, port], port === 53 ? listened : [targetPort, 9153])
