@@ -6,16 +6,7 @@
 import type { Answerer } from '../answer/answer.ts'
 import type { TableReader } from '../table/reader.ts'
 import type { MessageHandler } from '../transport/handler.ts'
-import {
-  FLAG_QR,
-  FLAG_RD,
-  HEADER_OCTETS,
-  OFFSET_ANCOUNT,
-  OFFSET_FLAGS,
-  OFFSET_QDCOUNT,
-  OPCODE_MASK,
-  RCODE_SERVFAIL,
-} from '../wire/constants.ts'
+import { HEADER_OCTETS, RCODE_SERVFAIL } from '../wire/constants.ts'
 import {
   bucketOf,
   CUT_SETS,
@@ -81,7 +72,7 @@ export class QueryHandler implements MessageHandler {
     } catch {
       // A defect of ours: the client hears SERVFAIL, the counter tells the operator, the others are served on.
       row[PANICS]!++
-      return fail(view, start, length)
+      return this.fail(octets, view, start, length)
     }
     if (replied === 0) return 0
     const { query, reply, zone } = answerer
@@ -115,14 +106,13 @@ export class QueryHandler implements MessageHandler {
       this.row[at + DURATION_BUCKETS.length + 1]! += queries * seconds
     }
   }
-}
 
-/** SERVFAIL with the header alone. */
-function fail(view: DataView, start: number, length: number): number {
-  if (length < HEADER_OCTETS) return 0
-  const kept = view.getUint16(start + OFFSET_FLAGS) & (OPCODE_MASK | FLAG_RD)
-  view.setUint16(start + OFFSET_FLAGS, FLAG_QR | kept | RCODE_SERVFAIL)
-  view.setUint32(start + OFFSET_QDCOUNT, 0)
-  view.setUint32(start + OFFSET_ANCOUNT + 2, 0)
-  return HEADER_OCTETS
+  /** SERVFAIL with the header alone. */
+  private fail(octets: Uint8Array, view: DataView, start: number, length: number): number {
+    if (length < HEADER_OCTETS) return 0
+    const { reply } = this.answerer
+    reply.begin(octets, view, start, start, start)
+    reply.rcode = RCODE_SERVFAIL
+    return reply.finishHeader()
+  }
 }

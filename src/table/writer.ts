@@ -17,7 +17,6 @@ import {
   BLOCK_CHILDREN,
   BLOCK_COUNTS,
   BLOCK_META,
-  BLOCK_NAME,
   BLOCK_TTL,
   CONTROL_SEED,
   CONTROL_STATE,
@@ -35,7 +34,7 @@ import {
 import { type SharedMemory, Views } from './memory.ts'
 import { NameIndex } from './name-index.ts'
 import { TableReader } from './reader.ts'
-import { flagsOf, nameOctets, startRaw, zoneOf } from './sections.ts'
+import { flagsOf, startRaw, zoneOf } from './sections.ts'
 
 /** RFC 1035 §3.3.13, in seconds. */
 export interface SoaTimers {
@@ -315,10 +314,4 @@ function equalOctets(a: Uint8Array, b: Uint8Array): boolean {
 
 function compareOctets(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b)
-}
-
-/** For tests and tools: the owner name in a block. */
-export function ownerOf(words: Int32Array, octets: Uint8Array, block: number): Uint8Array {
-  const start = (block + BLOCK_NAME) * 4
-  return octets.slice(start, start + nameOctets(words, block))
 }
