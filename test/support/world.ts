@@ -2,13 +2,24 @@
  * A cluster with one of everything: what the fuzz and the RFC 8906 list ask about.
  */
 
+import type { EndpointSlice, Service } from '../../src/cluster/objects.ts'
 import { type Answering, type AnsweringOptions, clusterIP, createAnswering, headless, slice } from './answering.ts'
 
 const HTTP = { name: 'http', protocol: 'tcp', port: 80 }
 
+/** What of a sink the world needs. */
+interface Upserts<T> {
+  upsert(object: T): void
+}
+
 export function createWorld(options: AnsweringOptions = {}): Answering {
   const server = createAnswering({ pods: 'insecure', ...options })
-  const { services, slices } = server
+  putWorld(server.services, server.slices)
+  server.flush()
+  return server
+}
+
+export function putWorld(services: Upserts<Service>, slices: Upserts<EndpointSlice>): void {
   services.upsert(headless('web', 'default', [HTTP]))
   slices.upsert(
     slice(
@@ -39,8 +50,6 @@ export function createWorld(options: AnsweringOptions = {}): Answering {
   ] as const) {
     services.upsert({ namespace: 'default', name, kind: 'externalName', clusterIPs: [], externalName, ports: [] })
   }
-  server.flush()
-  return server
 }
 
 /** Names in the world that exist, and some that do not. */
