@@ -2,15 +2,19 @@
  * Config → a running server in this process, until a signal ends it. Layer: control.
  */
 
+import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress } from './config.ts'
 import type { Log } from './log.ts'
 import { type RunningServer, type ServerOptions, startServer } from './server.ts'
 import { sourcesOf } from './sources.ts'
 
-/** @throws what keeps the server from starting, with a stable `code` */
-export function serve(config: Config, version: string, log: Log): Promise<RunningServer> {
-  return startServer(serverOptions(config, version, log), log)
+/**
+ * @param deps another clock and chance for reflectors than this machine's
+ * @throws what keeps the server from starting, with a stable `code`
+ */
+export function serve(config: Config, version: string, log: Log, deps?: ReflectorDeps): Promise<RunningServer> {
+  return startServer(serverOptions(config, version, log, deps), log)
 }
 
 /** Resolves with the exit code when a signal has ended the server. SIGHUP is taken and changes nothing yet. */
@@ -41,7 +45,7 @@ export function describe(server: RunningServer, config: Config, sample: string |
   return lines
 }
 
-function serverOptions(config: Config, version: string, log: Log): ServerOptions {
+function serverOptions(config: Config, version: string, log: Log, deps?: ReflectorDeps): ServerOptions {
   const { records, answers, source, limits } = config
   const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
   const wire = (zone: string) => parseName(zone)!
@@ -66,6 +70,6 @@ function serverOptions(config: Config, version: string, log: Log): ServerOptions
       idleMs: limits.tcp.idleMs,
     },
     lameduckMs: config.lameduckMs,
-    startSources: sourcesOf(config, log),
+    startSources: sourcesOf(config, log, deps),
   }
 }

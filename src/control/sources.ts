@@ -13,8 +13,15 @@ import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { Source } from './server.ts'
 
-/** @returns what opens every source that `config` names; Kubernetes first, so that files alone never count as synced */
-export function sourcesOf(config: Config, log: Logger): (cluster: ClusterSink) => Promise<Source[]> {
+/**
+ * @param deps the clock and the chance that reflectors go by
+ * @returns what opens every source that `config` names; Kubernetes first, so that files alone never count as synced
+ */
+export function sourcesOf(
+  config: Config,
+  log: Logger,
+  deps: ReflectorDeps = DEPS,
+): (cluster: ClusterSink) => Promise<Source[]> {
   return async cluster => {
     const sources: Source[] = []
     const { kubernetes, manifests } = config.source
@@ -25,10 +32,10 @@ export function sourcesOf(config: Config, log: Logger): (cluster: ClusterSink) =
         { ...kubernetes, pods, endpoints: !config.records.noEndpoints },
         cluster,
         log,
-        DEPS,
+        deps,
       )
       log.info('watching the API server', { server: source.server })
-      sources.push({ stop: () => source.stop(), metrics: () => reflectorMetrics(source) })
+      sources.push({ stop: () => source.stop(), metrics: () => reflectorMetrics(source, deps.now()) })
     }
     if (manifests !== undefined) {
       const source = await startManifests({ ...manifests, namespaces, namespaceLabels, labels, pods }, cluster, log)
@@ -46,11 +53,10 @@ const DEPS: ReflectorDeps = {
   sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
 }
 
-function reflectorMetrics(source: KubernetesSource): Pick<Observed, 'gauges' | 'counters'> {
+function reflectorMetrics(source: KubernetesSource, now: number): Pick<Observed, 'gauges' | 'counters'> {
   const status = source.status()
   const each = (value: (one: (typeof status)[number]) => number) =>
     status.map(one => ({ labels: { resource: one.resource, partition: one.partition }, value: value(one) }))
-  const now = performance.now()
   return {
     gauges: [
       {
