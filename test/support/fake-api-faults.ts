@@ -20,6 +20,8 @@ export type Fault =
   | { readonly kind: 'hang up' }
   /** The request is taken in and never answered. */
   | { readonly kind: 'silence' }
+  /** The request is answered, in pieces of so many octets, so many ms apart. */
+  | { readonly kind: 'trickle'; readonly octets: number; readonly everyMs: number }
   /** The request is answered, after this was called. */
   | { readonly kind: 'notice'; readonly call: () => void }
 
@@ -45,8 +47,41 @@ export function failInstead(fault: Fault, response: ServerResponse): boolean {
       return true
     case 'silence':
       return true
+    case 'trickle':
+      trickle(response, fault.octets, fault.everyMs)
+      return false
     case 'notice':
       fault.call()
       return false
   }
+}
+
+/** What is written to the response goes out slowly from now on, in its order. */
+function trickle(response: ServerResponse, octets: number, everyMs: number): void {
+  const write = response.write.bind(response)
+  const end = response.end.bind(response)
+  let waiting = Buffer.alloc(0)
+  let isEnding = false
+  const timer = setInterval(() => {
+    if (waiting.length > 0) write(waiting.subarray(0, octets))
+    waiting = waiting.subarray(octets)
+    if (waiting.length > 0 || !isEnding) return
+    clearInterval(timer)
+    end()
+  }, everyMs)
+  response.once('close', () => clearInterval(timer))
+  const take = (chunk: unknown) => {
+    if (chunk !== undefined) waiting = Buffer.concat([waiting, Buffer.from(chunk as string)])
+  }
+  Object.assign(response, {
+    write: (chunk: unknown) => {
+      take(chunk)
+      return true
+    },
+    end: (chunk?: unknown) => {
+      take(chunk)
+      isEnding = true
+      return response
+    },
+  })
 }

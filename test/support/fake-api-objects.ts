@@ -8,6 +8,7 @@ export interface ApiObject {
     namespace?: string
     labels?: Record<string, string>
     resourceVersion?: string
+    uid?: string
   }
   [field: string]: unknown
 }

@@ -57,6 +57,8 @@ export class FakeApiServer implements AsyncDisposable {
   url = ''
   /** Of the newest change; a test may turn it back. */
   version = 1000
+  /** The bearer tokens that are good; undefined: none is asked for. */
+  tokens: ReadonlySet<string> | undefined
 
   private readonly objects = new Map<string, Map<string, ApiObject>>()
   private changes: (Change & { path: string })[] = []
@@ -64,7 +66,10 @@ export class FakeApiServer implements AsyncDisposable {
   private readonly watches = new Set<Watch>()
   private readonly faults: { matches: (request: RecordedRequest) => boolean; fault: Fault; left: number }[] = []
   private readonly server
+  /** Lines for watches that wait for `release`; undefined: they are said at once. */
+  private held: { watch: Watch; line: string }[] | undefined
   private connections = 0
+  private uids = 0
   private readonly connectionOf = new WeakMap<Socket, number>()
 
   private constructor(tls: TlsMaterial | undefined) {
@@ -114,7 +119,13 @@ export class FakeApiServer implements AsyncDisposable {
     this.record(path, { type: 'DELETED', version: this.version, before, object })
   }
 
-  /** Changes that no watch is ever told of. */
+  /** A new or changed object that no watch is ever told of. */
+  slip(path: string, object: object): void {
+    const copy = this.stamped(path, object)
+    this.objects.get(path)!.set(keyOf(copy), copy)
+  }
+
+  /** An object that is gone, and no watch is ever told. */
   forget(path: string, namespace: string, name: string): void {
     this.objects.get(path)!.delete(`${namespace}/${name}`)
   }
@@ -156,6 +167,34 @@ export class FakeApiServer implements AsyncDisposable {
     for (const watch of this.watches) watch.silent = true
   }
 
+  /** What watches are to be told waits for `release`. */
+  hold(): void {
+    this.held = []
+  }
+
+  /** @param order what becomes of the lines that waited for one watch: left out, twice, in another order */
+  release(order: (lines: string[]) => string[] = lines => lines): void {
+    const held = this.held ?? []
+    this.held = undefined
+    for (const watch of this.watches) {
+      const lines = held.filter(one => one.watch === watch).map(({ line }) => line)
+      for (const line of order(lines)) this.say(watch, line)
+    }
+  }
+
+  /** Connections stay open, and nothing goes over them in either direction: a peer that is gone without a word. */
+  freeze(): void {
+    this.silenceWatches()
+    for (const socket of this.sockets) socket.pause()
+    this.fail({ kind: 'silence' }, () => true, Number.POSITIVE_INFINITY)
+  }
+
+  /** Other TLS material for connections that come from now on. */
+  rotate(tls: TlsMaterial): void {
+    if (!('setSecureContext' in this.server)) throw new Error('this server speaks plain HTTP')
+    this.server.setSecureContext(tls)
+  }
+
   watchCount(path?: string): number {
     return [...this.watches].filter(watch => path === undefined || watch.path === path).length
   }
@@ -180,6 +219,11 @@ export class FakeApiServer implements AsyncDisposable {
     if (scripted !== undefined) {
       scripted.left--
       if (failInstead(scripted.fault, response)) return
+    }
+    const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1]
+    if (this.tokens !== undefined && !this.tokens.has(token ?? '')) {
+      sendStatus(response, 401, 'Unauthorized', 'Unauthorized')
+      return
     }
     const [collection, namespace] = split(pathname)
     const isWatch = ['1', 'true'].includes(searchParams.get('watch') ?? '')
@@ -238,6 +282,7 @@ export class FakeApiServer implements AsyncDisposable {
     const { kind, apiVersion } = COLLECTIONS[path]!
     const copy = { kind, apiVersion, ...structuredClone(object) } as unknown as ApiObject
     copy.metadata.resourceVersion = String(++this.version)
+    copy.metadata.uid ??= this.objects.get(path)!.get(keyOf(copy))?.metadata.uid ?? `uid-${++this.uids}`
     return copy
   }
 
@@ -260,7 +305,9 @@ export class FakeApiServer implements AsyncDisposable {
   }
 
   private say(watch: Watch, line: string): void {
-    if (!watch.silent) watch.response.write(line)
+    if (watch.silent) return
+    if (this.held === undefined) watch.response.write(line)
+    else this.held.push({ watch, line })
   }
 
   private mark(watch: Watch, isEnd: boolean): string {
