@@ -13,6 +13,8 @@ import type { TableReader } from '../table/reader.ts'
 import { flagsOf, zoneOf } from '../table/sections.ts'
 import {
   EDE_NOT_READY,
+  EDE_STALE,
+  EDE_STALE_NXDOMAIN,
   FLAG_AA,
   HEADER_OCTETS,
   MIN_UDP_PAYLOAD,
@@ -31,7 +33,7 @@ import { putMade } from './made-names.ts'
 import { putName } from './name-records.ts'
 import type { Order } from './order.ts'
 import { putRaw } from './raw-sets.ts'
-import { Reply } from './reply.ts'
+import { EDE_OCTETS, Reply } from './reply.ts'
 import { putSoa } from './soa.ts'
 import { refuseTsig } from './tsig.ts'
 
@@ -95,10 +97,7 @@ export class Answerer {
         return
       }
       if (chain === 0) this.zone = zoneOf(table.words, block)
-      if ((table.state & STATE_SYNCED) === 0) {
-        this.fail(EDE_NOT_READY)
-        return
-      }
+      if (table.state !== STATE_SYNCED && !this.mayAnswer()) return
       reply.aa = FLAG_AA
       const isAlias = (flagsOf(table.words, block) & HAS_CNAME) !== 0
       if (!isAlias || query.type === TYPE_CNAME || query.type === TYPE_ANY) {
@@ -141,13 +140,14 @@ export class Answerer {
       return
     }
     if (owner === HEADER_OCTETS) this.zone = zoneOf(table.words, encloser)
-    if ((table.state & STATE_SYNCED) === 0) {
-      this.fail(EDE_NOT_READY)
-      return
-    }
+    if (table.state !== STATE_SYNCED && !this.mayAnswer()) return
     reply.aa = FLAG_AA
     const before = reply.answers
-    if (!putMade(reply, table, query, encloser, below, owner, this.order)) reply.rcode = RCODE_NXDOMAIN
+    if (!putMade(reply, table, query, encloser, below, owner, this.order)) {
+      reply.rcode = RCODE_NXDOMAIN
+      // RFC 8914 §4.20: a stale NXDOMAIN has a code of its own
+      if (reply.ede === EDE_STALE) reply.ede = EDE_STALE_NXDOMAIN
+    }
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
   }
 
@@ -155,6 +155,19 @@ export class Answerer {
   private addNegativeSoa(block: number, owner: number): void {
     const { query, reply, table } = this
     if (putSoa(reply, table, zoneOf(table.words, block), owner + query.nameLength, -1)) reply.authority++
+  }
+
+  /** Not synced: SERVFAIL. Stale: RFC 8914 §4.4, the answer says so; nothing has been written yet but CNAMEs that said so. */
+  private mayAnswer(): boolean {
+    const { reply, query } = this
+    if ((this.table.state & STATE_SYNCED) === 0) {
+      this.fail(EDE_NOT_READY)
+      return false
+    }
+    if (reply.ede >= 0) return true
+    reply.ede = EDE_STALE
+    if (query.payloadSize > 0) reply.end -= EDE_OCTETS
+    return true
   }
 
   /** SERVFAIL, with an extended error unless `ede` is -1. */

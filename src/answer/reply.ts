@@ -28,7 +28,7 @@ import {
 /** Octets of a record before its RDATA, when the owner is a pointer. */
 export const RECORD_OCTETS = 12
 /** Octets of an EDE option without text, RFC 8914 §2. */
-const EDE_OCTETS = 6
+export const EDE_OCTETS = 6
 
 export class Reply {
   octets: Uint8Array = new Uint8Array(0)

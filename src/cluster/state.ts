@@ -71,6 +71,9 @@ export class ClusterState implements ClusterSink {
   private listsOpen = 0
   private isListing = false
 
+  /** Objects put, replaced or removed so far. */
+  changes = 0
+
   /**
    * @param namespaces the only namespaces to expose; empty: all
    * @param onListing  told when a complete list begins to come in, and when all that came is published
@@ -159,6 +162,12 @@ export class ClusterState implements ClusterSink {
     return { services, endpoints }
   }
 
+  /** All objects that one source holds, as they are now. */
+  objectsOf(kind: Kind, partition: string): Kinds[Kind][] {
+    const source = this.sources.find(one => one.kind === kind && one.partition === partition)
+    return source === undefined ? [] : [...source.objects.values()]
+  }
+
   /** What is served of a Service, for people who ask why. */
   find(namespace: string, name: string): ServiceView | undefined {
     return this.services.get(keyOf(namespace, name))?.published
@@ -169,6 +178,7 @@ export class ClusterState implements ClusterSink {
    * @returns the Services it concerns
    */
   apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined): string[] {
+    this.changes++
     switch (kind) {
       case 'Service':
         return this.applyService((next ?? previous) as Service, next as Service | undefined)

@@ -30,6 +30,8 @@ export interface ClientOptions {
 export interface ApiClient {
   /** For people. */
   readonly server: string
+  /** What tells this cluster from others without asking it: its address and its certificate authority. */
+  readonly identity: string
   /**
    * GET. Resolves with the response when its head has arrived, whatever its status; the caller reads or destroys it.
    * @throws ApiError ERR_API_UNREACHABLE; the signal's reason when it was aborted
@@ -47,6 +49,8 @@ const HEAD_TIMEOUT_MS = 75_000
 /** What a request needs besides its path: the address of the server, TLS material, Authorization. */
 interface Credentials {
   readonly server: string
+  /** Certificate authority, PEM; '' : none of its own. */
+  readonly authority: string
   options(): Promise<RequestOptions>
 }
 
@@ -54,7 +58,7 @@ interface Credentials {
 export async function openClient(options: ClientOptions): Promise<ApiClient> {
   const load = () => (options.endpoint === undefined ? loadKubeConfig(options) : plainEndpoint(options.endpoint))
   let credentials = await load()
-  const { server } = credentials
+  const { server, authority } = credentials
   const url = parseServer(server)
   const isHttps = url.protocol === 'https:'
   if (!isHttps && !isLoopback(url.hostname)) {
@@ -77,7 +81,7 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
     return response
   }
 
-  return { server, get, close: () => agent.destroy() }
+  return { server, identity: `${server}\n${authority}`, get, close: () => agent.destroy() }
 }
 
 function parseServer(server: string): URL {
@@ -133,7 +137,7 @@ function send(request: typeof httpRequest, options: RequestOptions, server: stri
 }
 
 async function plainEndpoint(server: string): Promise<Credentials> {
-  return { server, options: async () => ({}) }
+  return { server, authority: '', options: async () => ({}) }
 }
 
 async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Credentials> {
@@ -163,6 +167,7 @@ async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions)
   if (/^http:/i.test(cluster.server)) return plainEndpoint(cluster.server)
   return {
     server: cluster.server,
+    authority: authorityOf(cluster),
     async options() {
       const all: RequestOptions = {}
       await config.applyToHTTPSOptions(all)
@@ -170,6 +175,16 @@ async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions)
       const { agent: _, headers, ...kept } = all
       return { ...kept, headers: trimmed(headers as Record<string, string> | undefined) }
     },
+  }
+}
+
+/** What cannot be read is said by the first request. */
+function authorityOf({ caData, caFile }: { caData?: string; caFile?: string }): string {
+  if (caData !== undefined) return Buffer.from(caData, 'base64').toString('latin1').trim()
+  try {
+    return caFile === undefined ? '' : readFileSync(caFile, 'latin1').trim()
+  } catch {
+    return ''
   }
 }
 

@@ -28,6 +28,8 @@ export interface KubernetesOptions extends ClientOptions {
 
 export interface KubernetesSource {
   readonly server: string
+  /** What tells this cluster from others without asking it. */
+  readonly identity: string
   status(): ReflectorStatus[]
   stop(): Promise<void>
 }
@@ -68,6 +70,7 @@ export async function startKubernetes(
   for (const reflector of reflectors) reflector.start(deps.random() * START_JITTER_MS)
   return {
     server: client.server,
+    identity: client.identity,
     status: () => reflectors.map(reflector => reflector.status()),
     async stop() {
       await Promise.all(reflectors.map(reflector => reflector.stop()))

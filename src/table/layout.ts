@@ -66,6 +66,8 @@ export const OFFLINE = 0
 
 /** Every source has committed its first list: names may be answered. */
 export const STATE_SYNCED = 1
+/** What is answered comes from a snapshot, and says so (RFC 8914 §4.4). */
+export const STATE_STALE = 2
 
 export const SLOT_EMPTY = 0
 export const SLOT_TOMBSTONE = -1

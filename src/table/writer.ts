@@ -29,6 +29,7 @@ import {
   SOA_NAME_OCTETS,
   SOA_SERIAL,
   SOA_WORDS,
+  STATE_STALE,
   STATE_SYNCED,
 } from './layout.ts'
 import { type SharedMemory, Views } from './memory.ts'
@@ -116,6 +117,12 @@ export class TableWriter implements NameWriter {
 
   setSynced(): void {
     Atomics.or(this.views.words, CONTROL_STATE, STATE_SYNCED)
+  }
+
+  /** Whether answers say that they may be old. */
+  setStale(isStale: boolean): void {
+    if (isStale) Atomics.or(this.views.words, CONTROL_STATE, STATE_STALE)
+    else Atomics.and(this.views.words, CONTROL_STATE, ~STATE_STALE)
   }
 
   /** A name below none of the zones is passed over. @throws TableFullError: nothing was changed */

@@ -68,7 +68,9 @@ export const POINTER = 0xc000
 export const MAX_POINTER_TARGET = 0x3fff
 
 // RFC 8914 §4.15: the server is not up to date yet
+export const EDE_STALE = 3
 export const EDE_NOT_READY = 14
+export const EDE_STALE_NXDOMAIN = 19
 export const OPTION_EDE = 15
 
 /** Octets of an OPT record without options. */

@@ -1,0 +1,125 @@
+/**
+ * A cluster's objects ↔ the octets of a snapshot. Layer: snapshot; no files. Drawn in format.ts and lines.ts.
+ * Encoding gives the thread back after every 64 KiB of text and compresses in another; decoding is done at once, at a start.
+ */
+
+import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
+import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib'
+import type { Kind, Kinds } from '../cluster/objects.ts'
+import { SnapshotError } from './errors.ts'
+import {
+  HEAD_OCTETS,
+  headOf,
+  MAX_FILE_OCTETS,
+  MAX_TEXT_OCTETS,
+  readHead,
+  type SnapshotHead,
+  type SnapshotIds,
+} from './format.ts'
+import { formatListHead, formatObject, LineReader } from './lines.ts'
+
+/** All objects of one watch. */
+export interface SnapshotList {
+  readonly kind: Kind
+  readonly partition: string
+  readonly objects: readonly Kinds[Kind][]
+}
+
+export interface Snapshot extends SnapshotIds {
+  readonly lists: readonly SnapshotList[]
+}
+
+const CHUNK_OCTETS = 1 << 16
+/** An object of the API is kept in etcd, which takes no more; here it is a part of that. */
+const MAX_LINE_OCTETS = 3 << 19
+const NEWLINE = 10
+
+/**
+ * @param snapshot of one moment: objects never change, so that it stays one while it is written
+ * @returns the file, in pieces
+ * @throws SnapshotError ERR_SNAPSHOT_TOO_LARGE: it would not be read
+ */
+export async function encodeSnapshot(snapshot: Snapshot): Promise<Buffer[]> {
+  const body: Buffer[] = []
+  let textOctets = 0
+  let octets = HEAD_OCTETS
+  await pipeline(
+    async function* () {
+      for (const chunk of chunksOf(snapshot.lists)) {
+        textOctets += chunk.length
+        if (textOctets > MAX_TEXT_OCTETS) throw tooLarge()
+        yield chunk
+        await setImmediate()
+      }
+    },
+    createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+    async compressed => {
+      for await (const piece of compressed as AsyncIterable<Buffer>) {
+        octets += piece.length
+        if (octets > MAX_FILE_OCTETS) throw tooLarge()
+        body.push(piece)
+      }
+    },
+  )
+  return [headOf({ ...snapshot, lists: snapshot.lists.length, textOctets }, body), ...body]
+}
+
+function* chunksOf(lists: readonly SnapshotList[]): Generator<Buffer> {
+  let text = ''
+  for (const { kind, partition, objects } of lists) {
+    text += `${formatListHead({ kind, partition, count: objects.length })}\n`
+    for (const object of objects) {
+      text += `${formatObject(kind, object)}\n`
+      if (text.length < CHUNK_OCTETS) continue
+      yield Buffer.from(text)
+      text = ''
+    }
+  }
+  yield Buffer.from(text)
+}
+
+/** @throws SnapshotError, and nothing else, whatever the octets; time and memory are bounded by the limits of format.ts */
+export function decodeSnapshot(file: Uint8Array): Snapshot {
+  const head = readHead(file)
+  return { cluster: head.cluster, filters: head.filters, lists: readLists(head, decompress(head, file)) }
+}
+
+function decompress({ textOctets }: SnapshotHead, file: Uint8Array): Buffer {
+  try {
+    // One more than the text has: what goes beyond is found out, and costs no more.
+    const text = zstdDecompressSync(file.subarray(HEAD_OCTETS), { maxOutputLength: textOctets + 1 })
+    if (text.length === textOctets) return text
+  } catch (error) {
+    throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it cannot be decompressed to the text it says it has', error)
+  }
+  throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'its text has not the length it says')
+}
+
+function readLists(head: SnapshotHead, text: Buffer): SnapshotList[] {
+  const reader = new LineReader()
+  const lists: SnapshotList[] = []
+  let at = 0
+  while (lists.length < head.lists) {
+    const { kind, partition, count } = reader.readListHead(nextLine())
+    const objects: Kinds[Kind][] = []
+    while (objects.length < count) objects.push(reader.readObject(kind, nextLine()))
+    lists.push({ kind, partition, objects })
+  }
+  if (at !== text.length) throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds more than the lists it says')
+  return lists
+
+  function nextLine(): string {
+    const end = text.indexOf(NEWLINE, at)
+    if (end < 0) throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds fewer objects than it says')
+    if (end - at > MAX_LINE_OCTETS) throw tooLarge()
+    const line = text.toString('utf8', at, end)
+    at = end + 1
+    return line
+  }
+}
+
+function tooLarge(): SnapshotError {
+  const limits = `${MAX_TEXT_OCTETS} octets of text, ${MAX_FILE_OCTETS} compressed, ${MAX_LINE_OCTETS} for one object`
+  return new SnapshotError('ERR_SNAPSHOT_TOO_LARGE', `a snapshot has at most ${limits}: choose fewer namespaces`)
+}
