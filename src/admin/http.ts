@@ -12,6 +12,8 @@ export interface AdminRoutes {
   unhealthy(): string[]
   /** Sentences on what is missing before queries can be answered; empty: ready. */
   unready(): string[]
+  /** Sentences on what is not as it should be although queries are answered: said with `?verbose`. */
+  notes(): string[]
   metrics(): Family[]
 }
 
@@ -30,7 +32,7 @@ export async function openAdmin(where: { address: string; port: number }, routes
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
-      const { status, type, body } = answer(request.method ?? '', (request.url ?? '').split('?', 1)[0]!, routes)
+      const { status, type, body } = answer(request.method ?? '', request.url ?? '', routes)
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
       response.end(request.method === 'HEAD' ? undefined : body)
     },
@@ -51,14 +53,15 @@ export async function openAdmin(where: { address: string; port: number }, routes
 const TEXT = 'text/plain; charset=utf-8'
 const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
-function answer(method: string, path: string, routes: AdminRoutes): { status: number; type: string; body: string } {
+function answer(method: string, url: string, routes: AdminRoutes): { status: number; type: string; body: string } {
+  const [path = '', query = ''] = url.split('?', 2)
   if (method !== 'GET' && method !== 'HEAD')
     return { status: 405, type: TEXT, body: 'only GET and HEAD are answered here\n' }
   switch (path) {
     case '/healthz':
       return state(routes.unhealthy())
     case '/readyz':
-      return state(routes.unready())
+      return state(routes.unready(), new URLSearchParams(query).has('verbose') ? routes.notes() : [])
     case '/metrics':
       return { status: 200, type: EXPOSITION, body: formatFamilies(routes.metrics()) }
     default:
@@ -66,9 +69,13 @@ function answer(method: string, path: string, routes: AdminRoutes): { status: nu
   }
 }
 
-function state(missing: readonly string[]): { status: number; type: string; body: string } {
-  if (missing.length === 0) return { status: 200, type: TEXT, body: 'OK\n' }
-  return { status: 503, type: TEXT, body: missing.map(sentence => `${sentence}\n`).join('') }
+function state(
+  missing: readonly string[],
+  notes: readonly string[] = [],
+): { status: number; type: string; body: string } {
+  const isWell = missing.length === 0
+  const sentences = [...(isWell ? ['OK'] : missing), ...notes]
+  return { status: isWell ? 200 : 503, type: TEXT, body: sentences.map(sentence => `${sentence}\n`).join('') }
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

@@ -9,7 +9,7 @@ type Plain = string | number | boolean | readonly string[] | { readonly [key: st
 
 /** @returns every key with its value, defaults included */
 export function formatEffective(config: Config): string {
-  const { kubernetes, manifests } = config.source
+  const { kubernetes, manifests, snapshot, snapshotIntervalMs } = config.source
   const { idleMs, ...tcp } = config.limits.tcp
   return lines(
     {
@@ -22,6 +22,8 @@ export function formatEffective(config: Config): string {
       source: {
         kubernetes: kubernetes === undefined ? undefined : { ...kubernetes },
         manifests: manifests === undefined ? undefined : { ...manifests },
+        snapshot,
+        snapshotInterval: formatDuration(snapshotIntervalMs),
       },
       records: config.records,
       answers: config.answers,

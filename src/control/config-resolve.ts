@@ -32,6 +32,8 @@ export function resolveConfig(
     source: {
       kubernetes: kubernetesOf(values, base, surroundings),
       manifests: source.manifests == null ? undefined : manifestsOf(source.manifests, base),
+      snapshot: source.snapshot == null ? undefined : resolve(base, source.snapshot),
+      snapshotIntervalMs: source.snapshotInterval,
     },
     node: { name: node.name ?? surroundings.nodeName },
     limits: { tcp: { ...tcp, idleMs } },
@@ -41,6 +43,10 @@ export function resolveConfig(
   checkKubernetes(values, problems)
   if (config.source.manifests?.paths.length === 0) {
     problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
+  }
+  if (config.source.snapshot !== undefined && config.source.kubernetes === undefined) {
+    const reason = 'a snapshot is of source.kubernetes, and there is none; manifests are there at every start'
+    problems.push({ path: ['source', 'snapshot'], reason })
   }
   if (needsSource) checkSource(config, surroundings, problems)
   return { config, problems }

@@ -48,6 +48,8 @@ const SCHEMA = v.object({
       }),
     ),
     manifests: v.nullish(v.object({ paths: list(read.readText, []), podCIDR: key(read.readPodCIDR, '127.1.0.0/16') })),
+    snapshot: optional(read.readText),
+    snapshotInterval: key(read.readDuration('1s', '60m'), '30s'),
   }),
   records: group({
     ttl: key(read.readWhole(0, 3600, ' of seconds'), 5),
@@ -60,6 +62,7 @@ const SCHEMA = v.object({
   answers: group({
     order: key(read.readOneOf(['shuffle', 'rotate', 'stable']), 'shuffle'),
     maxUdpSize: key(read.readWhole(512, 4096, ' of octets'), 1232),
+    staleError: key(read.readFlag, false),
   }),
   node: group({ name: optional(read.readNodeName) }),
   limits: group({
@@ -86,7 +89,6 @@ const PLANNED = new Set([
   'fallthrough',
   'node.zone',
   'records.multicluster',
-  'source.snapshot',
   'answers.topology',
 ])
 /** The rest would say the same, and each takes time. */

@@ -48,10 +48,13 @@ export interface Config {
   readonly admin: SocketAddress | undefined
   readonly workers: number
   readonly transport: 'auto' | 'batch' | 'portable'
-  /** Either, or both. */
+  /** Either of the first two, or both; a snapshot is of `kubernetes`. */
   readonly source: {
     readonly kubernetes: KubernetesConfig | undefined
     readonly manifests: ManifestsConfig | undefined
+    /** Absolute path; undefined: no snapshot. */
+    readonly snapshot: string | undefined
+    readonly snapshotIntervalMs: number
   }
   readonly records: {
     readonly ttl: number
@@ -64,6 +67,8 @@ export interface Config {
   readonly answers: {
     readonly order: 'shuffle' | 'rotate' | 'stable'
     readonly maxUdpSize: number
+    /** Answers from a snapshot carry EDE 3. */
+    readonly staleError: boolean
   }
   /** The Node this server stands on; `''`: not known. */
   readonly node: { readonly name: string }

@@ -10,8 +10,7 @@ import { type AdminServer, openAdmin } from '../admin/http.ts'
 import type { Family } from '../admin/prometheus.ts'
 import { Answerer } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
-import type { ClusterSink } from '../cluster/sink.ts'
-import type { Changes } from '../cluster/state.ts'
+import type { Changes, ClusterState } from '../cluster/state.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import type { RecordOptions } from '../records/options.ts'
@@ -34,6 +33,8 @@ export interface Source {
   stop(): Promise<void>
   /** Its own metrics: families of gauges and counters. */
   metrics?(): Pick<Observed, 'gauges' | 'counters'>
+  /** Sentences on what should be known while all is ready. */
+  notes?(): string[]
 }
 
 export interface ServerOptions {
@@ -48,8 +49,11 @@ export interface ServerOptions {
   readonly maxUdpSize: number
   readonly tcp: Omit<TcpOptions, 'sockets'>
   readonly lameduckMs: number
-  /** Opens its sinks before it returns, so that the server cannot think itself synced before. */
-  readonly startSources: (cluster: ClusterSink) => Promise<Source[]>
+  /**
+   * Opens its sinks before it returns, so that the server cannot think itself synced before.
+   * @param setStale whether answers say that they may be old
+   */
+  readonly startSources: (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]>
 }
 
 export interface RunningServer {
@@ -128,7 +132,12 @@ class Server implements RunningServer {
   async start(): Promise<void> {
     const { options, log } = this
     if (options.admin !== undefined) {
-      const routes = { unhealthy: () => [], unready: () => this.unready(), metrics: () => this.metrics() }
+      const routes = {
+        unhealthy: () => [],
+        unready: () => this.unready(),
+        notes: () => this.notes(),
+        metrics: () => this.metrics(),
+      }
       this.admin = await openAdmin(options.admin, routes)
     }
     const table = new TableReader(this.serving.memory, TCP_READER)
@@ -154,7 +163,7 @@ class Server implements RunningServer {
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
     this.reclaim = setInterval(() => this.serving.table.commit(), RECLAIM_MS)
-    this.sources = await options.startSources(this.serving.cluster)
+    this.sources = await options.startSources(this.serving.cluster, isStale => this.serving.table.setStale(isStale))
   }
 
   async stop(lameduckMs = this.options.lameduckMs): Promise<void> {
@@ -213,6 +222,10 @@ class Server implements RunningServer {
       if (!synced) missing.push(`the first list of ${where} is not complete${stale === undefined ? '' : `: ${stale}`}`)
     }
     return missing
+  }
+
+  private notes(): string[] {
+    return this.sources.flatMap(source => source.notes?.() ?? [])
   }
 
   private metrics(): Family[] {

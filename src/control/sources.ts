@@ -4,7 +4,7 @@
 
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClusterSink } from '../cluster/sink.ts'
+import type { ClusterState } from '../cluster/state.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { type KubernetesSource, startKubernetes } from '../kubernetes/source.ts'
 import { startManifests } from '../manifests/source.ts'
@@ -12,6 +12,7 @@ import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { Source } from './server.ts'
+import { SnapshotSource } from './snapshot.ts'
 
 /**
  * @param deps the clock and the chance that reflectors go by
@@ -21,28 +22,56 @@ export function sourcesOf(
   config: Config,
   log: Logger,
   deps: ReflectorDeps = DEPS,
-): (cluster: ClusterSink) => Promise<Source[]> {
-  return async cluster => {
+): (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]> {
+  return async (cluster, setStale) => {
     const sources: Source[] = []
     const { kubernetes, manifests } = config.source
+    const snapshot = snapshotOf(config, cluster, setStale, log, deps)
+    // Stopped first: what it writes last is what was known while the watches ran.
+    if (snapshot !== undefined) sources.push(snapshot)
+    let identity = ''
     const pods = config.records.pods === 'verified'
     const { namespaces = [], namespaceLabels = '', labels = '' } = kubernetes ?? {}
     if (kubernetes !== undefined) {
       const source = await startKubernetes(
         { ...kubernetes, pods, endpoints: !config.records.noEndpoints },
-        cluster,
+        snapshot?.sink ?? cluster,
         log,
         deps,
       )
+      identity = source.identity
       log.info('watching the API server', { server: source.server })
       sources.push({ stop: () => source.stop(), metrics: () => reflectorMetrics(source, deps.now()) })
     }
     if (manifests !== undefined) {
-      const source = await startManifests({ ...manifests, namespaces, namespaceLabels, labels, pods }, cluster, log)
+      const options = { ...manifests, namespaces, namespaceLabels, labels, pods }
+      const source = await startManifests(options, snapshot?.beside ?? cluster, log)
       sources.push({ stop: async () => source.stop() })
     }
+    await snapshot?.start(identity)
     return sources
   }
+}
+
+function snapshotOf(
+  { source, records, answers }: Config,
+  cluster: ClusterState,
+  setStale: (isStale: boolean) => void,
+  log: Logger,
+  deps: ReflectorDeps,
+): SnapshotSource | undefined {
+  const { kubernetes, snapshot: path, snapshotIntervalMs: intervalMs } = source
+  if (path === undefined || kubernetes === undefined) return undefined
+  const { namespaces, namespaceLabels, labels, scope } = kubernetes
+  const filters = JSON.stringify([
+    namespaces,
+    namespaceLabels,
+    labels,
+    scope,
+    records.pods === 'verified',
+    records.noEndpoints,
+  ])
+  return new SnapshotSource({ path, intervalMs, filters }, cluster, answers.staleError ? setStale : () => {}, log, deps)
 }
 
 const RANDOM_BITS = 2 ** 32

@@ -191,6 +191,7 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
       },
       abort: () => {
         this.listsOpen--
+        this.isBroken = true
         this.owner.hand(() => list.abort())
       },
     }

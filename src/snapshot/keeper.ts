@@ -59,6 +59,12 @@ export class SnapshotKeeper {
     return this.running
   }
 
+  /** As `keep`, after what may be under way: for the end. */
+  async finish(): Promise<void> {
+    await this.running
+    await this.keep()
+  }
+
   private async keepNow(): Promise<void> {
     if (!this.cluster.isTrue()) return
     const version = this.cluster.version()

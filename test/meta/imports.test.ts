@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   dataplane: ['answer', 'table', 'transport', 'wire'],
   kubernetes: ['cluster'],
   manifests: ['cluster'],
+  snapshot: ['cluster'],
   admin: ['cluster', 'table'],
   control: [
     'wire',
@@ -31,6 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'dataplane',
     'kubernetes',
     'manifests',
+    'snapshot',
     'admin',
   ],
   cli: ['control', 'wire'],

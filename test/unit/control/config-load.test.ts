@@ -38,7 +38,8 @@ describe('configuration: what is meant', () => {
     assert.equal(defaults.lameduckMs, 5000)
     assert.deepEqual(defaults.limits.tcp, { connections: 1000, perClient: 100, idleMs: 10_000 })
     assert.deepEqual(defaults.listen, [{ address: '127.0.0.1', port: 1053 }])
-    assert.deepEqual(defaults.source, { kubernetes: undefined, manifests: undefined })
+    const none = { kubernetes: undefined, manifests: undefined, snapshot: undefined }
+    assert.deepEqual(defaults.source, { ...none, snapshotIntervalMs: 30_000 })
   })
 
   it('is frozen to its depths', () => {
@@ -81,6 +82,15 @@ describe('configuration: what is meant', () => {
     const { source } = load('', { kubeconfig: 'kube', manifests: ['m'] })
     assert.equal(source.kubernetes?.kubeconfig, '/home/me/kube')
     assert.deepEqual(source.manifests?.paths, ['/home/me/m'])
+  })
+
+  it('a snapshot is of the API server alone; its path is relative to the file', () => {
+    const { source } = load('source: {kubernetes: {}, snapshot: s, snapshotInterval: 5s}', {}, POD)
+    assert.deepEqual([source.snapshot, source.snapshotIntervalMs], ['/etc/dns/s', 5000])
+    assert.throws(
+      () => load('source: {manifests: a, snapshot: s}'),
+      /source\.snapshot: a snapshot is of source\.kubernetes/,
+    )
   })
 
   it('in a pod the source is the cluster, unless another is named', () => {

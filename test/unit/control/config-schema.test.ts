@@ -38,7 +38,7 @@ describe('every key', () => {
 
     it(`${path} is named by what is ill-typed in it, once`, () => {
       // Names of files and contexts may be any text.
-      const isFreeText = /(kubeconfig|context|paths)$/.test(path)
+      const isFreeText = /(kubeconfig|context|paths|snapshot)$/.test(path)
       const wrong = (isList ? LISTED : [...NEVER, []]).filter(
         value => !(isFreeText && [value].flat().some(text => text === '\0')),
       )

@@ -50,6 +50,7 @@ describe('a list of 20,000 slices, 200 MB', () => {
       const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
       const client = {
         server: '',
+        identity: '',
         close() {},
         async get(path: string): Promise<IncomingMessage> {
           const isStream = path.includes('sendInitialEvents')
