@@ -1,0 +1,37 @@
+/**
+ * How a story is told: its number and words, the cluster it begins with, what happens. Every answer that is given
+ * meanwhile is held to what is true; one wrong answer fails the story, and says with which seed to see it again.
+ */
+
+import { randomInt } from 'node:crypto'
+import { test } from 'node:test'
+import { StoryWorld, type WorldOptions } from '../support/story-world.ts'
+
+const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
+const TIMEOUT_MS = 60_000
+
+/** @param title begins with the number of the story in the list it comes from */
+export function story(title: string, options: WorldOptions, tell: (world: StoryWorld) => Promise<void>): void {
+  test(title, { timeout: TIMEOUT_MS }, async () => {
+    let world: StoryWorld | undefined
+    try {
+      world = await StoryWorld.start((SEED ^ hashOf(title)) >>> 0, options)
+      await tell(world)
+      await world.finish()
+    } catch (error) {
+      const pattern = title.slice(0, title.indexOf(':') + 1)
+      const command = `STORIES_SEED=${SEED} node --test --test-name-pattern='^${pattern}' 'test/stories/*.test.ts'`
+      const { message } = error as Error
+      throw new Error(`${message}\nsee it again: ${command}`, { cause: error })
+    } finally {
+      await world?.close()
+    }
+  })
+}
+
+/** So that stories differ in what is random although they share the seed. */
+function hashOf(title: string): number {
+  let hash = 0
+  for (const letter of title) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0
+  return hash >>> 0
+}

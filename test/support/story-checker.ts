@@ -1,0 +1,245 @@
+/**
+ * Holds every reply of a server against what was true when it was asked for. Layer: test support. The asking is done by a
+ * thread (story-asker.ts); the judging here, after the fact, since every reply comes with its times.
+ */
+
+import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { decodeReply, type Reply } from './light-decoder.ts'
+import {
+  type AskerMessage,
+  type AskerSetup,
+  type Batch,
+  type Question,
+  RECORD_FIELDS,
+  sharedNowMs,
+  UDP_PAYLOAD,
+} from './story-asker-types.ts'
+import type { Truth, Verdict } from './story-truth.ts'
+
+export interface CheckerOptions extends AskerSetup {
+  /** How late an answer may be after a change. */
+  readonly allowedMs: number
+  readonly ttl: number
+  readonly negativeTtl: number
+}
+
+/** One answer that was judged. */
+export interface Judged {
+  readonly question: Question
+  readonly isTcp: boolean
+  readonly askedMs: number
+  readonly answeredMs: number
+  readonly reply: Reply
+}
+
+const MOST_QUESTIONS = 20_000
+const MOST_TOLD = 10
+const NOT_READY = 14
+
+export class Checker {
+  checked = 0
+  wrong = 0
+  readonly told: string[] = []
+  /** Sees every reply that could be read, right or not. */
+  onJudged: ((judged: Judged) => void) | undefined
+  private readonly truth: Truth
+  private readonly options: CheckerOptions
+  private readonly asker: Worker
+  private readonly exited: Promise<unknown>
+  private readonly startMs = sharedNowMs()
+  private readonly questions: Question[] = []
+  private readonly numbers = new Map<string, number>()
+  private sweeps = 0
+  private readonly sweeping = new Map<number, { left: number; old: Set<number> }>()
+  private failure: Error | undefined
+
+  constructor(truth: Truth, options: CheckerOptions) {
+    this.truth = truth
+    this.options = options
+    const { port, perSecond, tcpShare, seed } = options
+    const workerData: AskerSetup = { port, perSecond, tcpShare, seed }
+    this.asker = new Worker(new URL('./story-asker.ts', import.meta.url), { workerData })
+    this.exited = new Promise(resolve => this.asker.once('exit', resolve))
+    this.asker.on('error', error => (this.failure = error as Error))
+    this.asker.on('message', (batch: Batch) => this.judgeAll(batch))
+  }
+
+  /** Asks these from now on, too. */
+  add(questions: readonly Question[]): void {
+    const added: Question[] = []
+    for (const question of questions) {
+      const key = `${question.name} ${question.type}`
+      if (this.numbers.has(key) || this.questions.length >= MOST_QUESTIONS) continue
+      this.numbers.set(key, this.questions.push(question) - 1)
+      added.push(question)
+    }
+    if (added.length > 0) this.say({ kind: 'questions', questions: added })
+  }
+
+  /** Half of all queries are for these from now on. */
+  focus(questions: readonly Question[]): void {
+    this.add(questions)
+    this.say({ kind: 'focus', questions: questions.map(question => this.numberOf(question)) })
+  }
+
+  pause(isPaused: boolean): void {
+    this.say({ kind: 'pause', isPaused })
+  }
+
+  /**
+   * Asks every question over both ways until all answers are what is true now, which must be so when the allowed delay
+   * after the last change is over. @param limitMs when the server is allowed more than the usual delay
+   */
+  async agrees(limitMs = this.options.allowedMs): Promise<void> {
+    const endMs = sharedNowMs() + limitMs
+    let left = this.questions.map((_, number) => number)
+    for (;;) {
+      const isLast = sharedNowMs() > endMs
+      const old = await this.sweep(left)
+      if (old.length === 0) return
+      if (isLast) {
+        const names = old.slice(0, MOST_TOLD).map(number => {
+          const question = this.questions[number]!
+          return `${question.name} ${question.type}: now ${words(this.truth.now(question))}`
+        })
+        assert.fail(`${old.length} answers are not what is true now:\n${[...names, ...this.told].join('\n')}`)
+      }
+      left = old
+    }
+  }
+
+  /** @returns those whose answers are not what is true now */
+  private async sweep(questions: readonly number[]): Promise<number[]> {
+    if (questions.length === 0) return []
+    const sweep = ++this.sweeps
+    const state = { left: questions.length * 2, old: new Set<number>() }
+    this.sweeping.set(sweep, state)
+    this.say({ kind: 'sweep', questions, sweep })
+    while (state.left > 0) {
+      if (this.failure !== undefined) throw this.failure
+      await delay(2)
+    }
+    this.sweeping.delete(sweep)
+    return [...state.old]
+  }
+
+  /** Ends the asking; what was asked before is judged. */
+  async stop(): Promise<void> {
+    this.say({ kind: 'stop' })
+    await this.exited
+  }
+
+  /** @throws AssertionError with the wrong answers, up to a few */
+  assertRight(): void {
+    if (this.failure !== undefined) throw this.failure
+    assert.equal(this.wrong, 0, `${this.wrong} of ${this.checked} answers were wrong:\n${this.told.join('\n')}`)
+    assert.ok(this.checked > 0, 'no answer was checked')
+  }
+
+  private say(message: AskerMessage): void {
+    this.asker.postMessage(message)
+  }
+
+  private numberOf({ name, type }: Question): number {
+    const number = this.numbers.get(`${name} ${type}`)
+    if (number === undefined) throw new Error(`${name} ${type} is one question too many`)
+    return number
+  }
+
+  private judgeAll({ rows, octets }: Batch): void {
+    let at = 0
+    for (let i = 0; i < rows.length; i += RECORD_FIELDS) {
+      const [number = 0, sweep = 0, isTcp = 0, askedMs = 0, answeredMs = 0, isEcho = 0, length = 0] = rows.subarray(i)
+      const message = Buffer.from(octets.buffer, at, length)
+      at += length
+      this.checked++
+      const question = this.questions[number]!
+      let faults: string[]
+      let allowed: Verdict[] = []
+      let seen = 'no reply'
+      let reply: Reply | undefined
+      if (length === 0) faults = ['no reply']
+      else if (isEcho === 0) faults = ['the question did not come back as it was']
+      else {
+        try {
+          reply = decodeReply(message)
+          seen = words(reply as Verdict)
+          ;({ faults, allowed } = this.judge(question, reply, isTcp === 1, length, askedMs, answeredMs))
+          this.onJudged?.({ question, isTcp: isTcp === 1, askedMs, answeredMs, reply })
+        } catch (error) {
+          faults = [(error as Error).message]
+        }
+      }
+      const state = this.sweeping.get(sweep)
+      if (state !== undefined) {
+        state.left--
+        if (reply === undefined || !isSame(reply, this.truth.now(question))) state.old.add(number)
+      }
+      if (faults.length === 0) continue
+      this.wrong++
+      if (this.told.length >= MOST_TOLD) continue
+      const when = `asked at ${(askedMs - this.startMs).toFixed(1)} ms, answered at ${(answeredMs - this.startMs).toFixed(1)} ms`
+      const way = isTcp === 1 ? 'TCP' : 'UDP'
+      const choices = [...new Set(allowed.map(words))].slice(0, 5).join(' | ')
+      this.told.push(
+        `${question.name} ${question.type} over ${way}: ${faults.join('; ')}\n  seen: ${seen}\n  allowed: ${choices}\n  ${when}`,
+      )
+    }
+  }
+
+  private judge(
+    question: Question,
+    reply: Reply,
+    isTcp: boolean,
+    length: number,
+    askedMs: number,
+    answeredMs: number,
+  ): { faults: string[]; allowed: Verdict[] } {
+    const { ttl, negativeTtl, allowedMs } = this.options
+    const faults: string[] = []
+    const allowed: Verdict[] = []
+    let isRight = false
+    for (const verdict of this.truth.allowed(question, askedMs, answeredMs, allowedMs)) {
+      allowed.push(verdict)
+      if (!isSame(reply, verdict)) continue
+      isRight = true
+      break
+    }
+    if (!isRight) faults.push('it was not true')
+    if (reply.opts !== 1) faults.push(`${reply.opts} OPT records`)
+    if (isTcp && reply.isTruncated) faults.push('truncated over TCP')
+    if (!isTcp && length > UDP_PAYLOAD) faults.push(`${length} octets over UDP`)
+    if (reply.rcode === 'SERVFAIL') {
+      if (reply.extendedError !== NOT_READY) faults.push(`extended error ${reply.extendedError}`)
+      return { faults, allowed }
+    }
+    if (!reply.isAuthoritative) faults.push('without AA')
+    for (const one of reply.ttls) if (one !== ttl) faults.push(`a TTL of ${one}`)
+    for (const weight of reply.weights) if (weight < 1) faults.push(`a weight of ${weight}`)
+    const isNegative = reply.answers.length === 0 && !reply.isTruncated
+    if (isNegative && reply.negativeTtl !== negativeTtl) faults.push(`a negative TTL of ${reply.negativeTtl}`)
+    return { faults, allowed }
+  }
+}
+
+/** A truncated reply holds some of the answers. */
+function isSame(reply: Reply, verdict: Verdict): boolean {
+  if (reply.rcode !== verdict.rcode) return false
+  if (verdict.rcode === 'SERVFAIL') return reply.answers.length === 0
+  const { answers } = verdict
+  if (reply.isTruncated) {
+    const all = new Set(answers)
+    const own = new Set(reply.answers)
+    return own.size === reply.answers.length && own.size < all.size && reply.answers.every(answer => all.has(answer))
+  }
+  return answers.length === reply.answers.length && answers.every((answer, i) => answer === reply.answers[i])
+}
+
+function words(verdict: Verdict): string {
+  if (verdict.rcode === 'SERVFAIL') return 'SERVFAIL'
+  const { rcode, answers } = verdict
+  const more = answers.length > 8 ? ` and ${answers.length - 8} more` : ''
+  return `${rcode} [${answers.slice(0, 8).join(', ')}${more}]`
+}

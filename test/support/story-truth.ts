@@ -1,0 +1,219 @@
+/**
+ * What was true, and when: the objects of a cluster over time, and the answers that followed from them at any moment.
+ * Layer: test support. Written over cluster-model.ts: nothing of the server's records or state is in it.
+ *
+ * Services and EndpointSlices come over two watches, so a server may know of one change before an earlier one of the
+ * other kind: within a window every Service goes with every set of slices of that window.
+ */
+
+import type { ApiObject } from './cluster-api.ts'
+import { Model } from './cluster-model.ts'
+import type { Question } from './story-asker-types.ts'
+import { sharedNowMs } from './story-asker-types.ts'
+
+interface At<T> {
+  readonly sinceMs: number
+  readonly value: T
+}
+
+interface Timeline {
+  readonly services: At<ApiObject | undefined>[]
+  readonly slices: At<readonly ApiObject[]>[]
+  readonly models: Map<ApiObject | undefined, Map<readonly ApiObject[], Model | undefined>>
+}
+
+export type Verdict =
+  /** `answers`: as cluster-model.ts writes them, sorted. */
+  { readonly rcode: 'NOERROR' | 'NXDOMAIN'; readonly answers: readonly string[] } | { readonly rcode: 'SERVFAIL' }
+
+const SERVICE_LABEL = 'kubernetes.io/service-name'
+const NO_SLICES: readonly ApiObject[] = []
+const FORWARD = /(?:^|\.)([^.]+)\.([^.]+)\.(?:svc|direct)\.cluster\.local$/
+const NXDOMAIN = { rcode: 'NXDOMAIN', answers: [] } as const
+
+export class Truth {
+  private readonly timelines = new Map<string, Timeline>()
+  /** Services that ever had an address, by its reverse name. */
+  private readonly owners = new Map<string, Set<string>>()
+  private readonly blind: { fromMs: number; untilMs: number }[] = []
+  /** From here on there may be answers; from there on there must be. */
+  private openingMs = Number.POSITIVE_INFINITY
+  private openedMs = Number.POSITIVE_INFINITY
+
+  /** The server may know the whole cluster from now on. */
+  opening(): void {
+    this.openingMs = Math.min(this.openingMs, sharedNowMs())
+  }
+
+  /** The server must know the whole cluster from now on. */
+  opened(): void {
+    this.opening()
+    this.openedMs = Math.min(this.openedMs, sharedNowMs())
+  }
+
+  /** From now on the server cannot hear of changes, until `sees`. */
+  blinds(): void {
+    this.blind.push({ fromMs: sharedNowMs(), untilMs: Number.POSITIVE_INFINITY })
+  }
+
+  sees(): void {
+    const last = this.blind.at(-1)
+    if (last !== undefined) last.untilMs = sharedNowMs()
+  }
+
+  /** @returns questions that have a meaning from now on: the names that there are, with each type asked of them */
+  putService(service: ApiObject): Question[] {
+    const timeline = this.timeline(`${service.metadata.namespace}/${service.metadata.name}`)
+    timeline.services.push({ sinceMs: sharedNowMs(), value: service })
+    return this.questionsOf(timeline)
+  }
+
+  deleteService(namespace: string, name: string): void {
+    this.timeline(`${namespace}/${name}`).services.push({ sinceMs: sharedNowMs(), value: undefined })
+  }
+
+  /** One change of one Service's slices: those of a name that is there already are replaced. */
+  putSlices(slices: readonly ApiObject[]): Question[] {
+    const first = slices[0]!
+    const timeline = this.timeline(`${first.metadata.namespace}/${first.metadata.labels?.[SERVICE_LABEL]}`)
+    const names = new Set(slices.map(({ metadata }) => metadata.name))
+    const others = timeline.slices.at(-1)!.value.filter(({ metadata }) => !names.has(metadata.name))
+    timeline.slices.push({ sinceMs: sharedNowMs(), value: [...others, ...slices] })
+    return this.questionsOf(timeline)
+  }
+
+  deleteSlice(namespace: string, service: string, name: string): void {
+    const { slices } = this.timeline(`${namespace}/${service}`)
+    const left = slices.at(-1)!.value.filter(({ metadata }) => metadata.name !== name)
+    slices.push({ sinceMs: sharedNowMs(), value: left })
+  }
+
+  /** When the last change was made. */
+  get changedMs(): number {
+    const last = [...this.timelines.values()].map(({ services, slices }) =>
+      Math.max(services.at(-1)!.sinceMs, slices.at(-1)!.sinceMs),
+    )
+    return Math.max(0, ...last)
+  }
+
+  now(question: Question): Verdict {
+    return [...this.verdicts(question, sharedNowMs(), sharedNowMs())][0]!
+  }
+
+  /**
+   * What may be answered to a question that was asked and answered in this window, newest first.
+   * @param allowedMs how late the server may be
+   */
+  *allowed(question: Question, askedMs: number, answeredMs: number, allowedMs: number): Generator<Verdict> {
+    let fromMs = askedMs - allowedMs
+    for (const { fromMs: blindMs, untilMs } of this.blind) {
+      if (answeredMs >= blindMs && askedMs <= untilMs + allowedMs) fromMs = Math.min(fromMs, blindMs - allowedMs)
+    }
+    if (answeredMs >= this.openingMs) yield* this.verdicts(question, fromMs, answeredMs)
+    if (askedMs - allowedMs < this.openedMs) yield { rcode: 'SERVFAIL' }
+  }
+
+  private *verdicts(question: Question, fromMs: number, untilMs: number): Generator<Verdict> {
+    if (question.name.endsWith('.arpa')) {
+      yield* this.reverse(question, fromMs, untilMs)
+      return
+    }
+    const [, name, namespace] = FORWARD.exec(question.name) ?? []
+    const timeline = this.timelines.get(`${namespace}/${name}`)
+    if (timeline === undefined) {
+      yield NXDOMAIN
+      return
+    }
+    let hasExisted = false
+    let hasNot = false
+    for (const model of this.models(timeline, fromMs, untilMs)) {
+      const verdict = model === undefined ? NXDOMAIN : model.expect(question.name, question.type)
+      if (verdict.rcode === 'NXDOMAIN') hasNot = true
+      else hasExisted = true
+      yield verdict
+    }
+    // Names come and go one by one, those below before those above: for that moment there is a name without records.
+    if (hasExisted && hasNot) yield { rcode: 'NOERROR', answers: [] }
+  }
+
+  /** An address may go from one Service to another: what all moments have must be there, what none has must not. */
+  private *reverse({ name, type }: Question, fromMs: number, untilMs: number): Generator<Verdict> {
+    const ever: string[][] = [[]]
+    for (const key of this.owners.get(name) ?? []) {
+      const choices = new Set<string>()
+      for (const model of this.models(this.timelines.get(key)!, fromMs, untilMs)) {
+        choices.add([...(model?.data(name, 'PTR') ?? [])].sort().join(' '))
+      }
+      const before = ever.splice(0)
+      for (const sets of before) for (const choice of choices) ever.push([...sets, ...choice.split(' ')])
+    }
+    for (const all of ever) {
+      const targets = [...new Set(all.filter(target => target !== ''))].sort()
+      if (targets.length === 0) yield NXDOMAIN
+      else yield { rcode: 'NOERROR', answers: type === 'PTR' ? targets.map(target => `${name} PTR ${target}`) : [] }
+    }
+  }
+
+  private *models(
+    { services, slices, models }: Timeline,
+    fromMs: number,
+    untilMs: number,
+  ): Generator<Model | undefined> {
+    for (const service of within(services, fromMs, untilMs)) {
+      for (const some of within(slices, fromMs, untilMs)) {
+        const known = models.get(service) ?? new Map<readonly ApiObject[], Model | undefined>()
+        models.set(service, known)
+        if (!known.has(some)) known.set(some, service && new Model({ services: [service], slices: some }))
+        yield known.get(some)
+      }
+    }
+  }
+
+  private questionsOf({ services, slices, models }: Timeline): Question[] {
+    const service = services.at(-1)!.value
+    if (service === undefined) return []
+    const { namespace, name } = service.metadata
+    const some = slices.at(-1)!.value
+    const model = new Model({ services: [service], slices: some })
+    const known = models.get(service) ?? new Map<readonly ApiObject[], Model | undefined>()
+    models.set(service, known.set(some, model))
+    const questions: Question[] = []
+    for (const branch of ['svc', 'direct']) {
+      const own = `${name}.${namespace}.${branch}.cluster.local`
+      for (const type of ['A', 'AAAA', 'SRV']) questions.push({ name: own, type }, { name: `absent.${own}`, type })
+    }
+    for (const one of model.names()) {
+      const isPort = one.startsWith('_')
+      if (one.endsWith('.arpa') && model.data(one, 'PTR').size > 0) {
+        const owners = this.owners.get(one) ?? new Set()
+        this.owners.set(one, owners.add(`${namespace}/${name}`))
+        questions.push({ name: one, type: 'PTR' })
+      } else if (FORWARD.test(one) && one.split('.').length > 4 && !/^(svc|direct|[^.]+\.(svc|direct))\./.test(one)) {
+        for (const type of isPort ? ['SRV', 'A'] : ['A', 'AAAA', 'SRV']) questions.push({ name: one, type })
+      }
+    }
+    return questions
+  }
+
+  private timeline(key: string): Timeline {
+    const known = this.timelines.get(key)
+    if (known !== undefined) return known
+    const timeline: Timeline = {
+      services: [{ sinceMs: Number.NEGATIVE_INFINITY, value: undefined }],
+      slices: [{ sinceMs: Number.NEGATIVE_INFINITY, value: NO_SLICES }],
+      models: new Map(),
+    }
+    this.timelines.set(key, timeline)
+    return timeline
+  }
+}
+
+/** Newest first: what was so at any moment of the window. */
+function* within<T>(all: readonly At<T>[], fromMs: number, untilMs: number): Generator<T> {
+  for (let i = all.length - 1; i >= 0; i--) {
+    const { sinceMs, value } = all[i]!
+    if (sinceMs > untilMs) continue
+    yield value
+    if (sinceMs <= fromMs) return
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * A whole server in this process, the simulated cluster that it watches over HTTP, what is true of that cluster, and a
+ * checker that never stops asking. Layer: test support. Everything random comes from one seed.
+ */
+
+import assert from 'node:assert/strict'
+import { appendFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { configOf } from '../../src/control/config-load.ts'
+import { createLogOver } from '../../src/control/log.ts'
+import { serve } from '../../src/control/serve.ts'
+import type { RunningServer } from '../../src/control/server.ts'
+import type { ApiObject } from './cluster-api.ts'
+import { SERVICES, SLICES } from './fake-api-objects.ts'
+import { FakeApiServer, type TlsMaterial } from './fake-api-server.ts'
+import { Random } from './random.ts'
+import type { Question } from './story-asker-types.ts'
+import { Checker } from './story-checker.ts'
+import { StoryClock } from './story-clock.ts'
+import { Truth } from './story-truth.ts'
+
+export interface WorldOptions {
+  /** Keys of the configuration, as they stand in its file. */
+  readonly config?: Readonly<Record<string, unknown>>
+  /** Keys of `source.kubernetes`; default: the endpoint of the simulated cluster. */
+  readonly kubernetes?: (api: FakeApiServer) => object
+  readonly tls?: TlsMaterial
+  /** Objects and faults that are there before the server starts. */
+  readonly prepare?: (world: StoryWorld) => void
+  /** The server cannot be ready: the story says when it may, and when it must. */
+  readonly unready?: boolean
+  readonly perSecond?: number
+  readonly tcpShare?: number
+  /** How late an answer may be after a change. */
+  readonly allowedMs?: number
+}
+
+const ALLOWED_MS = 1000
+const PER_SECOND = 2000
+const TCP_SHARE = 0.1
+const LIMIT_MS = 20_000
+/** Backing off never takes longer. */
+const LONGEST_BACKOFF_MS = 40_000
+const HOUR_MS = 3_600_000
+
+export class StoryWorld {
+  readonly seed: number
+  readonly random: Random
+  readonly clock: StoryClock
+  readonly truth = new Truth()
+  readonly log: string[] = []
+  readonly api: FakeApiServer
+  server!: RunningServer
+  checker!: Checker
+  private readonly waiting: Question[] = []
+
+  private constructor(seed: number, api: FakeApiServer) {
+    this.seed = seed
+    this.api = api
+    this.random = new Random(seed)
+    this.clock = new StoryClock(this.random.next())
+  }
+
+  static async start(seed: number, options: WorldOptions = {}): Promise<StoryWorld> {
+    const world = new StoryWorld(seed, await FakeApiServer.start(options.tls))
+    try {
+      options.prepare?.(world)
+      await world.open(options)
+      return world
+    } catch (error) {
+      await world.close()
+      throw error
+    }
+  }
+
+  private async open(options: WorldOptions): Promise<void> {
+    const { config = {}, kubernetes = api => ({ endpoint: api.url }), unready = false } = options
+    const all = {
+      listen: ['127.0.0.1:0'],
+      admin: '127.0.0.1:0',
+      lameduck: '0s',
+      ...config,
+      source: { kubernetes: kubernetes(this.api), ...(config['source'] as object | undefined) },
+    }
+    const surroundings = { directory: '/', isInPod: false, nodeName: '' }
+    const loaded = configOf({ path: '/story.yaml', text: JSON.stringify(all) }, {}, surroundings)
+    const log = createLogOver('info', { write: line => void this.log.push(line) })
+    if (!unready) this.truth.opening()
+    this.server = await serve(loaded, 'story', log, this.clock.deps)
+    this.checker = new Checker(this.truth, {
+      port: this.server.addresses[0]!.port,
+      perSecond: options.perSecond ?? PER_SECOND,
+      tcpShare: options.tcpShare ?? TCP_SHARE,
+      allowedMs: options.allowedMs ?? ALLOWED_MS,
+      seed: this.seed,
+      ttl: loaded.records.ttl,
+      negativeTtl: loaded.records.negativeTtl,
+    })
+    this.ask(this.waiting.splice(0))
+    if (unready) return
+    await this.ready()
+    this.truth.opened()
+    await this.checker.agrees()
+  }
+
+  /** Creates or replaces a Service, in the cluster and in the truth. */
+  putService(service: object): void {
+    const stored = asStored(service)
+    this.ask(this.truth.putService(stored))
+    this.api.put(SERVICES, stored)
+  }
+
+  deleteService(name: string, namespace = 'default'): void {
+    this.truth.deleteService(namespace, name)
+    this.api.delete(SERVICES, namespace, name)
+  }
+
+  /** Creates or replaces slices of one Service; in the truth it is one change, in the cluster one after the other. */
+  putSlices(...slices: object[]): void {
+    const stored = slices.map(asStored)
+    this.ask(this.truth.putSlices(stored))
+    for (const slice of stored) this.api.put(SLICES, slice)
+  }
+
+  deleteSlice(name: string, service: string, namespace = 'default'): void {
+    this.truth.deleteSlice(namespace, service, name)
+    this.api.delete(SLICES, namespace, name)
+  }
+
+  /** Asks these all the time, from now on or from the start on. */
+  ask(questions: readonly Question[]): void {
+    if (this.checker === undefined) this.waiting.push(...questions)
+    else this.checker.add(questions)
+  }
+
+  /** The server's own numbers. @returns the sum over all labels; undefined: there is no such metric */
+  async metric(name: string): Promise<number | undefined> {
+    const { body } = await this.admin('/metrics')
+    const lines = body.split('\n').filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    if (lines.length === 0) return undefined
+    return lines.map(line => Number(line.slice(line.lastIndexOf(' ') + 1))).reduce((a, b) => a + b)
+  }
+
+  async admin(path: string): Promise<{ status: number; body: string }> {
+    const response = await fetch(`http://127.0.0.1:${this.server.adminAddress!.port}${path}`)
+    return { status: response.status, body: await response.text() }
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await this.admin('/readyz')).status === 200
+  }
+
+  /** Waits, at the clock's own pace, until the server says it is ready. */
+  async ready(): Promise<void> {
+    await this.until(() => this.isReady(), 'the server is ready')
+  }
+
+  /** Waits for a condition; the limit only ends a test that fails. */
+  async until(condition: () => boolean | Promise<boolean>, what: string, limitMs = LIMIT_MS): Promise<void> {
+    const endMs = performance.now() + limitMs
+    while (!(await condition())) {
+      if (performance.now() > endMs) assert.fail(`not in ${limitMs} ms: ${what}\n${this.log.slice(-20).join('')}`)
+      await setImmediate()
+    }
+  }
+
+  /** As `until`, with every wait of at most that long ended at once: back-off takes no time. */
+  async hurry(
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    longestMs = LONGEST_BACKOFF_MS,
+  ): Promise<void> {
+    let hops = 0
+    await this.until(async () => {
+      if (await condition()) return true
+      const soonestMs = this.clock.soonestMs
+      if (soonestMs !== undefined && soonestMs <= longestMs && ++hops % 5 === 0) await this.clock.advance(soonestMs)
+      return false
+    }, what)
+  }
+
+  /** So many hours go by, in which nothing more than back-off happens. */
+  async passHours(hours: number): Promise<void> {
+    const endMs = this.clock.nowMs + hours * HOUR_MS
+    while (this.clock.nowMs < endMs) {
+      await this.clock.advance(Math.min(LONGEST_BACKOFF_MS, endMs - this.clock.nowMs))
+      for (let i = 0; i < 20; i++) await setImmediate()
+    }
+  }
+
+  /** Holds all answers to the truth once more, and ends everything. @throws when one answer was wrong */
+  async finish(): Promise<void> {
+    await this.checker.agrees()
+    await this.checker.stop()
+    this.checker.assertRight()
+  }
+
+  async close(): Promise<void> {
+    await this.checker?.stop()
+    const { checked = 0, wrong = 0 } = this.checker ?? {}
+    const tally = process.env['STORIES_TALLY']
+    if (tally !== undefined) appendFileSync(tally, `${JSON.stringify({ checked, wrong })}\n`)
+    await this.server?.stop(0)
+    await this.api[Symbol.asyncDispose]()
+  }
+}
+
+/** With what the API server fills in. */
+export function asStored(object: object): ApiObject {
+  const copy = structuredClone(object) as ApiObject & { metadata: { namespace?: string } }
+  copy.metadata.namespace ??= 'default'
+  const { clusterIP } = copy['spec'] ?? {}
+  if (clusterIP !== undefined) copy['spec'].clusterIPs ??= [clusterIP]
+  return copy
+}
