@@ -9,6 +9,7 @@ import { ServicePublisher } from '../records/publisher.ts'
 import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
 import { createSharedMemory, type SharedMemory } from '../table/memory.ts'
 import { TableWriter } from '../table/writer.ts'
+import { useHugePages } from './huge-pages.ts'
 
 /** RFC 1912 §2.2 in spirit; no secondary asks yet. Seconds. */
 const REFRESH = 7200
@@ -41,6 +42,7 @@ export interface Serving {
 
 export function createServing({ records, namespaces, seed, serial, onPublished, onListing }: ServingOptions): Serving {
   const memory = createSharedMemory(INITIAL_PAGES)
+  useHugePages(memory)
   const table = new TableWriter(memory, WRITER_ROW, seed)
   const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
   let lastSerial = serial

@@ -12,6 +12,9 @@ import { openPortable } from '../transport/portable.ts'
 import { QueryHandler } from './query-handler.ts'
 import type { WorkerMessage, WorkerSetup } from './setup.ts'
 
+/** Octets that a query may have however small replies are kept: clients may pad it (RFC 7830). */
+const MIN_ROOM = 1232
+
 const setup = workerData as WorkerSetup
 const tell = (message: WorkerMessage): void => parentPort!.postMessage(message)
 
@@ -27,7 +30,8 @@ const handler = new QueryHandler({
 const control = { words: setup.control, index: setup.controlIndex, attend() {} }
 
 try {
-  const options = { sockets: setup.sockets }
+  // RFC 6891 §6.2.3: the size we tell is the largest we take
+  const options = { sockets: setup.sockets, capacity: Math.max(setup.maxUdpSize, MIN_ROOM) }
   const transport = setup.transport === 'batch' ? openBatch(options) : await openPortable(options)
   try {
     tell({ report: transport.report })

@@ -45,7 +45,7 @@ export function openBatch(options: DatagramOptions): DatagramTransport {
     for (const { fd } of sockets) libc.close(fd)
     throw error
   }
-  return new BatchTransport(libc, sockets, options.batchSize ?? DEFAULT_BATCH_SIZE)
+  return new BatchTransport(libc, sockets, new MessageSlots(options.batchSize ?? DEFAULT_BATCH_SIZE, options.capacity))
 }
 
 class BatchTransport implements DatagramTransport {
@@ -60,16 +60,15 @@ class BatchTransport implements DatagramTransport {
   private readonly eventAt: number
   private readonly batchSize: number
 
-  constructor(libc: Libc, sockets: readonly BatchSocket[], batchSize: number) {
+  constructor(libc: Libc, sockets: readonly BatchSocket[], slots: MessageSlots) {
     const wakeFd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
     const fds = sockets.map(each => each.fd)
-    const slots = new MessageSlots(batchSize)
     this.libc = libc
     this.batches = sockets.map((socket, index) => new MessageBatch(libc, socket, index, slots))
     this.pollfds = new Int32Array([...fds, wakeFd].flatMap(fd => [fd, POLLIN]))
     this.pollfdsAt = libc.addressOf(this.pollfds.buffer as ArrayBuffer)
     this.eventAt = libc.addressOf(this.event.buffer)
-    this.batchSize = batchSize
+    this.batchSize = slots.count
     this.report = {
       kind: 'batch',
       addresses: sockets.map(each => each.local),

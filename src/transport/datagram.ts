@@ -21,6 +21,8 @@ export interface DatagramOptions {
   readonly sockets: readonly ListenAddress[]
   /** Most messages per system call, 1..1024. Default 64. `portable` has no batches. */
   readonly batchSize?: number
+  /** Octets of the longest message, in and out; `batch` drops what is longer unread, and counts it. Default DATAGRAM_CAPACITY. */
+  readonly capacity?: number
   /** Asked of the kernel, which doubles it for its bookkeeping and keeps to net.core.rmem_max. Default 4 MiB. */
   readonly receiveBufferOctets?: number
 }
@@ -74,7 +76,7 @@ export const STAT_RECEIVED = 0
 export const STAT_SENT = 1
 /** Datagrams for which the handler gave no reply. */
 export const STAT_UNANSWERED = 2
-/** Datagrams longer than DATAGRAM_CAPACITY, dropped: what is left of one is not what the peer sent. */
+/** Datagrams longer than their slot, dropped: what is left of one is not what the peer sent. */
 export const STAT_TRUNCATED = 3
 /** Datagrams from port 0, to which nothing can be sent; dropped unread. */
 export const STAT_PORT_ZERO = 4

@@ -25,7 +25,7 @@ export interface MessageHandler {
    * @param octets   the buffer, and `view` a DataView over exactly the same octets
    * @param start    first octet of the query
    * @param length   octets of the query, 0..65535
-   * @param capacity octets that may be written from `start`: at least MIN_CAPACITY for UDP, 65535 for TCP
+   * @param capacity octets that may be written from `start`; 65535 over TCP
    * @param stream   true over TCP: the reply may fill `capacity`; false over UDP: the EDNS size rules apply
    * @returns octets of the reply; 0: send nothing
    */
@@ -35,5 +35,5 @@ export interface MessageHandler {
   end(): void
 }
 
-/** Room, in octets, that a UDP transport gives each message: the largest reply ever configured (answers.maxUdpSize ≤ 4096). */
+/** Most room, in octets, that a UDP transport gives each message: the largest reply ever configured (answers.maxUdpSize ≤ 4096). */
 export const DATAGRAM_CAPACITY = 4096

@@ -27,9 +27,10 @@ export interface Libc {
   eventfd(initial: number, flags: number): number
   read(fd: number, octets: number, length: number): number
   close(fd: number): number
+  madvise(octets: number, length: number, advice: number): number
   errno(): number
   /** Where the octets of `buffer` are. */
-  addressOf(buffer: ArrayBuffer): number
+  addressOf(buffer: ArrayBuffer | SharedArrayBuffer): number
 }
 
 const MACHINES = ['x64', 'arm64']
@@ -68,6 +69,7 @@ function declare(koffi: Koffi): Libc {
     eventfd: process.func('int eventfd(uint32_t, int)'),
     read: process.func('intptr_t read(int, uintptr_t, size_t)'),
     close: process.func('int close(int)'),
+    madvise: process.func('int madvise(uintptr_t, size_t, int)'),
     errno: () => koffi.errno(),
     addressOf: buffer => Number(koffi.address(buffer)),
   }

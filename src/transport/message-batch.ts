@@ -47,11 +47,8 @@ import {
   SOCKADDR_PORT,
 } from './linux-abi.ts'
 
-/**
- * Octets from slot to slot. Not DATAGRAM_CAPACITY itself: at a distance of 4,096 the first octets of all slots would
- * compete for the same few lines of the processor's cache.
- */
-const SLOT_STRIDE = DATAGRAM_CAPACITY + 192
+/** A line of the processor's cache, in octets. */
+const LINE = 64
 const CONTROL_STRIDE = 64
 
 /** Rows of a socket's memory: octets per message that lie before each. Multiplied by the batch size, the row's offset. */
@@ -76,10 +73,19 @@ export class MessageSlots {
   readonly octets: Uint8Array
   readonly view: DataView
   readonly count: number
+  /** Octets that fit into a slot. */
+  readonly capacity: number
+  /**
+   * Octets from slot to slot: an odd number of cache lines, since at a distance of 4,096, say, the first octets of all
+   * slots would compete for the same few lines.
+   */
+  readonly stride: number
 
-  constructor(count: number) {
+  constructor(count: number, capacity = DATAGRAM_CAPACITY) {
     this.count = count
-    this.octets = new Uint8Array(count * SLOT_STRIDE)
+    this.capacity = capacity
+    this.stride = (Math.ceil(capacity / LINE) | 1) * LINE
+    this.octets = new Uint8Array(count * this.stride)
     this.view = new DataView(this.octets.buffer)
   }
 }
@@ -118,7 +124,7 @@ export class MessageBatch {
     for (let slot = 0; slot < count; slot++) {
       this.pointHeader(RECEIVE_HEADERS, slot, RECEIVE_IOVECS, slot)
       this.pointHeader(SEND_HEADERS, slot, SEND_IOVECS, slot)
-      this.words[(count * RECEIVE_IOVECS) / 4 + slot * IOVEC_WORDS + IOVEC_LENGTH / 4] = DATAGRAM_CAPACITY
+      this.words[(count * RECEIVE_IOVECS) / 4 + slot * IOVEC_WORDS + IOVEC_LENGTH / 4] = slots.capacity
       this.slotOfHeader[slot] = slot
     }
   }
@@ -151,7 +157,7 @@ export class MessageBatch {
   /** @returns how many send headers are filled */
   private answer(received: number, handler: MessageHandler, counters: Float64Array): number {
     const { words, ports, slots, slotOfHeader } = this
-    const { octets, view, count } = slots
+    const { octets, view, count, capacity, stride } = slots
     const { pktinfo } = this.socket
     const sendIovecs = (count * SEND_IOVECS) / 4
     let replies = 0
@@ -166,7 +172,7 @@ export class MessageBatch {
         continue
       }
       const length = words[header + MMSGHDR_LENGTH / 4]!
-      const reply = handler.answer(octets, view, slot * SLOT_STRIDE, length, DATAGRAM_CAPACITY, false)
+      const reply = handler.answer(octets, view, slot * stride, length, capacity, false)
       if (reply === 0) {
         counters[STAT_UNANSWERED]! += 1
         continue
@@ -255,7 +261,7 @@ export class MessageBatch {
     this.words[(at + MMSGHDR_IOV_COUNT) / 4] = 1
     this.setAddress(at + MMSGHDR_CONTROL, pktinfo ? this.receiveAt + count * CONTROLS + slot * CONTROL_STRIDE : 0)
     this.words[(at + MMSGHDR_CONTROL_OCTETS) / 4] = control
-    this.setAddress(iovec, this.slotsAt + slot * SLOT_STRIDE)
+    this.setAddress(iovec, this.slotsAt + slot * this.slots.stride)
   }
 
   private setAddress(offset: number, address: number): void {
