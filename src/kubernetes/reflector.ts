@@ -208,6 +208,8 @@ export class Reflector<T> {
     const { type, object } = Object(event) as { type?: unknown; object?: unknown }
     if (type === 'ERROR') throw statusError(object, this.resource.name, 'watch', 0)
     const { resourceVersion, annotations } = metadataOf(object)
+    // What is older than what was seen is of no use: nothing of it may be served, not even until the list is in.
+    if (initial === undefined) this.refuseOlder(resourceVersion)
     switch (type) {
       case 'BOOKMARK':
         // No other bookmark comes before the one that ends a streaming list.
@@ -307,10 +309,12 @@ export class Reflector<T> {
   }
 
   /** @throws ApiError ERR_API_EXPIRED when versions go back: they never do within one history of etcd */
+  private refuseOlder(version: string): void {
+    if (version !== '' && isLess(version, this.version)) throw otherHistory(`version ${version} after ${this.version}`)
+  }
+
   private moveTo(version: string): void {
-    if (version === '') return
-    if (isLess(version, this.version)) throw otherHistory(`version ${version} after ${this.version}`)
-    this.version = version
+    if (version !== '') this.version = version
   }
 
   /** A failure to publish is no failure of the API server: it is told, and what comes next is tried. */

@@ -21,8 +21,10 @@ export function story(title: string, options: WorldOptions, tell: (world: StoryW
     } catch (error) {
       const pattern = title.slice(0, title.indexOf(':') + 1)
       const command = `STORIES_SEED=${SEED} node --test --test-name-pattern='^${pattern}' 'test/stories/*.test.ts'`
-      const { message } = error as Error
-      throw new Error(`${message}\nsee it again: ${command}`, { cause: error })
+      const { message, stack = '' } = error as Error
+      const told = new Error(`${message}\nsee it again: ${command}`)
+      told.stack = `${told.message}\n${stack.slice(stack.indexOf('\n    at '))}`
+      throw told
     } finally {
       await world?.close()
     }

@@ -150,13 +150,12 @@ export class FakeApiServer implements AsyncDisposable {
 
   /** Ends watches in order. */
   closeWatches(path?: string): void {
-    for (const watch of [...this.watches]) if (path === undefined || watch.path === path) watch.response.end()
+    for (const watch of this.takeWatches(path)) watch.response.end()
   }
 
   /** Breaks connections of watches, after `octets`. */
   resetWatches(octets = '', path?: string): void {
-    for (const watch of [...this.watches]) {
-      if (path !== undefined && watch.path !== path) continue
+    for (const watch of this.takeWatches(path)) {
       if (octets === '') watch.response.destroy()
       else watch.response.write(octets, () => watch.response.destroy())
     }
@@ -165,6 +164,11 @@ export class FakeApiServer implements AsyncDisposable {
   /** Watches stay open and say nothing more. */
   silenceWatches(): void {
     for (const watch of this.watches) watch.silent = true
+  }
+
+  /** Events as a watch of everything was told them, oldest first, since the last compaction. */
+  changesOf(path: string): string[] {
+    return this.changes.filter(change => change.path === path).map(({ type, object }) => eventOf(type, object))
   }
 
   /** What watches are to be told waits for `release`. */
@@ -195,8 +199,15 @@ export class FakeApiServer implements AsyncDisposable {
     this.server.setSecureContext(tls)
   }
 
+  /** Watches that are told what happens. */
   watchCount(path?: string): number {
-    return [...this.watches].filter(watch => path === undefined || watch.path === path).length
+    return [...this.watches].filter(({ path: own, silent }) => !silent && (path === undefined || own === path)).length
+  }
+
+  private takeWatches(path: string | undefined): Watch[] {
+    const taken = [...this.watches].filter(watch => path === undefined || watch.path === path)
+    for (const watch of taken) this.watches.delete(watch)
+    return taken
   }
 
   /** The next `times` requests that match get `fault` instead of an answer. */

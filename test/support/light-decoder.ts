@@ -11,6 +11,8 @@ export interface Reply {
   readonly isTruncated: boolean
   /** `owner TYPE data` in lower case, sorted; for SRV `port target` is the data. */
   readonly answers: readonly string[]
+  /** As it came first. */
+  readonly first: string | undefined
   readonly ttls: ReadonlySet<number>
   readonly weights: readonly number[]
   /** Of the SOA in the authority section. */
@@ -69,6 +71,7 @@ export function decodeReply(message: Buffer): Reply {
     rcode: RCODES[flags & 15] ?? String(flags & 15),
     isAuthoritative: (flags & 0x400) !== 0,
     isTruncated: (flags & 0x200) !== 0,
+    first: answers[0],
     answers: answers.sort(),
     ttls,
     weights,

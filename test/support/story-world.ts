@@ -14,7 +14,7 @@ import type { ApiObject } from './cluster-api.ts'
 import { SERVICES, SLICES } from './fake-api-objects.ts'
 import { FakeApiServer, type TlsMaterial } from './fake-api-server.ts'
 import { Random } from './random.ts'
-import type { Question } from './story-asker-types.ts'
+import { type Question, sharedNowMs } from './story-asker-types.ts'
 import { Checker } from './story-checker.ts'
 import { StoryClock } from './story-clock.ts'
 import { Truth } from './story-truth.ts'
@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly tcpShare?: number
   /** How late an answer may be after a change. */
   readonly allowedMs?: number
+  /** 0..1 of the questions that there are, at random, are asked. */
+  readonly share?: number
 }
 
 const ALLOWED_MS = 1000
@@ -41,6 +43,7 @@ const TCP_SHARE = 0.1
 const LIMIT_MS = 20_000
 /** Backing off never takes longer. */
 const LONGEST_BACKOFF_MS = 40_000
+const QUIET_MS = 15
 const HOUR_MS = 3_600_000
 
 export class StoryWorld {
@@ -53,16 +56,20 @@ export class StoryWorld {
   server!: RunningServer
   checker!: Checker
   private readonly waiting: Question[] = []
+  private readonly share: number
+  private readonly allowedMs: number
 
-  private constructor(seed: number, api: FakeApiServer) {
+  private constructor(seed: number, api: FakeApiServer, options: WorldOptions) {
     this.seed = seed
+    this.share = options.share ?? 1
+    this.allowedMs = options.allowedMs ?? ALLOWED_MS
     this.api = api
     this.random = new Random(seed)
     this.clock = new StoryClock(this.random.next())
   }
 
   static async start(seed: number, options: WorldOptions = {}): Promise<StoryWorld> {
-    const world = new StoryWorld(seed, await FakeApiServer.start(options.tls))
+    const world = new StoryWorld(seed, await FakeApiServer.start(options.tls), options)
     try {
       options.prepare?.(world)
       await world.open(options)
@@ -91,7 +98,7 @@ export class StoryWorld {
       port: this.server.addresses[0]!.port,
       perSecond: options.perSecond ?? PER_SECOND,
       tcpShare: options.tcpShare ?? TCP_SHARE,
-      allowedMs: options.allowedMs ?? ALLOWED_MS,
+      allowedMs: this.allowedMs,
       seed: this.seed,
       ttl: loaded.records.ttl,
       negativeTtl: loaded.records.negativeTtl,
@@ -106,7 +113,7 @@ export class StoryWorld {
   /** Creates or replaces a Service, in the cluster and in the truth. */
   putService(service: object): void {
     const stored = asStored(service)
-    this.ask(this.truth.putService(stored))
+    this.ask(this.some(this.truth.putService(stored)))
     this.api.put(SERVICES, stored)
   }
 
@@ -118,7 +125,7 @@ export class StoryWorld {
   /** Creates or replaces slices of one Service; in the truth it is one change, in the cluster one after the other. */
   putSlices(...slices: object[]): void {
     const stored = slices.map(asStored)
-    this.ask(this.truth.putSlices(stored))
+    this.ask(this.some(this.truth.putSlices(stored)))
     for (const slice of stored) this.api.put(SLICES, slice)
   }
 
@@ -131,6 +138,10 @@ export class StoryWorld {
   ask(questions: readonly Question[]): void {
     if (this.checker === undefined) this.waiting.push(...questions)
     else this.checker.add(questions)
+  }
+
+  private some(questions: readonly Question[]): readonly Question[] {
+    return this.share === 1 ? questions : questions.filter(() => this.random.below(10_000) < this.share * 10_000)
   }
 
   /** The server's own numbers. @returns the sum over all labels; undefined: there is no such metric */
@@ -170,13 +181,31 @@ export class StoryWorld {
     what: string,
     longestMs = LONGEST_BACKOFF_MS,
   ): Promise<void> {
-    let hops = 0
+    let quietSinceMs = performance.now()
+    let requests = this.api.requests.length
     await this.until(async () => {
       if (await condition()) return true
+      const now = performance.now()
+      if (this.api.requests.length !== requests) quietSinceMs = now
+      requests = this.api.requests.length
       const soonestMs = this.clock.soonestMs
-      if (soonestMs !== undefined && soonestMs <= longestMs && ++hops % 5 === 0) await this.clock.advance(soonestMs)
+      // What was just asked for is given the time to come: limits of silence are waits as well.
+      if (soonestMs === undefined || soonestMs > longestMs || now - quietSinceMs < QUIET_MS) return false
+      await this.clock.advance(soonestMs)
+      quietSinceMs = performance.now()
       return false
     }, what)
+  }
+
+  /** What was true before the last change is allowed to nobody any more. */
+  async outdated(): Promise<void> {
+    const atMs = this.truth.changedMs + this.allowedMs
+    await this.until(() => sharedNowMs() > atMs, 'the allowed delay is over')
+  }
+
+  /** Every watch is open: what happens now is heard of. */
+  async watching(): Promise<void> {
+    await this.hurry(() => this.api.watchCount(SERVICES) > 0 && this.api.watchCount(SLICES) > 0, 'every watch is open')
   }
 
   /** So many hours go by, in which nothing more than back-off happens. */

@@ -1,0 +1,331 @@
+/**
+ * Stories of an API server that goes away, forgets, refuses, stammers or lies.
+ */
+
+import assert from 'node:assert/strict'
+import { SERVICES, SLICES, serviceOf, sliceOf } from '../support/fake-api-objects.ts'
+import { eventOf, type RecordedRequest, statusOf } from '../support/fake-api-server.ts'
+import type { Random } from '../support/random.ts'
+import { RandomCluster } from '../support/story-cluster.ts'
+import type { StoryWorld } from '../support/story-world.ts'
+import { story } from './story.ts'
+
+const FOREVER = Number.POSITIVE_INFINITY
+const HANG_UP = { kind: 'hang up' } as const
+const SECOND = 1000
+
+let cluster: RandomCluster
+const SOME = {
+  prepare(world: StoryWorld) {
+    cluster = new RandomCluster(world)
+  },
+}
+
+const WEB = {
+  prepare(world: StoryWorld) {
+    world.putService(serviceOf('web'))
+    world.putSlices(sliceOf('web-1', 'web', ['10.0.0.1']))
+  },
+}
+
+const isWatch = ({ query }: RecordedRequest) => query.has('watch')
+const isList = (request: RecordedRequest) => !isWatch(request) || request.query.has('sendInitialEvents')
+const failure = (status: number, reason: string, headers: Record<string, string> = {}, message = reason) =>
+  ({ kind: 'status', status, body: statusOf(status, reason, message), headers }) as const
+
+/** Whatever waits and lists it takes. */
+async function agreesAtLast(world: StoryWorld): Promise<void> {
+  const isSo = () =>
+    world.checker.agrees(0).then(
+      () => true,
+      () => false,
+    )
+  await world.hurry(isSo, 'the answers are those of the cluster')
+}
+
+function shuffled<T>(values: readonly T[], random: Random): T[] {
+  const all = [...values]
+  for (let at = all.length - 1; at > 0; at--) {
+    const other = random.below(at + 1)
+    ;[all[at], all[other]] = [all[other]!, all[at]!]
+  }
+  return all
+}
+
+/** The API server is gone for a while, in which `during` happens. */
+async function outage(world: StoryWorld, during: () => Promise<void>): Promise<void> {
+  world.truth.blinds()
+  world.api.fail(HANG_UP, () => true, FOREVER)
+  world.api.resetWatches()
+  await world.until(() => world.api.watchCount() === 0, 'the watches are broken')
+  await during()
+  world.api.heal()
+  await world.watching()
+  world.truth.sees()
+  await world.checker.agrees()
+}
+
+story('F6: half-open watches are found by their silence, and told as a metric', SOME, async world => {
+  world.truth.blinds()
+  world.api.freeze()
+  cluster.steps(10)
+  await world.clock.advance(100 * SECOND)
+  assert.ok((await world.metric('headless_dns_watch_silence_seconds'))! >= 200, 'two watches are silent for 100 s')
+  world.api.heal()
+  await world.clock.advance(60 * SECOND)
+  await world.watching()
+  await world.until(() => world.api.requests.length >= 4, 'both watches are opened anew')
+  world.truth.sees()
+  await world.checker.agrees()
+})
+
+story('F7: watches that close at once, a hundred times, make no storm and no list', SOME, async world => {
+  const before = world.api.requests.length
+  const startMs = world.clock.nowMs
+  world.truth.blinds()
+  world.api.closesWatches = true
+  world.api.closeWatches()
+  await world.hurry(() => world.api.requests.length >= before + 100, 'a hundred watches')
+  const asked = world.api.requests.slice(before)
+  const minutes = (world.clock.nowMs - startMs) / 60_000
+  assert.ok(asked.length / minutes < 2 * 3, `${asked.length} requests in ${minutes} minutes, of two watches`)
+  assert.equal(asked.filter(isList).length, 0, 'a watch that closes in order is no reason to list')
+  world.api.closesWatches = false
+  await world.watching()
+  world.truth.sees()
+})
+
+story('F8: a Service is deleted while the API server is away for half an hour', SOME, async world => {
+  world.putService(serviceOf('web'))
+  world.putSlices(sliceOf('web-1', 'web', ['10.0.0.1']))
+  await world.checker.agrees()
+  await outage(world, async () => {
+    world.deleteService('web')
+    world.deleteSlice('web-1', 'web')
+    await world.passHours(0.5)
+    world.api.compact()
+  })
+})
+
+story(
+  'T20: an API server that is away for hours changes no answer, and takes no server out of service',
+  SOME,
+  async world => {
+    await outage(world, async () => {
+      for (const hours of [0.25, 1, 2]) {
+        await world.passHours(hours)
+        assert.ok(await world.isReady(), 'ready all the while')
+      }
+      const hours = 3.25
+      const asked = world.api.requests.length
+      assert.ok(asked < 2 * hours * 150, `${asked} requests in ${hours} hours, of two watches`)
+    })
+  },
+)
+
+for (const [what, fault] of [
+  ['500', failure(500, 'InternalError')],
+  ['429 with Retry-After', failure(429, 'TooManyRequests', { 'retry-after': '1' })],
+  ['503', failure(503, 'ServiceUnavailable')],
+  ['no JSON', { kind: 'status', status: 200, body: '<html>' }],
+  ['resets', { kind: 'octets', octets: '{"type":"ADDED","obj', ending: 'reset' }],
+] as const) {
+  story(`T20b: a storm of ${what}, and changes meanwhile`, SOME, async world => {
+    world.truth.blinds()
+    world.api.fail(fault, () => true, 10)
+    world.api.resetWatches()
+    cluster.steps(20)
+    await world.hurry(() => world.api.requests.length >= 12, 'ten requests failed')
+    await world.watching()
+    world.truth.sees()
+    await world.checker.agrees()
+  })
+}
+
+story('T22: 410 as an event, compaction while the watch was away', SOME, async world => {
+  for (let i = 0; i < 4; i++) {
+    world.truth.blinds()
+    world.api.closeWatches()
+    cluster.steps(10)
+    world.api.compact()
+    await world.watching()
+    world.truth.sees()
+    await world.checker.agrees()
+  }
+})
+
+story('T22: 410 as a status, and 410 in the midst of a stream', SOME, async world => {
+  for (let i = 0; i < 4; i++) {
+    world.truth.blinds()
+    if (i % 2 === 0) {
+      world.api.fail(failure(410, 'Expired'), request => isWatch(request) && !isList(request), 2)
+      world.api.closeWatches()
+    } else {
+      world.api.inject(eventOf('ERROR', statusOf(410, 'Expired', 'too old resource version')))
+      world.api.closeWatches()
+    }
+    cluster.steps(10)
+    await world.watching()
+    world.truth.sees()
+    await world.checker.agrees()
+  }
+})
+
+story('T22b: watches that close in order every few minutes go on from where they were', SOME, async world => {
+  const before = world.api.requests.length
+  for (let minutes = 0; minutes < 60; minutes += 5) {
+    for (let minute = 0; minute < 5; minute++) {
+      await world.clock.advance(60 * SECOND)
+      world.api.bookmark()
+      await world.until(() => world.server !== undefined, 'bookmarks are out')
+    }
+    cluster.step()
+    await world.checker.agrees()
+    world.api.closeWatches()
+    await world.watching()
+  }
+  const asked = world.api.requests.slice(before)
+  assert.equal(asked.filter(isList).length, 0, 'no list')
+  assert.ok(asked.length <= 2 * 12 * 2, `${asked.length} requests in an hour, of two watches closed 12 times`)
+})
+
+story('T22c: "Too large resource version" is healed by a list', SOME, async world => {
+  world.truth.blinds()
+  const tooLarge = failure(504, 'Timeout', { 'retry-after': '1' }, 'Too large resource version: 1090, current: 500')
+  const isAhead = ({ query }: RecordedRequest) => Number(query.get('resourceVersion') ?? 0) > world.api.version
+  world.api.fail(tooLarge, isAhead, FOREVER)
+  world.api.version = 500
+  world.api.closeWatches()
+  const startMs = world.clock.nowMs
+  await world.watching()
+  const healedMs = world.clock.nowMs - startMs
+  world.truth.sees()
+  await world.checker.agrees()
+  assert.ok(healedMs <= 60 * SECOND, `healed after ${healedMs} ms`)
+})
+
+story('T23: the versions of the API server go back, and an event shows it', SOME, async world => {
+  for (let i = 0; i < 3; i++) {
+    world.truth.blinds()
+    world.api.version = 700 - 100 * i
+    const startMs = world.clock.nowMs
+    cluster.steps(3)
+    // What changed before the restore was never told.
+    const lists = world.api.requests.filter(isList).length
+    world.putService(serviceOf(`restored-${i}`))
+    world.putSlices(sliceOf(`restored-${i}`, `restored-${i}`, ['10.9.9.9']))
+    await world.hurry(() => world.api.requests.filter(isList).length >= lists + 2, 'both are listed again')
+    await world.watching()
+    world.truth.sees()
+    await world.checker.agrees()
+    const healedMs = world.clock.nowMs - startMs
+    assert.ok(healedMs <= 5 * SECOND * 2 ** i, `healed after ${healedMs} ms`)
+  }
+})
+
+/** Slices of one Service that changed in another order than they are told in were never so together: one slice each. */
+const ONE_SLICE_EACH = {
+  prepare(world: StoryWorld) {
+    cluster = new RandomCluster(world, { slices: 1 })
+  },
+}
+
+story('T25b: events twice, again and out of order', ONE_SLICE_EACH, async world => {
+  for (let i = 0; i < 8; i++) {
+    world.truth.blinds()
+    world.api.hold()
+    cluster.steps(20)
+    world.api.release(lines => {
+      const all = i % 2 === 0 ? lines.flatMap(line => [line, line]) : [...lines, ...lines]
+      return i % 4 < 2 ? all : shuffled(all, world.random)
+    })
+    await agreesAtLast(world)
+    world.truth.sees()
+  }
+})
+
+story('T25b: what went before comes again, a deletion of another generation too', WEB, async world => {
+  for (let i = 0; i < 5; i++) {
+    const old = world.api.changesOf(SLICES)
+    world.deleteSlice('web-1', 'web')
+    world.putSlices(sliceOf('web-1', 'web', [`10.0.1.${i}`]))
+    await world.checker.agrees()
+    const gone = world.api.changesOf(SLICES).at(-2)!
+    // A second later what it says is no longer true for anybody.
+    await world.outdated()
+    const lists = world.api.requests.filter(isList).length
+    world.api.inject(world.random.oneOf([gone, ...old]), SLICES)
+    await world.hurry(() => world.api.requests.filter(isList).length > lists, 'it is listed again')
+    await world.watching()
+    await world.checker.agrees()
+  }
+})
+
+story('T28b: a clock that jumps changes no TTL and no wait', SOME, async world => {
+  const now = Date.now
+  try {
+    for (const hours of [1, -2, 24]) {
+      Date.now = () => now() + hours * 3_600_000
+      cluster.steps(5)
+      await world.checker.agrees()
+    }
+  } finally {
+    Date.now = now
+  }
+})
+
+story(
+  'T29: rights that are taken away later: what was known is served, and the log says what is missing',
+  SOME,
+  async world => {
+    world.truth.blinds()
+    const before = world.api.requests.length
+    world.api.fail(failure(403, 'Forbidden'), () => true, FOREVER)
+    world.api.closeWatches()
+    cluster.steps(5)
+    await world.passHours(0.5)
+    assert.ok(await world.isReady())
+    const asked = world.api.requests.length - before
+    assert.ok(asked <= 2 * 30 * 3, `${asked} requests in half an hour`)
+    assert.ok(
+      world.log.some(line => /watch/.test(line) && /endpointslices\.discovery\.k8s\.io/.test(line)),
+      'the log says so',
+    )
+    world.api.heal()
+    await world.watching()
+    world.truth.sees()
+    await world.checker.agrees()
+  },
+)
+
+story('T31: lines that are no JSON, cut, huge, or of an unknown type lead to a list', SOME, async world => {
+  const huge = { ...serviceOf('huge'), padding: 'x'.repeat(2 << 20), metadata: { name: 'huge', namespace: 'default' } }
+  const lines = [
+    '{"type":"MODIFIED","object":{"metadata":\n',
+    'null\n',
+    '{"type":"FROBBED","object":{}}\n',
+    '{"type":"ADDED","object":[1,2,3]}\n',
+    `{"type":"ADDED","object":${JSON.stringify(huge).slice(0, -1)}\n`,
+    '\u0000\u0001\u0002\n',
+    '{"type":"MODIFIED","obj',
+  ]
+  for (const line of lines) {
+    world.truth.blinds()
+    world.api.inject(line, SLICES)
+    world.api.resetWatches(line, SERVICES)
+    cluster.steps(5)
+    await world.hurry(
+      async () => {
+        await world.watching()
+        return world.checker.agrees().then(
+          () => true,
+          () => false,
+        )
+      },
+      `the state is that of the cluster after ${line.slice(0, 60)}`,
+    )
+    world.truth.sees()
+  }
+  world.api.put(SERVICES, { ...huge, metadata: { name: 'huge', namespace: 'default' } })
+  await world.checker.agrees()
+})
