@@ -82,6 +82,7 @@ export function exchangeTcp(
     let received = Buffer.alloc(0)
     socket.setTimeout(timeoutMs, () => socket.destroy(new Error('no reply over TCP')))
     socket.once('error', reject)
+    socket.once('close', () => reject(new Error('the connection was closed without a reply')))
     socket.on('data', chunk => {
       received = Buffer.concat([received, chunk])
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return

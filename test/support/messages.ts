@@ -171,9 +171,9 @@ export interface Reply {
 /**
  * Reads a reply. Throws for anything a strict reader may object to: counts that do not fill the message exactly,
  * pointers that do not point strictly backwards to a label, names over 255 octets, RDATA that its type does not fill,
- * an OPT that is not alone or not at the root, the same record twice in a section.
+ * an OPT that is not alone or not at the root, the same record twice in a section (unless it is a server's that does so).
  */
-export function strictDecode(octets: Uint8Array): Reply {
+export function strictDecode(octets: Uint8Array, { mayRepeat = false } = {}): Reply {
   const buffer = Buffer.from(octets)
   if (buffer.length < 12) throw new Error(`${buffer.length} octets are no message`)
   const flags = buffer.readUInt16BE(2)
@@ -201,7 +201,7 @@ export function strictDecode(octets: Uint8Array): Reply {
       const names = namesIn(buffer, type, from, end)
       const rdata = buffer.subarray(from, end)
       const key = `${owner.name.toLowerCase()}|${type}|${names.length > 0 ? names.join() + rdata.subarray(-20).toString('latin1') : rdata.toString('latin1')}`
-      if (seen.has(key)) throw new Error(`the same record twice: ${key}`)
+      if (seen.has(key) && !mayRepeat) throw new Error(`the same record twice: ${key}`)
       seen.add(key)
       records.push({
         owner: owner.name,
