@@ -31,7 +31,8 @@ export interface SnapshotOptions {
 const API_GRACE_MS = 1000
 /** A snapshot confirmed within so many intervals is young: one for the last write, one for the restart. */
 const YOUNG_INTERVALS = 2
-/** A file system that hangs does not keep the process alive. */
+/** A file system that hangs keeps nobody from being answered, nor the process alive. */
+const READ_MS = 5000
 const LAST_WRITE_MS = 2000
 
 export class SnapshotSource implements Source {
@@ -45,6 +46,7 @@ export class SnapshotSource implements Source {
   private keeper: SnapshotKeeper | undefined
   /** When what the snapshot says was true, on the monotonic clock. */
   private trueAtMs = 0
+  private wasServed = false
 
   constructor(
     options: SnapshotOptions,
@@ -58,7 +60,11 @@ export class SnapshotSource implements Source {
     this.setStale = setStale
     this.log = log
     this.deps = deps
-    this.fallback = new FallbackSink(cluster, { onStale: () => this.becameStale(), onSynced: () => this.synced() })
+    this.fallback = new FallbackSink(cluster, {
+      onStale: () => this.becameStale(),
+      onSynced: () => this.synced(),
+      onUnpublished: error => log.error(`a part of the snapshot is not served: ${(error as Error).message}`),
+    })
   }
 
   /** For the API server's source. */
@@ -84,15 +90,17 @@ export class SnapshotSource implements Source {
       lists: () => this.fallback.watches.map(watch => this.listOf(watch)),
     }
     this.keeper = new SnapshotKeeper(this.options.path, ids, kept, this.log)
+    if (this.fallback.isSynced) {
+      void this.keepOn()
+      return
+    }
     try {
       await this.read(ids)
     } catch (error) {
       this.fallback.withdraw()
-      if (!(error instanceof SnapshotError)) throw error
-      const { code, message } = error
+      const { code, message } = error as SnapshotError
       this.log.warn(`the snapshot ${this.options.path} is not used: ${message}`, { code })
     }
-    void this.keepOn()
   }
 
   async stop(): Promise<void> {
@@ -133,7 +141,7 @@ export class SnapshotSource implements Source {
 
   private async read(ids: SnapshotIds): Promise<void> {
     const { path, intervalMs } = this.options
-    const file = await readSnapshotFile(path)
+    const file = await Promise.race([readSnapshotFile(path), this.tooLate()])
     if (file === undefined) {
       this.fallback.withdraw()
       return
@@ -156,24 +164,32 @@ export class SnapshotSource implements Source {
     else void this.deps.sleep(API_GRACE_MS, this.stopped.signal).then(() => this.fallback.serve())
   }
 
+  private async tooLate(): Promise<never> {
+    await this.deps.sleep(READ_MS, this.stopped.signal)
+    throw new SnapshotError('ERR_SNAPSHOT_READ', `it cannot be read in ${READ_MS / 1000} s`)
+  }
+
   private async keepOn(): Promise<void> {
     const { signal } = this.stopped
     while (!signal.aborted) {
+      await this.keeper!.keep()
       await this.deps.sleep(this.options.intervalMs, signal)
-      if (!signal.aborted) await this.keeper!.keep()
     }
   }
 
   private becameStale(): void {
+    this.wasServed = true
     this.setStale(true)
     const fields = { file: this.options.path, ageSeconds: Math.round(this.ageSeconds()) }
     this.log.warn('answers come from a snapshot until the API server gives its lists', fields)
   }
 
   private synced(): void {
-    this.setStale(false)
-    this.log.info('answers are those of the API server: all its lists are in')
-    void this.keeper?.keep()
+    if (this.wasServed) {
+      this.setStale(false)
+      this.log.info('the lists of the API server have taken the place of the snapshot')
+    }
+    if (this.keeper !== undefined) void this.keepOn()
   }
 
   private listOf({ kind, partition }: { kind: Kind; partition: string }) {

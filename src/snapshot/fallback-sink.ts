@@ -21,6 +21,8 @@ export interface FallbackEvents {
   onStale(): void
   /** Every list of the API is published: what is served is true. Said once. */
   onSynced(): void
+  /** Some of the snapshot could not be published (a full table): it is tried again with the next change. */
+  onUnpublished(error: unknown): void
 }
 
 const REASON = 'the API server has not given its lists: a snapshot is served'
@@ -98,13 +100,19 @@ export class FallbackSink implements ClusterSink {
     this.events.onStale()
     try {
       this.cluster.flush()
-    } finally {
-      this.replay()
+    } catch (error) {
+      this.events.onUnpublished(error)
     }
+    this.replay()
   }
 
   get isStale(): boolean {
     return this.phase === 'stale'
+  }
+
+  /** The API has given every list. */
+  get isSynced(): boolean {
+    return this.synced
   }
 
   /** Every list is complete, none is being replaced, and no watch is broken: what is known is true. */
