@@ -5,16 +5,17 @@
  * one waits until the API server has failed once, or has not given all its lists within a second.
  */
 
-import type { Kind } from '../cluster/objects.ts'
+import type { EndpointSlice, Kind } from '../cluster/objects.ts'
 import type { ClusterSink } from '../cluster/sink.ts'
 import type { ClusterState } from '../cluster/state.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
-import { decodeSnapshot } from '../snapshot/codec.ts'
+import { decodeSnapshot, type SnapshotList } from '../snapshot/codec.ts'
 import { SnapshotError } from '../snapshot/errors.ts'
 import { FallbackSink } from '../snapshot/fallback-sink.ts'
 import { readSnapshotFile } from '../snapshot/file.ts'
 import { digestOf, type SnapshotIds } from '../snapshot/format.ts'
 import { SnapshotKeeper } from '../snapshot/keeper.ts'
+import { favourMemory } from './heap.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { Source } from './server.ts'
@@ -31,6 +32,8 @@ export interface SnapshotOptions {
 const API_GRACE_MS = 1000
 /** A snapshot confirmed within so many intervals is young: one for the last write, one for the restart. */
 const YOUNG_INTERVALS = 2
+/** Published without favouring memory they cost 340 MB at the peak instead of 160; 100,000 cost 460 MB. */
+const FEW_ENDPOINTS = 30_000
 /** A file system that hangs keeps nobody from being answered, nor the process alive. */
 const READ_MS = 5000
 const LAST_WRITE_MS = 2000
@@ -47,6 +50,7 @@ export class SnapshotSource implements Source {
   /** When what the snapshot says was true, on the monotonic clock. */
   private trueAtMs = 0
   private wasServed = false
+  private endpoints = 0
 
   constructor(
     options: SnapshotOptions,
@@ -158,6 +162,7 @@ export class SnapshotSource implements Source {
     }
     const ageMs = Date.now() - file.confirmedAtMs
     this.trueAtMs = this.deps.now() - ageMs
+    this.endpoints = endpointsIn(snapshot.lists)
     this.fallback.offer(snapshot.lists)
     // A time to come is that of a clock that was wrong: nothing is known of the age.
     if (ageMs >= 0 && ageMs <= intervalMs * YOUNG_INTERVALS) this.fallback.serve()
@@ -178,6 +183,8 @@ export class SnapshotSource implements Source {
   }
 
   private becameStale(): void {
+    // What is being published is on the way to be answered; with few endpoints there is the memory to do it fast.
+    if (this.endpoints <= FEW_ENDPOINTS) favourMemory(false)
     this.wasServed = true
     this.setStale(true)
     const fields = { file: this.options.path, ageSeconds: Math.round(this.ageSeconds()) }
@@ -199,4 +206,11 @@ export class SnapshotSource implements Source {
   private ageSeconds(): number {
     return Math.max(0, this.deps.now() - this.trueAtMs) / 1000
   }
+}
+
+function endpointsIn(lists: readonly SnapshotList[]): number {
+  const slices = lists
+    .filter(({ kind }) => kind === 'EndpointSlice')
+    .flatMap(({ objects }) => objects as EndpointSlice[])
+  return slices.reduce((sum, { endpoints }) => sum + endpoints.length, 0)
 }
