@@ -46,15 +46,16 @@ class Place {
     utimesSync(this.file, then, then)
   }
 
-  async start(t: TestContext, api: FakeApiServer, more = ''): Promise<Started> {
+  async start(t: TestContext, api: FakeApiServer, filter = '', records = ''): Promise<Started> {
     const text = `
 listen: ["127.0.0.1:0"]
 admin: "127.0.0.1:0"
 lameduck: 0s
 transport: portable
 answers: {staleError: true}
+records: {${records}}
 source:
-  kubernetes: {endpoint: "${api.url}"${more}}
+  kubernetes: {endpoint: "${api.url}"${filter}}
   snapshot: ${this.file}
   snapshotInterval: 60m
 `
@@ -176,9 +177,11 @@ describe('a start without the API server, with a snapshot', () => {
     const elsewhere = await place.start(t, other)
     assert.deepEqual(await edeOf(WEB, elsewhere.port), ['SERVFAIL', [14]])
     assert.ok(elsewhere.lines.some(line => line.includes('ERR_SNAPSHOT_CLUSTER')))
-    const narrowed = await place.start(t, api, ', labels: "tier=web"')
-    assert.deepEqual(await edeOf(WEB, narrowed.port), ['SERVFAIL', [14]])
-    assert.ok(narrowed.lines.some(line => line.includes('ERR_SNAPSHOT_FILTERS')))
+    for (const choice of [[', labels: "tier=web"'], ['', 'noEndpoints: true']]) {
+      const narrowed = await place.start(t, api, ...choice)
+      assert.deepEqual(await edeOf(WEB, narrowed.port), ['SERVFAIL', [14]])
+      assert.ok(narrowed.lines.some(line => line.includes('ERR_SNAPSHOT_FILTERS')))
+    }
   })
 })
 

@@ -410,3 +410,25 @@ function existing(seen: readonly Changes[]): string[] {
   }
   return [...addresses].flatMap(([key, exists]) => (exists ? [key] : [])).sort()
 }
+
+describe('what a snapshot asks', () => {
+  it('objects of one source, and a number that moves only when objects do', () => {
+    const { cluster } = watch()
+    const [services, others] = [cluster.open('Service'), cluster.open('Service', 'manifests')]
+    const relist = () => {
+      const list = services.replaceAll()
+      list.add(headless('web'))
+      list.commit()
+    }
+    relist()
+    others.upsert(headless('other'))
+    assert.deepEqual(cluster.objectsOf('Service', ''), [headless('web')])
+    assert.deepEqual(cluster.objectsOf('Pod', ''), [])
+    const before = cluster.changes
+    relist()
+    assert.equal(cluster.changes, before)
+    services.remove('default', 'web')
+    assert.notEqual(cluster.changes, before)
+    assert.deepEqual(cluster.objectsOf('Service', ''), [])
+  })
+})

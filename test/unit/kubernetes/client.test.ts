@@ -271,6 +271,34 @@ describe('a kubeconfig', () => {
   })
 })
 
+describe('what tells a cluster from others', () => {
+  const identity = async (options: ClientOptions) => {
+    const client = await openClient(options)
+    client.close()
+    return client.identity
+  }
+  const withCa = (ca: string, address = 'https://10.96.0.1:443') =>
+    kubeconfig({ server: address, cluster: { 'certificate-authority-data': Buffer.from(ca).toString('base64') } })
+
+  it('is its address and its certificate authority, inline or as a file; who asks makes no difference', async () => {
+    const own = await identity({ kubeconfig: withCa('CA 1\n') })
+    assert.equal(await identity({ kubeconfig: withCa('CA 1') }), own)
+    assert.notEqual(await identity({ kubeconfig: withCa('CA 2') }), own)
+    assert.notEqual(await identity({ kubeconfig: withCa('CA 1', 'https://10.96.0.2:443') }), own)
+    const file = join(root, 'identity.crt')
+    writeFileSync(file, 'CA 1\n')
+    const cluster = { 'certificate-authority': file }
+    assert.equal(await identity({ kubeconfig: kubeconfig({ server: 'https://10.96.0.1:443', cluster }) }), own)
+  })
+
+  it('is had without asking it, and when its authority cannot be read', async () => {
+    const cluster = { 'certificate-authority': join(root, 'none.crt') }
+    const gone = kubeconfig({ server: 'https://127.0.0.1:1', cluster })
+    assert.equal(await identity({ kubeconfig: gone }), 'https://127.0.0.1:1\n')
+    assert.equal(await identity({ endpoint: 'http://127.0.0.1:1' }), 'http://127.0.0.1:1\n')
+  })
+})
+
 describe('in a pod', () => {
   const folder = join(root, 'pod', 'var/run/secrets/kubernetes.io/serviceaccount')
 
