@@ -250,6 +250,11 @@ class Server implements RunningServer {
           samples: [{ value: data?.serving ?? 0 }],
         },
         {
+          name: 'headless_dns_workers_lost',
+          help: 'Threads that hang in a system call and cannot be ended: only a restart of the process helps.',
+          samples: [{ value: data?.lost ?? 0 }],
+        },
+        {
           name: 'headless_dns_tcp_connections',
           help: 'TCP connections open.',
           samples: [{ value: tcp?.connections() ?? 0 }],
@@ -262,6 +267,11 @@ class Server implements RunningServer {
           name: 'headless_dns_worker_deaths_total',
           help: 'Threads that died and were replaced.',
           samples: [{ value: data?.deaths ?? 0 }],
+        },
+        {
+          name: 'headless_dns_worker_hangs_total',
+          help: 'Threads that did not turn any more, and were ended where that is possible.',
+          samples: [{ value: data?.hangs ?? 0 }],
         },
         ...own.flatMap(({ counters }) => counters),
       ],

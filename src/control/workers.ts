@@ -1,32 +1,41 @@
 /**
- * The life of the data-plane threads: started, watched, replaced when they die, stopped. Layer: control.
+ * The data-plane threads together: started, watched, replaced when they die or hang, stopped. Layer: control.
  * A worker that dies takes nothing with it: its row among the table's readers is set OFFLINE so that reclamation goes on,
  * its sockets are closed so that they swallow no queries, and another takes its place.
+ *
+ * A worker that hangs is ended and so dies. One in a system call cannot be ended: it is lost. Another takes its place, with
+ * another row; its own row stays as it is, since a thread that still runs may still read: memory that grows is better than
+ * an answer torn from blocks that were given to others. `lost` is then above 0, and only a restart of the process helps.
  */
 
 import { randomInt } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
 import type { OrderName } from '../answer/order.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
-import type { WorkerMessage, WorkerSetup } from '../dataplane/setup.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import { socketDrops } from '../transport/batch-socket.ts'
-import { CONTROL_STOP, type DatagramReport, type ListenAddress, release, signal } from '../transport/datagram.ts'
+import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import { loadLibc } from '../transport/libc.ts'
 import { formatSocketAddress } from './config.ts'
 import type { Logger } from './log.ts'
+import { WorkerLife } from './worker-life.ts'
 
 export interface WorkersOptions {
   readonly memory: SharedMemory
   readonly count: number
-  /** The first row among the table's readers that is theirs. */
+  /** The first of `count + MAX_LOST` rows among the table's readers that are theirs. */
   readonly firstReader: number
   readonly transport: 'batch' | 'portable'
   readonly sockets: readonly ListenAddress[]
   readonly order: OrderName
   readonly maxUdpSize: number
   readonly log: Logger
+  /** What a thread runs; what is in the bundle or the source tree when left out. */
+  readonly entry?: URL
+  /** How often workers are rung. Default RING_MS. */
+  readonly ringMs?: number
+  /** Told with each ring what row among the readers is whose. */
+  readonly onRing?: (nameOf: (reader: number) => string | undefined) => void
 }
 
 /** A worker is replaced after this long, doubled with each death in a row. */
@@ -34,40 +43,48 @@ const RESTART_MS = 10
 const MAX_RESTART_MS = 5000
 /** A worker that has served so long died of something new. */
 const HEALTHY_MS = 60_000
-/** After CONTROL_STOP a worker may finish its batch; then it is ended. */
-const STOP_MS = 2000
+/** One that sleeps hears a ring at once; a full batch takes less than a millisecond. */
+const RING_MS = 500
+/** 2 s: far from any batch, and well within the 5 s that a resolver waits before it asks again. */
+const HUNG_RINGS = 4
+/** So long it takes to see that one cannot be ended: ending a thread that runs JavaScript takes milliseconds. */
+const LOST_RINGS = 6
+/** Lost workers that are replaced; each keeps a thread and a row among the readers. */
+export const MAX_LOST = 4
 
 interface Slot {
   readonly index: number
-  worker: Worker | undefined
-  report: DatagramReport | undefined
-  startedAt: number
+  life: WorkerLife | undefined
   restartMs: number
 }
 
 export class Workers {
   /** Rows of counters, one per worker. */
   readonly rows: Float64Array[]
+  /** Workers that ended by themselves, or hung and were ended. */
   deaths = 0
+  /** Workers that did not turn any more. */
+  hangs = 0
   private readonly options: WorkersOptions
-  private readonly control: Int32Array
   private readonly slots: Slot[]
+  /** Rows among the table's readers that nobody has. */
+  private readonly readers: number[]
+  private readonly lostLives = new Set<WorkerLife>()
+  private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
   private started = false
   private stopping = false
+  /** When one was last seen to serve. */
+  private servedMs = performance.now()
 
   private constructor(options: WorkersOptions) {
+    const { count, firstReader } = options
     this.options = options
     this.sockets = options.sockets
-    this.control = new Int32Array(new SharedArrayBuffer(4 * options.count))
-    this.rows = Array.from({ length: options.count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
-    this.slots = this.rows.map((_, index) => ({
-      index,
-      worker: undefined,
-      report: undefined,
-      startedAt: 0,
-      restartMs: RESTART_MS,
-    }))
+    this.rows = Array.from({ length: count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
+    this.slots = this.rows.map((_, index) => ({ index, life: undefined, restartMs: RESTART_MS }))
+    this.readers = Array.from({ length: count + MAX_LOST }, (_, i) => firstReader + i).reverse()
+    this.ringing = setInterval(() => this.ring(), options.ringMs ?? RING_MS)
   }
 
   /** @throws what the first worker that cannot serve says, with its code */
@@ -93,12 +110,22 @@ export class Workers {
   }
 
   get reports(): DatagramReport[] {
-    return this.slots.map(slot => slot.report).filter(report => report !== undefined)
+    return this.slots.map(({ life }) => life?.report).filter(report => report !== undefined)
   }
 
   /** Workers that serve at this moment. */
   get serving(): number {
-    return this.reports.length
+    return this.slots.filter(({ life }) => life?.report !== undefined && life.unheard < HUNG_RINGS).length
+  }
+
+  /** Workers that hang and cannot be ended. */
+  get lost(): number {
+    return this.lostLives.size
+  }
+
+  /** Since when no worker serves, in ms; 0 while one does. */
+  get silentMs(): number {
+    return this.serving > 0 ? 0 : performance.now() - this.servedMs
   }
 
   /** Datagrams that the kernel dropped before a worker could read them; nothing where the sockets are not ours to ask. */
@@ -116,76 +143,83 @@ export class Workers {
     return [...byAddress].map(([address, value]) => ({ labels: { address }, value }))
   }
 
-  /** Ends all workers; what they have read is answered. */
+  /** Ends all workers that can be ended; what they have read is answered. */
   async stop(): Promise<void> {
     this.stopping = true
-    await Promise.all(
-      this.slots.map(async ({ worker, report, index }) => {
-        if (worker === undefined) return
-        const exited = new Promise(resolve => worker.once('exit', resolve))
-        if (report !== undefined) signal(this.control, index, CONTROL_STOP, report.wakeFd)
-        const timer = setTimeout(() => void worker.terminate(), report === undefined ? 0 : STOP_MS)
-        await exited
-        clearTimeout(timer)
-      }),
-    )
+    clearInterval(this.ringing)
+    await Promise.all(this.slots.map(({ life }) => life?.stop()))
   }
 
   private launch(slot: Slot): Promise<DatagramReport> {
-    const { options, control, rows } = this
-    Atomics.store(control, slot.index, 0)
-    const reader = options.firstReader + slot.index
-    const setup: WorkerSetup = {
+    const { options } = this
+    const life = new WorkerLife(options.entry ?? workerUrl(), `answers-${slot.index}`, {
       memory: options.memory,
-      reader,
-      row: rows[slot.index]!,
-      control,
-      controlIndex: slot.index,
+      reader: this.readers.pop()!,
+      row: this.rows[slot.index]!,
       transport: options.transport,
       sockets: this.sockets,
       order: options.order,
       maxUdpSize: options.maxUdpSize,
       random: randomInt(2 ** 31),
-    }
-    const worker = new Worker(workerUrl(), { workerData: setup, name: `answers-${slot.index}` })
-    slot.worker = worker
-    slot.startedAt = performance.now()
-    return new Promise((resolve, reject) => {
-      let failure: Error = new Error('the worker ended before it served')
-      worker.on('message', (message: WorkerMessage) => {
-        if ('report' in message) {
-          slot.report = message.report
-          resolve(message.report)
-        } else failure = Object.assign(new Error(message.error.message), { code: message.error.code })
-      })
-      worker.on('error', error => {
-        failure = error as Error
-      })
-      worker.on('exit', () => {
-        reject(failure)
-        this.bury(slot, failure)
-      })
     })
+    slot.life = life
+    void life.ended.then(failure => this.bury(slot, life, failure))
+    return life.served
   }
 
-  private bury(slot: Slot, failure: Error): void {
-    const { options } = this
-    goOffline(new Int32Array(options.memory.buffer), readerWord(options.firstReader + slot.index))
-    if (slot.report !== undefined) release(this.control, slot.index, slot.report)
-    slot.worker = undefined
-    slot.report = undefined
+  private bury(slot: Slot, life: WorkerLife, failure: Error): void {
+    const { memory, log } = this.options
+    goOffline(new Int32Array(memory.buffer), readerWord(life.reader))
+    this.readers.push(life.reader)
+    if (this.lostLives.delete(life)) log.warn('a worker that could not be ended has ended', { worker: slot.index })
+    if (slot.life !== life) return
+    slot.life = undefined
     if (this.stopping || !this.started) return
     this.deaths++
-    if (performance.now() - slot.startedAt > HEALTHY_MS) slot.restartMs = RESTART_MS
-    options.log.error('a worker died and is replaced', {
-      worker: slot.index,
-      error: failure.message,
-      inMs: slot.restartMs,
-    })
+    if (performance.now() - life.startedMs > HEALTHY_MS) slot.restartMs = RESTART_MS
+    log.error('a worker died and is replaced', { worker: slot.index, error: failure.message, inMs: slot.restartMs })
+    this.replace(slot)
+  }
+
+  private replace(slot: Slot): void {
     setTimeout(() => {
-      if (!this.stopping) this.launch(slot).catch(() => {})
+      if (!this.stopping) void this.launch(slot).catch(() => {})
     }, slot.restartMs)
     slot.restartMs = Math.min(slot.restartMs * 2, MAX_RESTART_MS)
+  }
+
+  private ring(): void {
+    const { log, onRing } = this.options
+    for (const slot of this.slots) {
+      const { life, index } = slot
+      if (life?.report === undefined) continue
+      const unheard = life.ring()
+      if (unheard === HUNG_RINGS) {
+        this.hangs++
+        log.error('a worker hangs and is ended', { worker: index, unheard })
+        life.terminate()
+      } else if (unheard === LOST_RINGS) this.lose(slot, life)
+    }
+    if (this.serving > 0) this.servedMs = performance.now()
+    onRing?.(reader => this.nameOf(reader))
+  }
+
+  /** A thread that cannot be ended: its clients get another. */
+  private lose(slot: Slot, life: WorkerLife): void {
+    const { log } = this.options
+    const isReplaced = this.lostLives.size < MAX_LOST
+    const message = 'a worker hangs in a system call and cannot be ended: only a restart of the process helps'
+    log.error(message, { worker: slot.index, isReplaced })
+    life.detach()
+    this.lostLives.add(life)
+    slot.life = isReplaced ? undefined : life
+    if (isReplaced) this.replace(slot)
+  }
+
+  private nameOf(reader: number): string | undefined {
+    const slot = this.slots.find(({ life }) => life?.reader === reader)
+    if (slot !== undefined) return `worker ${slot.index}`
+    return [...this.lostLives].some(life => life.reader === reader) ? 'a worker that could not be ended' : undefined
   }
 }
 

@@ -13,9 +13,8 @@ export interface WorkerSetup {
   readonly reader: number
   /** Its row of counters (counters.ts), over shared memory. */
   readonly row: Float64Array
-  /** The word by which it is told to stop, over shared memory. */
+  /** One word, by which it is told to stop and asked whether it still turns, over shared memory. */
   readonly control: Int32Array
-  readonly controlIndex: number
   readonly transport: 'batch' | 'portable'
   readonly sockets: readonly ListenAddress[]
   readonly order: OrderName

@@ -27,6 +27,8 @@ export interface Libc {
   eventfd(initial: number, flags: number): number
   read(fd: number, octets: number, length: number): number
   close(fd: number): number
+  /** `to` becomes another name of what `from` is, in one step. */
+  dup2(from: number, to: number): number
   madvise(octets: number, length: number, advice: number): number
   errno(): number
   /** Where the octets of `buffer` are. */
@@ -69,6 +71,7 @@ function declare(koffi: Koffi): Libc {
     eventfd: process.func('int eventfd(uint32_t, int)'),
     read: process.func('intptr_t read(int, uintptr_t, size_t)'),
     close: process.func('int close(int)'),
+    dup2: process.func('int dup2(int, int)'),
     madvise: process.func('int madvise(uintptr_t, size_t, int)'),
     errno: () => koffi.errno(),
     addressOf: buffer => Number(koffi.address(buffer)),

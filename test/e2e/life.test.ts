@@ -10,11 +10,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import type { Worker } from 'node:worker_threads'
-import type { Logger } from '../../src/control/log.ts'
-import { Workers } from '../../src/control/workers.ts'
-import { checkBatch } from '../../src/transport/batch-check.ts'
-import { createAnswering, decodeReply, headless, slice } from '../support/answering.ts'
+import { decodeReply } from '../support/answering.ts'
 import { askServer, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
 import { freePort, ROOT, startServer, until } from '../support/server-process.ts'
 
@@ -113,40 +109,6 @@ describe('SIGTERM', () => {
     )
   })
 })
-
-for (const transport of ['batch', 'portable'] as const) {
-  const problem = transport === 'batch' ? checkBatch() : undefined
-  describe(`workers over ${transport}`, { skip: problem ?? false }, () => {
-    it('a worker that dies is replaced and counted, and the others answer on', async t => {
-      const answering = createAnswering()
-      answering.services.upsert(headless('web'))
-      answering.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
-      answering.flush()
-      const said: string[] = []
-      const log = { debug() {}, info() {}, warn() {}, error: (message: string) => said.push(message) } satisfies Logger
-      const workers = await Workers.start({
-        memory: answering.serving.memory,
-        count: 2,
-        firstReader: 8,
-        transport,
-        sockets: [{ address: '127.0.0.1', port: 0 }],
-        order: 'shuffle',
-        maxUdpSize: 1232,
-        log: log as never,
-      })
-      t.after(() => workers.stop())
-      const { port } = workers.addresses[0]!
-      const slots = workers['slots'] as { worker: Worker }[]
-      await slots[0]!.worker.terminate()
-      await until(() => workers.deaths === 1 && workers.serving === 2, 'there are two again')
-      assert.deepEqual(said, ['a worker died and is replaced'])
-      // Every source port, so both sockets of the group are met.
-      for (let i = 0; i < 50; i++) {
-        assert.equal((await askServer('web.default.svc.cluster.local', 'A', { port })).rcode, 'NOERROR')
-      }
-    })
-  })
-}
 
 function temporary(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))

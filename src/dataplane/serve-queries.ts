@@ -1,0 +1,55 @@
+/**
+ * The whole work of a data-plane thread: opens its sockets, reports them, answers until it is told to stop. Layer: dataplane.
+ * It never waits for the main thread: the table it reads and the word it is told by are shared memory.
+ */
+
+import type { MessagePort } from 'node:worker_threads'
+import { Answerer } from '../answer/answer.ts'
+import { Order } from '../answer/order.ts'
+import { TableReader } from '../table/reader.ts'
+import { openBatch } from '../transport/batch.ts'
+import type { MessageHandler } from '../transport/handler.ts'
+import { openPortable } from '../transport/portable.ts'
+import { QueryHandler } from './query-handler.ts'
+import type { WorkerMessage, WorkerSetup } from './setup.ts'
+
+/** Octets that a query may have however small replies are kept: clients may pad it (RFC 7830). */
+const MIN_ROOM = 1232
+
+/**
+ * Resolves when it was told to stop or cannot serve; the latter is told to `port`, with the error's code.
+ * @param around what a test puts between the transport and the handler
+ */
+export async function serveQueries(
+  setup: WorkerSetup,
+  port: MessagePort,
+  around = (handler: MessageHandler): MessageHandler => handler,
+): Promise<void> {
+  const tell = (message: WorkerMessage): void => port.postMessage(message)
+  const table = new TableReader(setup.memory, setup.reader)
+  const answerer = new Answerer(table, new Order(setup.order, setup.random), setup.maxUdpSize)
+  const handler = new QueryHandler({
+    table,
+    answerer,
+    row: setup.row,
+    families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
+    now: () => performance.now(),
+  })
+  const control = { words: setup.control, index: 0, attend() {} }
+  try {
+    // RFC 6891 §6.2.3: the size we tell is the largest we take
+    const options = { sockets: setup.sockets, capacity: Math.max(setup.maxUdpSize, MIN_ROOM) }
+    const transport = setup.transport === 'batch' ? openBatch(options) : await openPortable(options)
+    try {
+      tell({ report: transport.report })
+      await transport.serve(around(handler), control, setup.row)
+    } finally {
+      transport.close(control)
+    }
+  } catch (error) {
+    const { message, code = 'ERR_WORKER' } = error as Error & { code?: string }
+    tell({ error: { message, code } })
+    process.exitCode = 1
+  }
+  port.unref()
+}

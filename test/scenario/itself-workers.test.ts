@@ -1,0 +1,192 @@
+/**
+ * A worker that throws, exits, hangs, or hangs where nobody can end it: it is replaced, the others lose no query, and no
+ * block that it may still read is given to another. (CoreDNS's defect: a goroutine that hangs holds its queries for ever.)
+ */
+
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { describe, it, type TestContext } from 'node:test'
+import type { Logger } from '../../src/control/log.ts'
+import { WorkerLife } from '../../src/control/worker-life.ts'
+import { Workers, type WorkersOptions } from '../../src/control/workers.ts'
+import { ROW_FIELDS } from '../../src/dataplane/counters.ts'
+import { readerWord } from '../../src/table/epochs.ts'
+import { OFFLINE } from '../../src/table/layout.ts'
+import { checkBatch } from '../../src/transport/batch-check.ts'
+import { STAT_RECEIVED } from '../../src/transport/datagram.ts'
+import { type Answering, createAnswering, headless, slice } from '../support/answering.ts'
+import { until } from '../support/server-process.ts'
+import { UdpClient } from '../support/udp-client.ts'
+
+const WEB = 'web.default.svc.cluster.local'
+const DEFECTIVE = new URL('../support/defective-worker.ts', import.meta.url)
+const FIRST_READER = 8
+const RING_MS = 150
+/** How many workers end and are followed by another; more by hand: WORKER_LIVES=200. */
+const LIVES = Number(process.env['WORKER_LIVES'] ?? 60)
+
+interface World {
+  readonly answering: Answering
+  readonly workers: Workers
+  readonly said: string[]
+  /** Clients by the worker that answers them. */
+  readonly clients: readonly [UdpClient[], UdpClient[]]
+}
+
+async function start(t: TestContext, transport: WorkersOptions['transport']): Promise<World> {
+  const answering = createAnswering()
+  answering.services.upsert(headless('web'))
+  answering.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+  answering.flush()
+  const said: string[] = []
+  const say = (message: string): void => void said.push(message)
+  const log: Logger = { debug() {}, info: say, warn: say, error: say }
+  const workers = await Workers.start({
+    memory: answering.serving.memory,
+    count: 2,
+    firstReader: FIRST_READER,
+    transport,
+    sockets: [{ address: '127.0.0.1', port: 0 }],
+    order: 'shuffle',
+    maxUdpSize: 1232,
+    log,
+    entry: DEFECTIVE,
+    ringMs: RING_MS,
+  })
+  t.after(() => workers.stop())
+  const { port } = workers.addresses[0]!
+  const clients: [UdpClient[], UdpClient[]] = [[], []]
+  for (let i = 0; i < 200 && (clients[0].length < 3 || clients[1].length < 3); i++) {
+    const client = await UdpClient.open(port, WEB)
+    t.after(() => client.close())
+    const received = (): number[] => workers.rows.map(row => row[STAT_RECEIVED]!)
+    const before = received()
+    assert.ok(await client.ask())
+    // A batch is counted after its replies have left.
+    await until(() => received().some((count, worker) => count > before[worker]!), 'the query is counted')
+    clients[received()[0]! > before[0]! ? 0 : 1].push(client)
+  }
+  return { answering, workers, said, clients }
+}
+
+/** Asks again and again with every client of worker 1 until `isOver`. @returns how many queries were not answered */
+async function lostUntil({ clients }: World, isOver: () => boolean): Promise<number> {
+  const lost = await Promise.all(
+    clients[1].map(async client => {
+      let missing = 0
+      const end = performance.now() + 20_000
+      do if (!(await client.ask())) missing++
+      while (!isOver() && performance.now() < end)
+      return missing
+    }),
+  )
+  return lost.reduce((sum, one) => sum + one, 0)
+}
+
+for (const transport of ['batch', 'portable'] as const) {
+  const problem = transport === 'batch' ? checkBatch() : undefined
+  describe(`workers over ${transport}`, { skip: problem ?? false, concurrency: 2 }, () => {
+    for (const defect of ['throw-below', 'exit']) {
+      it(`one that ends by ${defect} is replaced and counted, and the other loses no query`, async t => {
+        const world = await start(t, transport)
+        const { workers, said, clients } = world
+        clients[0][0]!.send(defect)
+        assert.equal(await lostUntil(world, () => workers.deaths === 1 && workers.serving === 2), 0)
+        assert.deepEqual(said, ['a worker died and is replaced'])
+        assert.equal(workers.hangs, 0)
+        for (const client of clients.flat()) assert.ok(await client.ask(), 'every client is answered again')
+      })
+    }
+
+    for (const defect of ['loop', 'sleep']) {
+      it(`one that hangs in ${defect} is ended and replaced, and the other loses no query`, async t => {
+        const world = await start(t, transport)
+        const { workers, said, clients } = world
+        clients[0][0]!.send(defect)
+        assert.equal(await lostUntil(world, () => workers.deaths === 1 && workers.serving === 2), 0)
+        assert.deepEqual(said, ['a worker hangs and is ended', 'a worker died and is replaced'])
+        assert.deepEqual([workers.hangs, workers.lost], [1, 0])
+        for (const client of clients.flat()) assert.ok(await client.ask(), 'every client is answered again')
+        await until(() => onlineRows(world).length === 0, 'reclamation goes on')
+      })
+    }
+  })
+}
+
+describe('a worker that hangs in a system call', { skip: checkBatch() ?? false }, () => {
+  it('gets a successor, holds what it may read until it has ended, and its clients are answered', async t => {
+    const world = await start(t, 'batch')
+    const { workers, clients, answering } = world
+    const { table } = answering.serving
+    const descriptors = readdirSync('/proc/self/fd').length
+    clients[0][0]!.send('poll')
+    await until(() => workers.lost === 1 && workers.serving === 2, 'it is given up and replaced')
+    for (const client of clients.flat()) assert.ok(await client.ask(), 'every client is answered')
+    await until(() => onlineRows(world).length === 1, 'only the one that hangs is inside a batch')
+    for (let i = 0; i < 100; i++) {
+      answering.slices.upsert(slice('web', [{ address: `10.0.1.${i}` }]))
+      answering.flush()
+    }
+    assert.ok(table.stats().retired >= 100, `${table.stats().retired} blocks wait for it`)
+    await until(() => workers.lost === 0, 'the call has returned')
+    await until(() => onlineRows(world).length === 0, 'nobody holds anything')
+    table.commit()
+    assert.equal(table.stats().retired, 0)
+    assert.equal(readdirSync('/proc/self/fd').length, descriptors, 'no descriptor is left open')
+    assert.deepEqual([workers.hangs, workers.deaths], [1, 0])
+    for (const client of clients.flat()) assert.ok(await client.ask(), 'every client is answered on')
+  })
+
+  it('does not keep the others from being stopped', async t => {
+    const { workers, clients } = await start(t, 'batch')
+    clients[0][0]!.send('poll')
+    await until(() => workers.lost === 1, 'it is given up')
+    await workers.stop()
+    assert.equal(workers.lost, 1, 'it was not waited for')
+    await until(() => workers.lost === 0, 'it ends by itself, so that this process can')
+  })
+})
+
+describe('many workers, one after the other', { skip: checkBatch() ?? false }, () => {
+  it('leave no descriptor, no thread and no memory behind', async t => {
+    const { serving } = createAnswering()
+    const sizes: { fds: number; threads: number; rss: number }[] = []
+    for (let i = 0; i < LIVES; i++) {
+      const life = new WorkerLife(DEFECTIVE, 'one', {
+        memory: serving.memory,
+        reader: FIRST_READER,
+        row: new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)),
+        transport: i % 4 === 3 ? 'portable' : 'batch',
+        sockets: [{ address: '127.0.0.1', port: 0 }],
+        order: 'shuffle',
+        maxUdpSize: 1232,
+        random: 1,
+      })
+      const { addresses } = await life.served
+      if (i % 2 === 0) await life.stop()
+      else {
+        const client = await UdpClient.open(addresses[0]!.port, WEB)
+        client.send(i % 3 === 0 ? 'exit' : 'throw-below')
+        await life.ended
+        client.close()
+      }
+      sizes.push({
+        fds: readdirSync('/proc/self/fd').length,
+        threads: readdirSync('/proc/self/task').length,
+        rss: process.memoryUsage.rss(),
+      })
+    }
+    const [early, late] = [sizes[LIVES / 4]!, sizes[LIVES - 1]!]
+    t.diagnostic(`after ${LIVES / 4}: ${JSON.stringify(early)}, after ${LIVES}: ${JSON.stringify(late)}`)
+    assert.ok(late.fds <= early.fds, 'descriptors')
+    assert.ok(late.threads <= early.threads, 'threads')
+    assert.ok(late.rss - early.rss < 32 << 20, `memory grew from ${early.rss} to ${late.rss}`)
+  })
+})
+
+function onlineRows({ answering }: World): number[] {
+  const words = new Int32Array(answering.serving.memory.buffer)
+  return Array.from({ length: 6 }, (_, i) => FIRST_READER + i).filter(
+    reader => Atomics.load(words, readerWord(reader)) !== OFFLINE,
+  )
+}
