@@ -45,6 +45,7 @@ const MIN_PAYLOAD = 512
 const MAX_POINTER_TARGET = 0x3fff
 const DO = '8000'
 const EDE = '15:'
+const TYPE_RRSIG = 46
 
 export const RULES: readonly Rule[] = [
   {
@@ -84,13 +85,15 @@ export const RULES: readonly Rule[] = [
       theirs.options.every(option => option.startsWith(EDE)),
   },
   {
-    name: 'refused by Knot alone',
-    reason: 'RFC 6891 §6.2.3: a size under 512 is read as 512, and type 0 is a type; FORMERR and NOTIMP from Knot',
+    name: 'Knot alone',
+    reason:
+      'RFC 6891 §6.2.3: a size under 512 is read as 512, where Knot says FORMERR; type 0 it does not know, of RRSIG it sees no alias',
     aspects: ['rcode', 'flags', 'tc', 'answer', 'authority', 'additional', 'opt', 'options'],
-    applies: ({ query, theirs, reference }) =>
+    applies: ({ query, ours, theirs, reference }) =>
       reference === 'Knot' &&
       (((query.opt?.size ?? MIN_PAYLOAD) < MIN_PAYLOAD && theirs.rcode === RCODES.FORMERR) ||
-        (query.type === 0 && theirs.rcode === RCODES.NOTIMP)),
+        (query.type === 0 && theirs.rcode === RCODES.NOTIMP) ||
+        (query.type === TYPE_RRSIG && ours.answer.length > 0)),
   },
   {
     name: 'flags of BADVERS',
