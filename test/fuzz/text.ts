@@ -1,0 +1,4 @@
+/** How many lines a text has, for targets that name lines. */
+export function countLines(text: string): number {
+  return text.split('\n').length
+}
