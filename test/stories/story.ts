@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto'
 import { test } from 'node:test'
 import { StoryWorld, type WorldOptions } from '../support/story-world.ts'
 
-const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
+export const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
 const TIMEOUT_MS = 60_000
 
 /** @param title begins with the number of the story in the list it comes from */

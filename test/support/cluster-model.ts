@@ -77,7 +77,7 @@ export class Model {
         if (endpoint.conditions?.ready === false) continue
         for (const text of endpoint.addresses) {
           const address = canonical(text)
-          const label = endpoint.hostname ?? dashed(address)
+          const label = isLabel(endpoint.hostname) ? endpoint.hostname.toLowerCase() : dashed(address)
           this.add(reverseName(address), 'PTR', `${label}.${own}`)
           const direct = `${name}.${namespace}.direct.${ZONE}`
           this.addEndpoint(direct, label, address, slice['ports'] ?? [])
@@ -173,6 +173,11 @@ export function reverseName(address: string): string {
 /** A label neither begins nor ends with a dash: `::1` is `0--1`, `fd00::` is `fd00--0`. */
 function dashed(address: string): string {
   return address.replace(/^:/, '0:').replace(/:$/, ':0').replaceAll(/[.:]/g, '-')
+}
+
+/** RFC 1123 §2.1; what is none cannot be a name's label, whatever a slice made by hand says. */
+function isLabel(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text)
 }
 
 function isOf(slice: ApiObject, { metadata }: ApiObject): boolean {

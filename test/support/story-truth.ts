@@ -51,6 +51,11 @@ export class Truth {
     this.openedMs = Math.min(this.openedMs, sharedNowMs())
   }
 
+  /** The server starts afresh: until it is opened again it need not know anything. */
+  closed(): void {
+    this.openedMs = Number.POSITIVE_INFINITY
+  }
+
   /** From now on the server cannot hear of changes, until `sees`. */
   blinds(): void {
     this.blind.push({ fromMs: sharedNowMs(), untilMs: Number.POSITIVE_INFINITY })

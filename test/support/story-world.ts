@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import type { Config } from '../../src/control/config.ts'
 import { configOf } from '../../src/control/config-load.ts'
 import { createLogOver } from '../../src/control/log.ts'
 import { serve } from '../../src/control/serve.ts'
@@ -56,6 +57,7 @@ export class StoryWorld {
   server!: RunningServer
   checker!: Checker
   private readonly waiting: Question[] = []
+  private config!: Config
   private readonly share: number
   private readonly allowedMs: number
 
@@ -91,9 +93,9 @@ export class StoryWorld {
     }
     const surroundings = { directory: '/', isInPod: false, nodeName: '' }
     const loaded = configOf({ path: '/story.yaml', text: JSON.stringify(all) }, {}, surroundings)
-    const log = createLogOver('info', { write: line => void this.log.push(line) })
     if (!unready) this.truth.opening()
-    this.server = await serve(loaded, 'story', log, this.clock.deps)
+    this.config = loaded
+    await this.serve(loaded)
     this.checker = new Checker(this.truth, {
       port: this.server.addresses[0]!.port,
       perSecond: options.perSecond ?? PER_SECOND,
@@ -108,6 +110,22 @@ export class StoryWorld {
     await this.ready()
     this.truth.opened()
     await this.checker.agrees()
+  }
+
+  private async serve(config: Config): Promise<void> {
+    const log = createLogOver('info', { write: line => void this.log.push(line) })
+    this.server = await serve(config, 'story', log, this.clock.deps)
+  }
+
+  /** The server ends and starts again at the same address; nobody asks while it is away. */
+  async restart(): Promise<void> {
+    this.checker.pause(true)
+    await this.checker.agrees()
+    const listen = [...this.server.addresses]
+    await this.server.stop(0)
+    this.truth.closed()
+    await this.serve({ ...this.config, listen })
+    this.checker.pause(false)
   }
 
   /** Creates or replaces a Service, in the cluster and in the truth. */

@@ -1,0 +1,266 @@
+/**
+ * Stories of a server that starts: too early, unsynced, without rights, with old credentials, with many others.
+ */
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { ClusterState } from '../../src/cluster/state.ts'
+import { startKubernetes } from '../../src/kubernetes/source.ts'
+import { makeCertificate } from '../support/certificate.ts'
+import { serviceOf, sliceOf } from '../support/fake-api-objects.ts'
+import { FakeApiServer, type RecordedRequest, statusOf } from '../support/fake-api-server.ts'
+import { StoryClock } from '../support/story-clock.ts'
+import { putMany, RandomCluster } from '../support/story-cluster.ts'
+import type { StoryWorld } from '../support/story-world.ts'
+import { SEED, story } from './story.ts'
+
+const FOREVER = Number.POSITIVE_INFINITY
+const folder = mkdtempSync(join(tmpdir(), 'stories-start-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const ofSlices = ({ path }: RecordedRequest) => path.endsWith('/endpointslices')
+const forbidden = { kind: 'status', status: 403, body: statusOf(403, 'Forbidden', 'no') } as const
+let cluster: RandomCluster
+
+/** Nothing but SERVFAIL so far, over both ways, and then all there is at once. */
+async function opens(world: StoryWorld, answersToSee = 300): Promise<void> {
+  await world.until(() => world.checker.checked > answersToSee, 'answers before it is ready')
+  assert.equal(await world.isReady(), false)
+  world.truth.opening()
+  world.api.heal()
+  const startMs = performance.now()
+  await world.hurry(() => world.isReady(), 'the server is ready')
+  assert.ok(performance.now() - startMs < 2000 + 2000, 'ready soon after the API server answers, waits aside')
+  world.truth.opened()
+}
+
+story(
+  'F10: Services are listed, their slices are not: no name is denied',
+  {
+    unready: true,
+    prepare(world) {
+      cluster = new RandomCluster(world)
+      world.api.fail({ kind: 'status', status: 503, body: '' }, ofSlices, FOREVER)
+    },
+  },
+  async world => {
+    await opens(world)
+    cluster.steps(20)
+    await world.checker.agrees()
+  },
+)
+
+story(
+  'T19: the API server is down at the start; 1,000 Services with 10,000 pods when it comes',
+  {
+    unready: true,
+    share: 0.02,
+    prepare(world) {
+      putMany(world, 1000, 10)
+      world.api.fail({ kind: 'hang up' }, () => true, FOREVER)
+    },
+  },
+  async world => {
+    await world.passHours(0.2)
+    await opens(world)
+  },
+)
+
+for (const [what, options] of [
+  ['a streaming list', {}],
+  ['pages', { streamingLists: 'refused', pageLimit: 10 }],
+] as const) {
+  story(
+    `T19b: ${what} that trickles gives no part of the cluster`,
+    {
+      prepare(world) {
+        Object.assign(world.api, options)
+        cluster = new RandomCluster(world, { services: 40 })
+        world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 20 }, () => true, 6)
+      },
+    },
+    async world => {
+      cluster.steps(20)
+      await world.checker.agrees()
+      // The same again with a cluster that is served already.
+      world.truth.blinds()
+      world.api.closeWatches()
+      cluster.steps(20)
+      world.api.compact()
+      world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 20 }, ({ query }) => !query.has('resourceVersion'), 2)
+      await world.watching()
+      await world.hurry(
+        () =>
+          world.checker.agrees(0).then(
+            () => true,
+            () => false,
+          ),
+        'the list is in',
+      )
+      world.truth.sees()
+    },
+  )
+}
+
+story(
+  'T29: no right to watch slices at the start: SERVFAIL, not ready, and a log that names verb and resource',
+  {
+    unready: true,
+    prepare(world) {
+      cluster = new RandomCluster(world)
+      world.api.fail(forbidden, ofSlices, FOREVER)
+    },
+  },
+  async world => {
+    await world.passHours(1)
+    const asked = world.api.requests.filter(ofSlices).length
+    assert.ok(asked <= 130, `${asked} requests in an hour`)
+    assert.ok(world.log.some(line => line.includes('\\"watch\\" on endpointslices.discovery.k8s.io')))
+    await opens(world)
+  },
+)
+
+const snapshot = join(folder, 'snapshot')
+story(
+  'F11: the API server is down at a start, and there is a snapshot',
+  {
+    config: { source: { snapshot, snapshotInterval: '1s' } },
+    prepare(world) {
+      cluster = new RandomCluster(world)
+    },
+  },
+  async world => {
+    cluster.steps(20)
+    await world.checker.agrees()
+    world.truth.blinds()
+    world.api.fail({ kind: 'hang up' }, () => true, FOREVER)
+    await world.restart()
+    await world.ready()
+    world.truth.opened()
+    await world.checker.agrees()
+    await world.passHours(0.1)
+    cluster.steps(20)
+    world.api.heal()
+    await world.watching()
+    await world.hurry(
+      () =>
+        world.checker.agrees(0).then(
+          () => true,
+          () => false,
+        ),
+      'what happened meanwhile is known',
+    )
+    world.truth.sees()
+  },
+)
+
+const first = makeCertificate(folder, 'first')
+const second = makeCertificate(folder, 'second')
+const authority = join(folder, 'ca.crt')
+const token = join(folder, 'token')
+
+story(
+  'T28: the token expires, the authority is replaced: the files beside the kubeconfig are read again',
+  {
+    tls: first,
+    kubernetes(api) {
+      writeFileSync(authority, first.cert)
+      writeFileSync(token, 'one\n')
+      const kubeconfig = join(folder, 'kubeconfig')
+      const at = { cluster: 'c', user: 'u' }
+      const content = {
+        'current-context': 'x',
+        contexts: [{ name: 'x', context: at }],
+        clusters: [{ name: 'c', cluster: { server: api.url, 'certificate-authority': authority } }],
+        users: [{ name: 'u', user: { tokenFile: token } }],
+      }
+      writeFileSync(kubeconfig, JSON.stringify(content))
+      return { kubeconfig }
+    },
+    prepare(world) {
+      world.api.tokens = new Set(['one'])
+      cluster = new RandomCluster(world)
+    },
+  },
+  async world => {
+    const steps: readonly (() => void)[] = [
+      () => {
+        world.api.tokens = new Set(['two'])
+        writeFileSync(token, 'two\n')
+      },
+      () => {
+        world.api.rotate(second)
+        for (const socket of world.api.sockets) socket.destroy()
+        writeFileSync(authority, second.cert)
+      },
+    ]
+    for (const step of steps) {
+      world.truth.blinds()
+      step()
+      world.api.closeWatches()
+      cluster.steps(10)
+      const startMs = world.clock.nowMs
+      await world.watching()
+      const resumedMs = world.clock.nowMs - startMs
+      assert.ok(resumedMs <= 5000, `watched again after ${resumedMs} ms`)
+      world.truth.sees()
+      await world.checker.agrees()
+    }
+  },
+)
+
+test('F37: a herd of 500 servers starts at an API server that answers 50 requests a second', async () => {
+  await using api = await FakeApiServer.start()
+  const clock = new StoryClock(SEED)
+  for (let i = 0; i < 20; i++) {
+    api.put('/api/v1/services', { ...serviceOf(`s${i}`) })
+    api.put('/apis/discovery.k8s.io/v1/endpointslices', { ...sliceOf(`s${i}-1`, `s${i}`, ['10.0.0.1']) })
+  }
+  let secondMs = clock.nowMs
+  let left = 50
+  const isTooMany = () => {
+    if (clock.nowMs - secondMs >= 1000) {
+      secondMs = clock.nowMs
+      left = 50
+    }
+    return --left < 0
+  }
+  const body = statusOf(429, 'TooManyRequests', 'please try again later')
+  api.fail({ kind: 'status', status: 429, body, headers: { 'retry-after': '1' } }, isTooMany, FOREVER)
+  const log = { info() {}, warn() {} }
+  const options = {
+    endpoint: api.url,
+    namespaces: [],
+    namespaceLabels: '',
+    labels: '',
+    scope: 'all',
+    pods: false,
+  } as const
+  const servers = await Promise.all(
+    Array.from({ length: 500 }, async () => {
+      const state = new ClusterState([], () => {})
+      return { state, source: await startKubernetes({ ...options, endpoints: true }, state, log, clock.deps) }
+    }),
+  )
+  try {
+    const startMs = clock.nowMs
+    while (servers.some(({ state }) => !state.synced)) {
+      assert.ok(clock.nowMs - startMs < 300_000, `${servers.filter(({ state }) => !state.synced).length} not synced`)
+      await clock.advance(50)
+      for (let i = 0; i < 5; i++) await setImmediate()
+    }
+    const seconds = (clock.nowMs - startMs) / 1000
+    assert.ok(api.requests.length <= 1000 * 8, `${api.requests.length} requests for 1,000 lists in ${seconds} s`)
+    const unbounded = api.requests.filter(
+      ({ query }) => !query.has('resourceVersion') && !query.has('sendInitialEvents'),
+    )
+    assert.equal(unbounded.length, 0, 'no list that etcd itself must answer')
+    for (const { state } of servers) assert.equal(state.counts().services, 20)
+  } finally {
+    await Promise.all(servers.map(({ source }) => source.stop()))
+  }
+})
