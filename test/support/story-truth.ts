@@ -77,14 +77,17 @@ export class Truth {
     this.timeline(`${namespace}/${name}`).services.push({ sinceMs: sharedNowMs(), value: undefined })
   }
 
-  /** One change of one Service's slices: those of a name that is there already are replaced. */
-  putSlices(slices: readonly ApiObject[]): Question[] {
+  /**
+   * One change of one Service's slices: those of a name that is there already are replaced.
+   * @param isAsked whether anybody will ask for names that this brings
+   */
+  putSlices(slices: readonly ApiObject[], isAsked = true): Question[] {
     const first = slices[0]!
     const timeline = this.timeline(`${first.metadata.namespace}/${first.metadata.labels?.[SERVICE_LABEL]}`)
     const names = new Set(slices.map(({ metadata }) => metadata.name))
     const others = timeline.slices.at(-1)!.value.filter(({ metadata }) => !names.has(metadata.name))
     timeline.slices.push({ sinceMs: sharedNowMs(), value: [...others, ...slices] })
-    return this.questionsOf(timeline)
+    return isAsked ? this.questionsOf(timeline) : []
   }
 
   deleteSlice(namespace: string, service: string, name: string): void {

@@ -1,0 +1,200 @@
+/**
+ * Stories of answers that are large, of many of them, and of many changes at once.
+ */
+
+import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
+import { encodeQuery, exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
+import { SERVICES, SLICES, serviceOf } from '../support/fake-api-objects.ts'
+import { decodeReply } from '../support/light-decoder.ts'
+import { sharedNowMs } from '../support/story-asker-types.ts'
+import { endpoint, putMany, RandomCluster, slice } from '../support/story-cluster.ts'
+import { asStored, type StoryWorld } from '../support/story-world.ts'
+import { story } from './story.ts'
+
+const NAME = 'web.default.svc.cluster.local'
+const addressOf = (number: number) => `10.${number >>> 16}.${(number >>> 8) & 255}.${number & 255}`
+
+function withPods(count: number, more: object = {}) {
+  return {
+    share: Math.min(1, 400 / count),
+    ...more,
+    prepare(world: StoryWorld) {
+      world.putService(serviceOf('web'))
+      // As the controller does: a hundred to a slice.
+      const slices = Array.from({ length: Math.ceil(count / 100) }, (_, n) => {
+        const length = Math.min(100, count - 100 * n)
+        const some = Array.from({ length }, (_, i) => endpoint(addressOf(100 * n + i + 1)))
+        return slice(`web-${n}`, 'web', some)
+      })
+      world.putSlices(...slices)
+      world.ask([
+        { name: NAME, type: 'A' },
+        { name: NAME, type: 'SRV' },
+        { name: `_http._tcp.${NAME}`, type: 'SRV' },
+      ])
+    },
+  }
+}
+
+story('F12: 42 addresses and a client without EDNS', withPods(42), async world => {
+  const { port } = world.server.addresses[0]!
+  const query = encodeQuery(NAME, 'A', 0)
+  const reply = await exchangeUdp(query, { port })
+  assert.ok(reply.length <= 512, `${reply.length} octets`)
+  const cut = decodeReply(reply)
+  assert.ok(cut.isTruncated && cut.answers.length > 20 && cut.opts === 0)
+  const whole = decodeReply(await exchangeTcp(query, { port }))
+  assert.equal(whole.answers.length, 42)
+  assert.equal(whole.isTruncated, false)
+})
+
+story('F13: 1,000 pods', withPods(1000), async world => {
+  const { port } = world.server.addresses[0]!
+  const whole = decodeReply(await exchangeTcp(encodeQuery(NAME, 'A', 1232), { port }))
+  assert.equal(whole.answers.length, 1000)
+})
+
+story(
+  'F13b: 10,000 pods: more than a message holds, less said in the log, each pod at its own name',
+  withPods(10_000),
+  async world => {
+    const { port } = world.server.addresses[0]!
+    const most = decodeReply(await exchangeTcp(encodeQuery(NAME, 'A', 1232), { port }))
+    assert.ok(most.answers.length >= 4085 && most.answers.length <= 4095, `${most.answers.length} addresses`)
+    assert.ok(world.log.some(line => line.includes('no DNS message can hold them all')))
+  },
+)
+
+story('F14: SRV with names of 63 octets', {}, async world => {
+  const [name, namespace] = ['s'.repeat(63), 'f47ac10b-58cc-4372-a567-0e02b2c3d479']
+  world.putService(serviceOf(name, namespace))
+  for (const count of [1, 3, 8, 12]) {
+    const some = Array.from({ length: count }, (_, i) =>
+      endpoint(addressOf(i + 1), { hostname: `${'p'.repeat(60)}-${i}` }),
+    )
+    const one = slice(`${name}-1`, name, some) as { metadata: object }
+    world.putSlices({ ...one, metadata: { ...one.metadata, namespace } })
+    await world.checker.agrees()
+  }
+})
+
+story('F15: weights of 250 pods are never 0', withPods(250), async world => {
+  let weights = 0
+  world.checker.onJudged = ({ reply }) => {
+    weights += reply.weights.length
+    assert.ok(reply.weights.every(weight => weight >= 1))
+  }
+  world.checker.focus([{ name: NAME, type: 'SRV' }])
+  await world.until(() => weights > 10_000, 'ten thousand weights')
+})
+
+for (const count of [15, 60, 250]) {
+  story(
+    `F16: each of ${count} pods comes first as often as any other`,
+    withPods(count, { perSecond: 4000, tcpShare: 0.4 }),
+    async world => {
+      for (const isTcp of [false, true]) {
+        const firsts = new Map<string, number>()
+        let total = 0
+        world.checker.onJudged = judged => {
+          const { question, reply } = judged
+          if (judged.isTcp !== isTcp || question.name !== NAME || question.type !== 'A') return
+          firsts.set(reply.first!, (firsts.get(reply.first!) ?? 0) + 1)
+          total++
+        }
+        world.checker.focus([{ name: NAME, type: 'A' }])
+        const wanted = isTcp ? 5 * count : 8 * count
+        await world.until(() => total >= wanted, `${wanted} answers`)
+        world.checker.onJudged = undefined
+        const expected = total / count
+        const seen = [...firsts.values(), ...Array<number>(count - firsts.size).fill(0)]
+        const square = seen.reduce((sum, one) => sum + (one - expected) ** 2 / expected, 0)
+        // Wilson and Hilferty: the cube root is nearly normal. Six deviations: once in a thousand million.
+        const freedom = count - 1
+        const z = (Math.cbrt(square / freedom) - (1 - 2 / (9 * freedom))) / Math.sqrt(2 / (9 * freedom))
+        assert.ok(z < 6, `chi-square ${square} of ${freedom} degrees of freedom, over ${isTcp ? 'TCP' : 'UDP'}`)
+      }
+    },
+  )
+}
+
+story(
+  'T27: 5,000 pods roll, 500 events a second',
+  {
+    share: 0.03,
+    prepare(world) {
+      putMany(world, 250, 20)
+    },
+  },
+  async world => {
+    const events = 1000
+    const delays: number[] = []
+    const putMs = new Map<string, number>()
+    world.checker.onJudged = ({ question: { name, type }, answeredMs, reply }) => {
+      const since = putMs.get(name)
+      if (since === undefined || type !== 'A' || reply.answers.length === 0) return
+      delays.push(answeredMs - since)
+      putMs.delete(name)
+    }
+    const startMs = performance.now()
+    for (let event = 0; event < events; event++) {
+      await setImmediate()
+      await world.until(() => performance.now() - startMs >= event * 2, 'the next event')
+      const number = event % 250
+      const turn = 1 + Math.floor(event / 250)
+      const addresses = Array.from({ length: 20 }, (_, pod) => `10.${pod < turn ? 200 : 100}.${number}.${pod + 1}`)
+      const changed = slice(
+        `big${number}-0`,
+        `big${number}`,
+        addresses.map(address => endpoint(address)),
+      )
+      const isMeasured = event % 10 === 9
+      if (isMeasured) {
+        const name = `10-200-${number}-${turn}.big${number}.default.svc.cluster.local`
+        putMs.set(name, sharedNowMs())
+        world.checker.focus([...putMs.keys()].map(one => ({ name: one, type: 'A' })))
+      }
+      world.truth.putSlices([asStored(changed)], false)
+      world.api.put(SLICES, asStored(changed))
+    }
+    await world.until(() => putMs.size === 0, 'all that were waited for')
+    delays.sort((a, b) => a - b)
+    assert.ok(delays.length > 20, `${delays.length} delays were measured`)
+    const p99 = delays[Math.floor(delays.length * 0.99)]!
+    assert.ok(p99 <= 200, `p99 from event to answer ${p99} ms`)
+  },
+)
+
+story(
+  'T27: a list of 50 MiB comes in, and answers over UDP are as quick as ever',
+  {
+    prepare(world) {
+      new RandomCluster(world)
+    },
+  },
+  async world => {
+    const padding = 'x'.repeat(25 << 10)
+    for (let i = 0; i < 2000; i++) {
+      const service = {
+        metadata: { name: `padded-${i}`, namespace: 'padded', annotations: { padding } },
+        spec: { clusterIP: 'None' },
+      }
+      world.api.put(SERVICES, service)
+    }
+    await world.checker.agrees(5000)
+    const latencies: number[] = []
+    const lists = world.api.requests.length
+    world.api.closeWatches()
+    world.api.compact()
+    world.checker.onJudged = ({ isTcp, askedMs, answeredMs }) => {
+      if (!isTcp) latencies.push(answeredMs - askedMs)
+    }
+    await world.hurry(() => world.api.requests.length > lists + 1, 'it lists')
+    await world.watching()
+    await world.checker.agrees(5000)
+    latencies.sort((a, b) => a - b)
+    const p99 = latencies[Math.floor(latencies.length * 0.99)]!
+    assert.ok(latencies.length > 500 && p99 <= 20, `p99 of ${latencies.length} answers ${p99} ms`)
+  },
+)
