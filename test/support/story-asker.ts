@@ -119,7 +119,6 @@ function tick(): void {
     if ((isTcp ? pendingTcp : pending).size >= (isTcp ? MOST_PENDING_TCP : MOST_PENDING)) break
     toSweep.shift()
     ask(question, isTcp, sweep)
-    credit--
   }
   if (isPaused) return
   while (credit >= 1) {
