@@ -231,7 +231,7 @@ const ONE_SLICE_EACH = {
 }
 
 story('T25b: events twice, again and out of order', ONE_SLICE_EACH, async world => {
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 6; i++) {
     world.truth.blinds()
     world.api.hold()
     cluster.steps(20)
@@ -245,7 +245,7 @@ story('T25b: events twice, again and out of order', ONE_SLICE_EACH, async world 
 })
 
 story('T25b: what went before comes again, a deletion of another generation too', WEB, async world => {
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 3; i++) {
     const old = world.api.changesOf(SLICES)
     world.deleteSlice('web-1', 'web')
     world.putSlices(sliceOf('web-1', 'web', [`10.0.1.${i}`]))

@@ -153,6 +153,37 @@ story('F28: dual-stack, the slice of one family before that of the other', WEB, 
   }
 })
 
+story('T25c: an address is taken over by another pod while the first still terminates', WEB, async world => {
+  for (let i = 0; i < 5; i++) {
+    const [old, next] = [`pod-${i}`, `pod-${i + 1}`]
+    put(world, [endpoint('10.0.0.1', { ready: true, pod: old, hostname: old })])
+    await world.checker.agrees()
+    const ghost = endpoint('10.0.0.1', { ready: false, serving: true, terminating: true, pod: old, hostname: old })
+    const real = endpoint('10.0.0.1', { ready: true, pod: next, hostname: next })
+    put(world, i % 2 === 0 ? [ghost, real] : [real, ghost])
+    await world.checker.agrees()
+    assert.deepEqual(answersNow(world, NAME, 'A'), [`${NAME} A 10.0.0.1`])
+  }
+})
+
+story('F29: an address goes from a pod of one namespace to one of another: its name follows', WEB, async world => {
+  const inOther = (one: object) => ({
+    ...one,
+    metadata: { ...(one as { metadata: object }).metadata, namespace: 'other' },
+  })
+  world.putService(inOther(serviceOf('web')))
+  for (let i = 0; i < 5; i++) {
+    put(world, [endpoint('10.0.0.1', { ready: true })])
+    world.putSlices(inOther(slice('web-1', 'web', [])))
+    await world.checker.agrees()
+    put(world, [endpoint('10.0.0.1', { ready: false, terminating: true })])
+    world.putSlices(inOther(slice('web-1', 'web', [endpoint('10.0.0.1', { ready: true })])))
+    await world.checker.agrees()
+    const name = '1.0.0.10.in-addr.arpa'
+    assert.deepEqual(answersNow(world, name, 'PTR'), [`${name} PTR 10-0-0-1.web.other.svc.cluster.local`])
+  }
+})
+
 story('F30: a burst of 1,000 named pods: the last is answered as soon as the first', { share: 0.05 }, async world => {
   const delays: number[] = []
   for (let service = 0; service < 10; service++) {

@@ -80,7 +80,7 @@ for (const [what, options] of [
       prepare(world) {
         Object.assign(world.api, options)
         cluster = new RandomCluster(world, { services: 40 })
-        world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 20 }, () => true, 6)
+        world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 10 }, () => true, 6)
       },
     },
     async world => {
@@ -91,7 +91,7 @@ for (const [what, options] of [
       world.api.closeWatches()
       cluster.steps(20)
       world.api.compact()
-      world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 20 }, ({ query }) => !query.has('resourceVersion'), 2)
+      world.api.fail({ kind: 'trickle', octets: 1000, everyMs: 10 }, ({ query }) => !query.has('resourceVersion'), 2)
       await world.watching()
       await world.hurry(
         () =>
