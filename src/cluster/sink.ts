@@ -23,6 +23,8 @@ export interface Replacement<T> {
 }
 
 export interface ObjectSink<T> {
+  /** What was given and is not gone, by `namespace/name` (`/name` when cluster-scoped), to be compared with the source. */
+  readonly objects: ReadonlyMap<string, T>
   /** Starts a complete list; one may be open at a time per sink. */
   replaceAll(): Replacement<T>
   upsert(object: T): void

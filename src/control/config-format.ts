@@ -2,7 +2,7 @@
  * Config → a configuration file in YAML that loads to the same Config. Layer: control; pure.
  */
 
-import { type Config, formatSocketAddress } from './config.ts'
+import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
 import { formatDuration } from './config-values.ts'
 
 type Plain = string | number | boolean | readonly string[] | { readonly [key: string]: Plain | undefined } | undefined
@@ -20,7 +20,7 @@ export function formatEffective(config: Config): string {
       workers: config.workers,
       transport: config.transport,
       source: {
-        kubernetes: kubernetes === undefined ? undefined : { ...kubernetes },
+        kubernetes: kubernetes === undefined ? undefined : kubernetesOf(kubernetes),
         manifests: manifests === undefined ? undefined : { ...manifests },
         snapshot,
         snapshotInterval: formatDuration(snapshotIntervalMs),
@@ -34,6 +34,10 @@ export function formatEffective(config: Config): string {
     },
     '',
   ).join('')
+}
+
+function kubernetesOf({ auditIntervalMs, ...rest }: KubernetesConfig) {
+  return { ...rest, auditInterval: formatDuration(auditIntervalMs) }
 }
 
 function lines(mapping: { readonly [key: string]: Plain }, indent: string): string[] {

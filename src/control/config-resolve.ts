@@ -14,6 +14,7 @@ import {
 import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
+const LEAST_AUDIT_MS = 10_000
 
 /** @param base folder that the file's paths are relative to */
 export function resolveConfig(
@@ -56,9 +57,10 @@ function kubernetesOf({ source }: FileConfig, base: string, { isInPod }: Surroun
   const isDefault = isInPod && source.manifests == null
   const given = source.kubernetes ?? (isDefault ? DEFAULT_KUBERNETES : undefined)
   if (given === undefined) return undefined
-  const { kubeconfig, context, endpoint, inCluster, ...rest } = given
+  const { kubeconfig, context, endpoint, inCluster, auditInterval: auditIntervalMs, ...rest } = given
   return {
     ...rest,
+    auditIntervalMs,
     kubeconfig: kubeconfig == null ? undefined : resolve(base, kubeconfig),
     context: context ?? undefined,
     endpoint: endpoint ?? undefined,
@@ -88,7 +90,7 @@ function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Pr
 
 function checkKubernetes({ source: { kubernetes } }: FileConfig, problems: Problem[]): void {
   if (kubernetes == null) return
-  const { kubeconfig, context, endpoint, inCluster, namespaces, namespaceLabels } = kubernetes
+  const { kubeconfig, context, endpoint, inCluster, namespaces, namespaceLabels, auditInterval } = kubernetes
   const ways = [kubeconfig != null, endpoint != null, inCluster === true].filter(Boolean).length
   if (ways > 1) problems.push({ path: KUBERNETES, reason: 'kubeconfig, endpoint and inCluster exclude each other' })
   if (ways === 0 && inCluster === false) {
@@ -100,6 +102,10 @@ function checkKubernetes({ source: { kubernetes } }: FileConfig, problems: Probl
   if (namespaces.length > 0 && namespaceLabels !== '') {
     const reason = 'namespaces and namespaceLabels exclude each other: namespaces are chosen by name or by label'
     problems.push({ path: [...KUBERNETES, 'namespaceLabels'], reason })
+  }
+  if (auditInterval > 0 && auditInterval < LEAST_AUDIT_MS) {
+    const reason = 'each audit lists all objects: it must be 0s, which is never, or at least 10s'
+    problems.push({ path: [...KUBERNETES, 'auditInterval'], reason })
   }
 }
 

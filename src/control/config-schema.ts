@@ -45,6 +45,7 @@ const SCHEMA = v.object({
         namespaceLabels: key(read.readSelector, ''),
         labels: key(read.readSelector, ''),
         scope: key(read.readOneOf(['all', 'headless']), 'all'),
+        auditInterval: key(read.readDuration('0s', '1440m'), '10m'),
       }),
     ),
     manifests: v.nullish(v.object({ paths: list(read.readText, []), podCIDR: key(read.readPodCIDR, '127.1.0.0/16') })),

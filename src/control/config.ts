@@ -27,6 +27,8 @@ export interface KubernetesConfig {
   readonly namespaceLabels: string
   readonly labels: string
   readonly scope: 'all' | 'headless'
+  /** How often what is served is compared with what the API server holds; 0: never. */
+  readonly auditIntervalMs: number
 }
 
 export interface ManifestsConfig {

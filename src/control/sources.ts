@@ -102,6 +102,23 @@ function reflectorMetrics(source: KubernetesSource, now: number): Pick<Observed,
       },
       { name: 'headless_dns_lists_total', help: 'Complete lists taken in.', samples: each(one => one.lists) },
       {
+        name: 'headless_dns_watch_failures_total',
+        help: 'Lists and watches that failed, by reason: forbidden, unauthorized, malformed, unreachable and others.',
+        samples: status.flatMap(({ resource, partition, failures }) =>
+          [...failures].map(([reason, value]) => ({ labels: { resource, partition, reason }, value })),
+        ),
+      },
+      {
+        name: 'headless_dns_audits_total',
+        help: 'Comparisons of all that is served with all that the API server holds.',
+        samples: each(one => one.audits),
+      },
+      {
+        name: 'headless_dns_index_drift_objects_total',
+        help: 'Objects that an audit found not to be served as the API server holds them; repaired by a new list.',
+        samples: each(one => one.drifted),
+      },
+      {
         name: 'headless_dns_objects_refused_total',
         help: 'Objects that could not be used.',
         samples: each(one => one.refused),

@@ -1,13 +1,14 @@
 /**
  * How long to wait before the next request. Layer: kubernetes; pure but for the injected clock and randomness.
- * A bound that doubles, and half of it at random, so that many servers do not come back at one moment. At its most a
- * wait is 20 to 40 s: one request in 30 s on average, whatever the server does.
+ * A bound that doubles, and all of it at random (full jitter), so that many servers do not come back at one moment. At its
+ * most a wait is 30 to 40 s: in a fault that lasts there is never more than one request in 30 s.
  */
 
 import type { ReflectorDeps } from './reflector-types.ts'
 
-const FIRST_MS = 800
-const MOST_MS = 40_000
+const FIRST_MS = 500
+const STEADY_MS = 30_000
+const STEADY_JITTER_MS = 10_000
 /** A connection that held for so long was a good one: what comes after it starts afresh. */
 const GOOD_MS = 60_000
 /** A watch that is closed sooner than this is one of a loop of short ones. */
@@ -51,7 +52,8 @@ export class Backoff {
 
   private next(): number {
     const bound = this.boundMs
-    this.boundMs = Math.min(bound * 2, MOST_MS)
-    return (bound * (1 + this.deps.random())) / 2
+    if (bound >= STEADY_MS) return STEADY_MS + this.deps.random() * STEADY_JITTER_MS
+    this.boundMs = bound * 2
+    return bound * this.deps.random()
   }
 }

@@ -9,8 +9,14 @@ export type ApiErrorCode =
   | 'ERR_API_STATUS'
   /** The resource version is too old: list again. */
   | 'ERR_API_EXPIRED'
-  /** What it sent is no stream of objects, or broke off. */
+  /** It has another history than the one that is known: its resource versions went back, as after a restored backup. */
+  | 'ERR_API_HISTORY'
+  /** What is served differs from what it holds, and no event said so. */
+  | 'ERR_API_DRIFT'
+  /** What it sent broke off, or ceased to come. */
   | 'ERR_API_STREAM'
+  /** What it sent is no stream of objects: what else it said cannot be known. */
+  | 'ERR_API_MALFORMED'
   /** It took the request for a streaming list for a plain watch. */
   | 'ERR_API_NO_STREAMING_LIST'
   /** There was no answer. */

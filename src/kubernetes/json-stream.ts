@@ -25,7 +25,7 @@ export class LineParser {
   private parts: Buffer[] = []
   private length = 0;
 
-  /** @throws ApiError ERR_API_STREAM for a line that is no JSON or too long */
+  /** @throws ApiError ERR_API_MALFORMED for a line that is no JSON or too long */
   *push(chunk: Buffer): Generator<unknown> {
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
@@ -42,7 +42,7 @@ export class LineParser {
     const rest = chunk.subarray(start)
     this.length += rest.length
     if (this.length > MAX_OBJECT_OCTETS)
-      throw new ApiError('ERR_API_STREAM', `a line of over ${MAX_OBJECT_OCTETS} octets`)
+      throw new ApiError('ERR_API_MALFORMED', `a line of over ${MAX_OBJECT_OCTETS} octets`)
     // A copy: the chunk's memory is the socket's, and a slice would keep all of it.
     this.parts.push(Buffer.from(rest))
   }
@@ -60,7 +60,7 @@ export class ListParser {
   private readonly around: Buffer[] = []
   private aroundLength = 0;
 
-  /** @throws ApiError ERR_API_STREAM for an element that is no JSON or too long */
+  /** @throws ApiError ERR_API_MALFORMED for an element that is no JSON or too long */
   *push(chunk: Buffer): Generator<unknown> {
     let start = 0
     for (let at = 0; at < chunk.length; at++) {
@@ -119,14 +119,14 @@ export class ListParser {
   private keepElement(part: Buffer): void {
     this.elementLength += part.length
     if (this.elementLength > MAX_OBJECT_OCTETS)
-      throw new ApiError('ERR_API_STREAM', `an object of over ${MAX_OBJECT_OCTETS} octets`)
+      throw new ApiError('ERR_API_MALFORMED', `an object of over ${MAX_OBJECT_OCTETS} octets`)
     this.element.push(Buffer.from(part))
   }
 
   private keepAround(chunk: Buffer, start: number, end: number): void {
     if (end <= start) return
     this.aroundLength += end - start
-    if (this.aroundLength > MAX_OBJECT_OCTETS) throw new ApiError('ERR_API_STREAM', 'this is no list of objects')
+    if (this.aroundLength > MAX_OBJECT_OCTETS) throw new ApiError('ERR_API_MALFORMED', 'this is no list of objects')
     this.around.push(Buffer.from(chunk.subarray(start, end)))
   }
 }
@@ -135,8 +135,12 @@ function parse(octets: Buffer): unknown {
   try {
     return JSON.parse(octets.toString('utf8'))
   } catch (cause) {
-    throw new ApiError('ERR_API_STREAM', `the API server sent what is no JSON: ${octets.toString('latin1', 0, 80)}`, {
-      cause,
-    })
+    throw new ApiError(
+      'ERR_API_MALFORMED',
+      `the API server sent what is no JSON: ${octets.toString('latin1', 0, 80)}`,
+      {
+        cause,
+      },
+    )
   }
 }

@@ -43,4 +43,10 @@ export interface ReflectorStatus {
   readonly lists: number
   /** Objects that could not be used. */
   readonly refused: number
+  /** Lists and watches that failed, by a word for why. */
+  readonly failures: ReadonlyMap<string, number>
+  /** How often what is served was compared with what the API server holds. */
+  readonly audits: number
+  /** Objects that were found not to be served as the API server held them. */
+  readonly drifted: number
 }

@@ -1,66 +1,65 @@
 /**
  * One resource of the API server → one ObjectSink: list, watch, and never give up. Layer: kubernetes.
  *
- *            ┌──── 410, resource version gone, or of another history ───────┐
- *            ▼                                                              │
- *   list ─ WatchList: one stream, its objects first ─▶ watch ─ clean close ─┴─▶ watch again from the last version
+ *            ┌── 410, another history, what is no event, or an audit that finds drift ──┐
+ *            ▼                                                                          │
+ *   list ─ WatchList: one stream, its objects first ─▶ watch ─ clean close ─────────────┴─▶ watch again from the last version
  *        └ paged list (older servers) ─▶ watch           └─ error ─▶ back off ─▶ watch again
  *
  * What is served stays served in all of it: a list replaces it when it is complete. Kubernetes API concepts: "Efficient
  * detection of changes", "Streaming lists", "Watch bookmarks".
  */
 
-import type { IncomingMessage } from 'node:http'
 import type { ObjectSink, Replacement } from '../cluster/sink.ts'
+import { Audit } from './audit.ts'
 import { Backoff } from './backoff.ts'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
-import { LineParser, ListParser } from './json-stream.ts'
+import { Failures } from './failures.ts'
+import { LineParser } from './json-stream.ts'
 import type { ReflectorDeps, ReflectorLogger, ReflectorStatus, Resource } from './reflector-types.ts'
 import { Refusals } from './refusals.ts'
+import { type Query, Requests, SILENCE_MS } from './requests.ts'
 import { SilenceLimit } from './silence-limit.ts'
-import { asApiError, bodyOf, metadataOf, statusError } from './status.ts'
+import { asApiError, metadataOf, statusError } from './status.ts'
+import { isLess } from './versions.ts'
 
 const PAGE = 500
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
 const WATCH_SECONDS = 300
-/**
- * Bookmarks come about once a minute, which is not promised; a watch silent for so long is opened anew. After so many in
- * a row all is listed: a server whose etcd was restored accepts a version that is yet to come, and says nothing until then.
- */
-const SILENCE_MS = 150_000
-const MOST_SILENCES = 2
+/** A watch that goes on from a version and is silent for so long at its start: perhaps that version is yet to come. */
+const DOUBT_MS = 5000
 /** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
 const WATCH_LIST_SILENCE_MS = 10_000
-/** Of the body of an error. */
-const ERROR_SILENCE_MS = 10_000
 /** What cannot be published is told no more often than this. */
 const UNPUBLISHED_LOG_MS = 60_000
 
 export class Reflector<T> {
-  private readonly client: ApiClient
+  private readonly requests: Requests
   private readonly resource: Resource<T>
   private readonly sink: ObjectSink<T>
   private readonly flush: () => void
   private readonly log: ReflectorLogger
   private readonly deps: ReflectorDeps
   private readonly backoff: Backoff
+  private readonly audit: Audit<T>
   private readonly stopped = new AbortController()
   private running: Promise<void> = Promise.resolve()
 
   /** Where to go on; '' before a list. */
   private version = ''
+  /** The newest version of this history: no list may be older. '' when none is known. */
+  private newest = ''
+  /** The watch that runs. */
+  private current: SilenceLimit | undefined
   private hasWatchList = true
   private state: ReflectorStatus['state'] = 'listing'
   private lastEventMs: number | undefined
-  private lastError: string | undefined
-  private connects = 0
   private lists = 0
   private listedMs = 0
-  /** Watches in a row that brought nothing until they were given up. */
-  private silences = 0
   private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
   private readonly refusals: Refusals
+  private readonly failures: Failures
 
   constructor(
     client: ApiClient,
@@ -70,7 +69,7 @@ export class Reflector<T> {
     log: ReflectorLogger,
     deps: ReflectorDeps,
   ) {
-    this.client = client
+    this.requests = new Requests(client, resource)
     this.resource = resource
     this.sink = sink
     this.flush = flush
@@ -78,10 +77,17 @@ export class Reflector<T> {
     this.deps = deps
     this.backoff = new Backoff(deps)
     this.refusals = new Refusals(resource.name, log)
+    this.failures = new Failures(resource.name, log, deps)
+    const { requests } = this
+    const watched = () => (this.state === 'watching' ? this.version : '')
+    const repair = (why: ApiError) => this.current?.fail(why)
+    this.audit = new Audit({ resource, sink, requests, watched, lists: () => this.lists, repair }, log, deps)
   }
 
-  start(delayMs: number): void {
-    this.running = this.run(delayMs)
+  /** @param auditMs how often what is served is compared with what the API server holds; 0: never */
+  start(delayMs: number, auditMs: number): void {
+    const audit = auditMs > 0 ? this.audit.run(auditMs, this.stopped.signal) : undefined
+    this.running = Promise.all([this.run(delayMs), audit]).then(() => {})
   }
 
   async stop(): Promise<void> {
@@ -90,9 +96,13 @@ export class Reflector<T> {
   }
 
   status(): ReflectorStatus {
-    const { state, lastEventMs, lastError, connects, lists } = this
+    const { state, lastEventMs, lists } = this
     const { name: resource, partition } = this.resource
-    return { resource, partition, state, lastEventMs, lastError, connects, lists, refused: this.refusals.count }
+    const connects = this.requests.count
+    const { last: lastError, byReason: failures } = this.failures
+    const { count: audits, drifted } = this.audit
+    const refused = this.refusals.count
+    return { resource, partition, state, lastEventMs, lastError, connects, lists, refused, failures, audits, drifted }
   }
 
   private async run(delayMs: number): Promise<void> {
@@ -119,20 +129,17 @@ export class Reflector<T> {
   }
 
   /** Takes note of a failure. @returns ms to wait */
-  private failed({ status, code, message, retryAfterMs }: ApiError, startedMs: number): number {
-    if (code === 'ERR_API_EXPIRED' && this.version !== '') {
-      this.version = ''
-      this.log.info('the API server has forgotten where the watch stood: listing again', {
-        resource: this.resource.name,
-        reason: message,
-      })
+  private failed(error: ApiError, startedMs: number): number {
+    const { code, message, retryAfterMs } = error
+    this.failures.count(error)
+    if (code === 'ERR_API_HISTORY') this.newest = ''
+    const isKnown = this.version !== ''
+    if (LOST.has(code)) this.version = ''
+    if (isKnown && this.version === '' && code !== 'ERR_API_MALFORMED') {
+      this.log.info('listing again', { resource: this.resource.name, reason: message })
       return this.backoff.afterExpiry(this.listedMs, retryAfterMs)
     }
-    if (message !== this.lastError) {
-      this.log.warn(message, { resource: this.resource.name, status })
-      this.sink.stale(message)
-    }
-    this.lastError = message
+    if (this.failures.tell(error)) this.sink.stale(message)
     return this.backoff.afterFailure(startedMs, retryAfterMs)
   }
 
@@ -167,16 +174,16 @@ export class Reflector<T> {
   }
 
   /** Reads a watch stream to its end. @param replacement the list that its first events make */
-  private async stream(query: Record<string, string>, replacement?: Replacement<T>): Promise<void> {
+  private async stream(query: Query, replacement?: Replacement<T>): Promise<void> {
     const lines = new LineParser()
     let initial = replacement
-    let isOpen = false
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
+    this.current = silence
     try {
       const limitMs = initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS
-      const response = await this.open(query, 'watch', silence, limitMs)
-      isOpen = true
+      const response = await this.requests.open(query, 'watch', silence, limitMs)
       if (initial === undefined) this.watching()
+      if (initial === undefined) void this.doubt(silence)
       for await (const chunk of response as AsyncIterable<Buffer>) {
         this.heard(silence)
         for (const event of lines.push(chunk)) {
@@ -192,15 +199,35 @@ export class Reflector<T> {
       }
     } catch (error) {
       if (initial !== undefined && silence.isOver) throw noStreamingList()
-      if (isOpen && silence.isOver && ++this.silences >= MOST_SILENCES) throw otherHistory('watches that bring nothing')
       throw silence.errorFor(error)
     } finally {
       silence.end()
+      this.current = undefined
       initial?.abort()
       // What came before an error in the same chunk counts as seen: it is not sent again.
       if (initial === undefined) this.publish()
     }
     if (initial !== undefined) throw new ApiError('ERR_API_STREAM', 'the list broke off')
+  }
+
+  /**
+   * A server whose etcd was restored from a backup takes a version that is yet to come, and says nothing until it has come:
+   * a watch that is silent at its start is no proof of anything, and the server is asked whether it knows that version.
+   */
+  private async doubt(silence: SilenceLimit): Promise<void> {
+    await this.deps.sleep(DOUBT_MS, silence.over)
+    if (silence.over.aborted || silence.hasHeard) return
+    const own = new SilenceLimit(this.deps, silence.over)
+    try {
+      const query = { limit: '1', resourceVersion: this.version, resourceVersionMatch: 'NotOlderThan' }
+      await this.requests.page(query, own, () => {})
+    } catch (error) {
+      // Anything else the watch itself will meet.
+      const failure = asApiError(error)
+      if (failure.code === 'ERR_API_HISTORY') silence.fail(failure)
+    } finally {
+      own.end()
+    }
   }
 
   /** @returns true at the bookmark that ends the initial events */
@@ -210,6 +237,9 @@ export class Reflector<T> {
     const { resourceVersion, annotations } = metadataOf(object)
     // What is older than what was seen is of no use: nothing of it may be served, not even until the list is in.
     if (initial === undefined) this.refuseOlder(resourceVersion)
+    if (type !== 'BOOKMARK' && this.resource.identityOf(object).name === '') {
+      throw malformed(`an event of type ${JSON.stringify(type)} without the name of an object`)
+    }
     switch (type) {
       case 'BOOKMARK':
         // No other bookmark comes before the one that ends a streaming list.
@@ -228,67 +258,39 @@ export class Reflector<T> {
         this.removeRaw(object)
         break
       default:
-        throw new ApiError('ERR_API_STREAM', `the API server sent an event of type ${JSON.stringify(type)}`)
+        throw malformed(`an event of type ${JSON.stringify(type)}`)
     }
     // Before the end of the initial events a version is that of an object, not of the list.
     if (initial === undefined) this.moveTo(resourceVersion)
     return false
   }
 
-  /** A list in pages from the watch cache, for servers without streaming lists. */
+  /** A list from the watch cache, for servers without streaming lists. */
   private async list(): Promise<void> {
     this.state = 'listing'
     const replacement = this.sink.replaceAll()
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
-    let version = ''
     try {
-      let next = ''
-      do {
-        // A page after the first is of the version that the first one had: only the first may name one.
-        const from: Record<string, string> = next === '' ? { resourceVersion: '0' } : { continue: next }
-        const response = await this.open({ limit: String(PAGE), ...from }, 'list', silence, SILENCE_MS)
-        const parser = new ListParser()
-        for await (const chunk of response as AsyncIterable<Buffer>) {
-          this.heard(silence)
-          for (const raw of parser.push(chunk)) {
-            const converted = this.convert(raw)
-            if (converted !== undefined) replacement.add(converted)
-          }
-        }
-        const { resourceVersion, continue: more } = metadataOf(parser.end())
-        if (resourceVersion === '') throw new ApiError('ERR_API_STREAM', 'the list has no resourceVersion')
-        if (more === next && more !== '')
-          throw new ApiError('ERR_API_STREAM', 'a page of the list names itself as the next')
-        version = resourceVersion
-        next = more
-      } while (next !== '')
+      // Any replica's cache may be behind: what was seen is not to be taken back. In pages a version would be etcd's to give.
+      const query: Query =
+        this.newest === ''
+          ? { limit: String(PAGE), resourceVersion: '0' }
+          : { resourceVersion: this.newest, resourceVersionMatch: 'NotOlderThan' }
+      const version = await this.requests.list(query, silence, raw => {
+        this.lastEventMs = this.deps.now()
+        const converted = this.convert(raw)
+        if (converted !== undefined) replacement.add(converted)
+      })
+      replacement.commit()
+      this.listed()
+      this.moveTo(version)
+      this.publish()
     } catch (error) {
       replacement.abort()
-      throw silence.errorFor(error)
+      throw error
     } finally {
       silence.end()
     }
-    replacement.commit()
-    this.listed()
-    this.version = version
-    this.publish()
-  }
-
-  private async open(
-    query: Record<string, string>,
-    verb: 'list' | 'watch',
-    silence: SilenceLimit,
-    limitMs: number,
-  ): Promise<IncomingMessage> {
-    const { path, name, labelSelector, fieldSelector } = this.resource
-    const all = new URLSearchParams(query)
-    if (labelSelector !== undefined && labelSelector !== '') all.set('labelSelector', labelSelector)
-    if (fieldSelector !== undefined && fieldSelector !== '') all.set('fieldSelector', fieldSelector)
-    this.connects++
-    const response = await this.client.get(`${path}?${all}`, silence.signal)
-    silence.start(response.statusCode === 200 ? limitMs : ERROR_SILENCE_MS)
-    if (response.statusCode === 200) return response
-    throw statusError(await bodyOf(response), name, verb, response.statusCode ?? 0, response.headers['retry-after'])
   }
 
   private listed(): void {
@@ -298,13 +300,12 @@ export class Reflector<T> {
 
   private watching(): void {
     this.state = 'watching'
-    this.lastError = undefined
+    this.failures.end()
     this.sink.fresh()
   }
 
   private heard(silence: SilenceLimit): void {
     silence.heard()
-    this.silences = 0
     this.lastEventMs = this.deps.now()
   }
 
@@ -314,7 +315,9 @@ export class Reflector<T> {
   }
 
   private moveTo(version: string): void {
-    if (version !== '') this.version = version
+    if (version === '') return
+    this.version = version
+    this.newest = version
   }
 
   /** A failure to publish is no failure of the API server: it is told, and what comes next is tried. */
@@ -346,13 +349,20 @@ export class Reflector<T> {
   }
 }
 
-/** Versions are decimal numbers of any length (KEP-5504: they may be compared). */
-function isLess(a: string, b: string): boolean {
-  return a.length === b.length ? a < b : a.length < b.length
-}
+/** After these it is not known what else was said: all is listed again. */
+const LOST: ReadonlySet<ApiError['code']> = new Set([
+  'ERR_API_EXPIRED',
+  'ERR_API_HISTORY',
+  'ERR_API_DRIFT',
+  'ERR_API_MALFORMED',
+])
 
 function otherHistory(sign: string): ApiError {
-  return new ApiError('ERR_API_EXPIRED', `the API server seems to have another history: ${sign}`)
+  return new ApiError('ERR_API_HISTORY', `the API server seems to have another history: ${sign}`)
+}
+
+function malformed(what: string): ApiError {
+  return new ApiError('ERR_API_MALFORMED', `the API server sent ${what}`)
 }
 
 function noStreamingList(): ApiError {

@@ -1,5 +1,6 @@
 /**
- * Notices a stream that has gone silent. Layer: kubernetes. One timer however much is heard.
+ * Ends a stream that has gone silent, or that something else has shown to be of no use. Layer: kubernetes. One timer however
+ * much is heard.
  */
 
 import { ApiError } from './errors.ts'
@@ -9,36 +10,50 @@ import { asApiError } from './status.ts'
 export class SilenceLimit {
   /** How long may be silent, ms; may be lengthened while it runs. */
   limitMs = 0
-  /** Aborted after too long a silence, or with `stopped`. */
+  /** Aborted after too long a silence, by `fail`, or with `stopped`. */
   readonly signal: AbortSignal
+  /** Aborted then too, and by `end`. */
+  readonly over: AbortSignal
+  hasHeard = false
   private readonly deps: ReflectorDeps
-  private readonly silent = new AbortController()
+  private readonly failed = new AbortController()
   private readonly ended = new AbortController()
+  private failure: ApiError | undefined
   private isRunning = false
   private heardMs = 0
 
   constructor(deps: ReflectorDeps, stopped: AbortSignal) {
     this.deps = deps
-    this.signal = AbortSignal.any([this.silent.signal, stopped])
+    this.signal = AbortSignal.any([this.failed.signal, stopped])
+    this.over = AbortSignal.any([this.signal, this.ended.signal])
   }
 
+  /** It was silent for too long. */
   get isOver(): boolean {
-    return this.silent.signal.aborted
+    return this.failed.signal.aborted && this.failure === undefined
   }
 
-  /** What a failure of the stream was: the silence that ended it, or itself. */
+  /** What a failure of the stream was: what ended it, or itself. */
   errorFor(error: unknown): ApiError {
+    if (this.failure !== undefined) return this.failure
     if (!this.isOver) return asApiError(error)
     return new ApiError('ERR_API_STREAM', `nothing came from the API server for ${this.limitMs / 1000} s`)
   }
 
+  /** Ends the stream with that error. */
+  fail(failure: ApiError): void {
+    this.failure ??= failure
+    this.failed.abort()
+  }
+
   start(limitMs: number): void {
     this.limitMs = limitMs
-    this.heard()
+    this.heardMs = this.deps.now()
     if (!this.isRunning) void this.run()
   }
 
   heard(): void {
+    this.hasHeard = true
     this.heardMs = this.deps.now()
   }
 
@@ -48,10 +63,10 @@ export class SilenceLimit {
 
   private async run(): Promise<void> {
     this.isRunning = true
-    while (!this.ended.signal.aborted) {
+    while (!this.ended.signal.aborted && !this.failed.signal.aborted) {
       const leftMs = this.heardMs + this.limitMs - this.deps.now()
       if (leftMs <= 0) {
-        this.silent.abort()
+        this.failed.abort()
         return
       }
       await this.deps.sleep(leftMs, this.ended.signal)

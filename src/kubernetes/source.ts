@@ -24,6 +24,8 @@ export interface KubernetesOptions extends ClientOptions {
   readonly pods: boolean
   /** Watch EndpointSlices. */
   readonly endpoints: boolean
+  /** How often what is served is compared with what the API server holds; 0: never. */
+  readonly auditIntervalMs: number
 }
 
 export interface KubernetesSource {
@@ -67,7 +69,7 @@ export async function startKubernetes(
 ): Promise<KubernetesSource> {
   const client = await openClient(options)
   const reflectors = watchesOf(options).map(watch => open(watch, client, sink, log, deps))
-  for (const reflector of reflectors) reflector.start(deps.random() * START_JITTER_MS)
+  for (const reflector of reflectors) reflector.start(deps.random() * START_JITTER_MS, options.auditIntervalMs)
   return {
     server: client.server,
     identity: client.identity,

@@ -34,8 +34,15 @@ export function statusError(
   const said = text === '' ? '' : ` (${text.slice(0, MAX_SAID)})`
   const seconds = Number(retryAfter ?? details?.retryAfterSeconds ?? 0)
   const more = { status, retryAfterMs: Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 300) * 1000 : 0 }
-  // "Too large resource version": the server is behind the one that gave us ours, or its history was replaced.
-  if (status === 410 || reason === 'Expired' || reason === 'Gone' || text.includes('Too large resource version')) {
+  // The server is behind the one that gave us ours, or its history was replaced: either way ours is of no use.
+  if (text.includes('Too large resource version')) {
+    return new ApiError(
+      'ERR_API_HISTORY',
+      `the API server has not come to the version of ${resource} that is known${said}`,
+      more,
+    )
+  }
+  if (status === 410 || reason === 'Expired' || reason === 'Gone') {
     return new ApiError('ERR_API_EXPIRED', `the API server has no such version of ${resource}${said}`, more)
   }
   const refusal = `the API server refuses "${verb}" on ${resource}: add that verb to the role of this server${said}`

@@ -168,6 +168,10 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
     this.inner = inner
   }
 
+  get objects(): ReadonlyMap<string, Kinds[K]> {
+    return this.inner.objects
+  }
+
   get isTrue(): boolean {
     return this.listsOpen === 0 && !this.isBroken
   }

@@ -239,6 +239,7 @@ test('F37: a herd of 500 servers starts at an API server that answers 50 request
     labels: '',
     scope: 'all',
     pods: false,
+    auditIntervalMs: 0,
   } as const
   const servers = await Promise.all(
     Array.from({ length: 500 }, async () => {

@@ -244,6 +244,11 @@ export class FakeApiServer implements AsyncDisposable {
   }
 
   private list(path: string, namespace: string, { query }: RecordedRequest, response: ServerResponse): void {
+    if (query.get('resourceVersionMatch') === 'NotOlderThan' && Number(query.get('resourceVersion')) > this.version) {
+      const message = `Too large resource version: ${query.get('resourceVersion')}, current: ${this.version}`
+      sendStatus(response, 504, 'Timeout', message)
+      return
+    }
     const from = Number(query.get('continue') ?? 0)
     const limit = Math.min(Number(query.get('limit') ?? 0) || Number.POSITIVE_INFINITY, this.pageLimit)
     const all = this.selected(path, namespace, query)

@@ -18,6 +18,7 @@ const OPTIONS = {
   scope: 'all',
   pods: false,
   endpoints: true,
+  auditIntervalMs: 0,
 } as const
 
 export class FakeApiWorld {

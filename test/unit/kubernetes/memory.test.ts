@@ -67,10 +67,17 @@ describe('a list of 20,000 slices, 200 MB', () => {
         commit() {},
         abort() {},
       }
-      const sink = { replaceAll: () => replacement, upsert() {}, remove() {}, stale() {}, fresh() {} }
+      const sink = {
+        objects: new Map(),
+        replaceAll: () => replacement,
+        upsert() {},
+        remove() {},
+        stale() {},
+        fresh() {},
+      }
       const before = used()
       const reflector = new Reflector(client, resource, sink, () => {}, { info() {}, warn() {} }, time.deps)
-      reflector.start(0)
+      reflector.start(0, 0)
       const start = performance.now()
       while (reflector.status().lists === 0) {
         assert.ok(performance.now() - start < 30_000)

@@ -215,19 +215,27 @@ describe('a watch', () => {
     assert.deepEqual(world.stale(), [])
   })
 
-  it('with a line that is no event serves what came before it, and goes on from there', async t => {
-    for (const line of ['{"type":"MODIF\n', 'null\n', '{"type":"SURPRISE","object":{}}\n', '<html>\n']) {
+  it('with a line that is no event serves what came before it, and all is listed again', async t => {
+    for (const line of [
+      '{"type":"MODIF\n',
+      'null\n',
+      '{"type":"SURPRISE","object":{}}\n',
+      '{"type":"DELETED","object":{"metadata":{}}}\n',
+      '<html>\n',
+    ]) {
       const world = await FakeApiWorld.start(t, {}, twoServices)
       await world.synced()
       const slice = sliceOf('a-1', 'a', ['10.0.0.7'])
       slice.metadata.resourceVersion = String(world.api.version)
       world.api.inject(eventOf('MODIFIED', slice) + line, SLICES)
       await world.until(() => world.status(EPS).state === 'backing off', `${line} is noticed`)
-      assert.equal(world.status(EPS).lastError!.includes('broke'), false)
+      assert.deepEqual([...world.status(EPS).failures], [['malformed', 1]])
       assert.deepEqual(world.addresses('a'), ['10.0.0.7'])
+      world.api.forget(SLICES, 'default', 'b-1')
       await world.passBackoff(EPS)
       await world.synced()
-      assert.equal(world.status(EPS).lists, 1)
+      assert.equal(world.status(EPS).lists, 2)
+      assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.1'], []])
     }
   })
 
@@ -342,34 +350,71 @@ describe('410', () => {
     assert.deepEqual([world.stale(), world.warnings], [[], []])
   })
 
-  it('a version that is yet to come is waited for by the server in silence: after two such watches all is listed', async t => {
+  it('a version that is yet to come is waited for by the server in silence: it is asked after 5 s, and all is listed', async t => {
     const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
     await world.synced()
     world.api.forget(SERVICES, 'default', 'b')
-    world.api.silenceWatches()
-    await world.time.advance(150_000)
-    await world.passBackoff('services')
+    world.api.version = 10
+    world.api.closeWatches()
+    await world.until(() => world.status('services').connects === 2, 'the watch is opened again')
     await world.synced()
-    assert.equal(world.status('services').lists, 1)
-    await world.time.advance(150_000)
-    await world.until(() => world.status('services').lists === 2, 'all is listed')
-    assert.equal(world.addresses('b'), undefined)
-    assert.deepEqual(world.stale(), [])
+    await world.time.advance(4999)
+    assert.equal(world.status('services').connects, 2)
+    await world.time.advance(1)
+    await world.passBackoff('services')
+    await world.until(() => world.addresses('b') === undefined, 'it is gone')
+    assert.deepEqual([...world.status('services').failures], [['history', 1]])
+    assert.deepEqual([world.stale(), world.warnings], [[], []])
   })
 
-  it('a watch that is silent once in a while is not listed for', async t => {
+  it('a watch that is opened again and is silent is asked for once, and goes on when its version is known', async t => {
     const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
     await world.synced()
-    for (let i = 0; i < 3; i++) {
-      world.api.silenceWatches()
-      await world.time.advance(150_000)
-      await world.passBackoff('services')
-      await world.until(() => world.status('services').state === 'watching', 'it watches')
-      await world.until(() => world.api.watchCount() === 1, 'the server too')
-      world.api.bookmark()
-      await world.until(() => world.status('services').lastEventMs === world.time.nowMs, 'the bookmark is heard')
-    }
-    assert.equal(world.status('services').lists, 1)
+    world.api.closeWatches()
+    await world.until(() => world.status('services').connects === 2, 'the watch is opened again')
+    await world.synced()
+    await world.time.advance(5000)
+    await world.until(() => world.api.requests.length === 3, 'it is asked')
+    const { query } = world.api.requests[2]!
+    assert.deepEqual(
+      ['limit', 'resourceVersion', 'resourceVersionMatch'].map(key => query.get(key)),
+      ['1', String(world.api.version), 'NotOlderThan'],
+    )
+    await world.time.advance(60_000)
+    world.api.put(SERVICES, serviceOf('c'))
+    await world.until(() => world.addresses('c') !== undefined, 'the watch goes on')
+    assert.deepEqual([world.api.requests.length, world.status('services').lists], [3, 1])
+  })
+
+  it('a watch that speaks is not asked for', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    world.api.closeWatches()
+    await world.until(() => world.api.watchCount() === 1 && world.api.requests.length === 2, 'it is opened again')
+    world.api.put(SERVICES, serviceOf('c'))
+    await world.until(() => world.addresses('c') !== undefined, 'it speaks')
+    await world.time.advance(60_000)
+    assert.equal(world.status('services').connects, 2)
+  })
+
+  it('without streaming lists the next list is no older than what was seen; a server that has not come so far is another', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      twoServices(api)
+      api.streamingLists = 'refused'
+    })
+    await world.synced()
+    const known = world.api.version
+    world.api.version = 10
+    world.api.forget(SERVICES, 'default', 'b')
+    world.api.fail({ kind: 'status', status: 410, body: gone }, ({ query }) => query.has('watch'))
+    world.api.closeWatches()
+    // A watch that did not last, a version that is too old, a list that is not to be had.
+    for (let i = 0; i < 3; i++) await world.passBackoff('services')
+    await world.until(() => world.addresses('b') === undefined, 'it is gone')
+    assert.deepEqual(
+      world.api.requests.filter(({ query }) => !query.has('watch')).map(({ query }) => query.get('resourceVersion')),
+      ['0', String(known), '0'],
+    )
   })
 
   it('a list whose versions are lower than before is taken as it is: etcd was restored', async t => {

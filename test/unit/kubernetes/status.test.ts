@@ -30,11 +30,16 @@ describe('statusError', () => {
       statusError(statusOf(410, 'Expired', said), SLICES, 'watch', 0),
       statusError({ reason: 'Expired', message: said }, SLICES, 'watch', 0),
       statusError({ reason: 'Gone' }, SLICES, 'watch', 0),
-      statusError(statusOf(504, 'Timeout', 'Too large resource version: 9, current: 1'), SLICES, 'watch', 504),
     ]) {
       assert.equal(error.code, 'ERR_API_EXPIRED')
       assert.notEqual(error.message, '')
     }
+  })
+
+  it('a version that is yet to come is a sign of another history', () => {
+    const body = statusOf(504, 'Timeout', 'Too large resource version: 9, current: 1', { retryAfterSeconds: 1 })
+    const error = statusError(body, SLICES, 'watch', 504)
+    assert.deepEqual([error.code, error.retryAfterMs], ['ERR_API_HISTORY', 1000])
   })
 
   it('waits as the header says, else as the Status says, within reason', () => {
