@@ -69,6 +69,7 @@ export class Answerer {
     const limit = stream ? capacity : Math.min(query.payloadSize || MIN_UDP_PAYLOAD, this.maxUdpSize)
     const at = start + query.questionEnd
     reply.begin(octets, view, start, at, start + limit - (payload > 0 ? OPT_OCTETS : 0))
+    reply.dnssecOk = query.dnssecOk
     if (verdict !== RCODE_NOERROR || query.tsigAt > 0 || query.type === TYPE_AXFR || query.type === TYPE_IXFR) {
       return this.refuse(verdict, length, payload)
     }

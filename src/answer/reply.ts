@@ -11,6 +11,7 @@
 
 import {
   CLASS_IN,
+  FLAG_DO,
   FLAG_QR,
   FLAG_RD,
   FLAG_TC,
@@ -47,6 +48,8 @@ export class Reply {
   truncated = false
   /** Extended DNS error to add to the OPT, or -1. */
   ede = -1
+  /** The DO bit of the query. */
+  dnssecOk = false
 
   begin(octets: Uint8Array, view: DataView, start: number, at: number, end: number): void {
     this.octets = octets
@@ -61,6 +64,7 @@ export class Reply {
     this.aa = 0
     this.truncated = false
     this.ede = -1
+    this.dnssecOk = false
   }
 
   /** Forgets the records written so far. */
@@ -95,8 +99,8 @@ export class Reply {
       this.octets[this.at] = 0
       view.setUint16(this.at + 1, TYPE_OPT)
       view.setUint16(this.at + 3, payload)
-      // RFC 6891 §6.1.3: upper eight bits of the RCODE; version 0; no flags
-      view.setUint32(this.at + 5, (this.rcode >>> 4) << 24)
+      // RFC 6891 §6.1.3: upper eight bits of the RCODE; version 0. RFC 3225 §3: DO is copied, alone
+      view.setUint32(this.at + 5, ((this.rcode >>> 4) << 24) | (this.dnssecOk ? FLAG_DO : 0))
       view.setUint16(this.at + 9, withEde ? EDE_OCTETS : 0)
       this.at += OPT_OCTETS
       if (withEde) {

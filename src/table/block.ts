@@ -4,7 +4,6 @@
  */
 
 import { TYPE_CNAME } from '../wire/constants.ts'
-import { hashName } from '../wire/hash.ts'
 import type { OwnerRecords, RawSet, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
 import {
   BLOCK_COUNTS,
@@ -32,15 +31,18 @@ export class BlockDraft {
   /** Words of the block in the draft. */
   length = 0
 
-  /** Writes `records` as a block of zone 0 with no children. Counts of addresses and targets over 65,535 are cut to it. */
-  encode(records: OwnerRecords, seed: number, moreFlags = 0): void {
+  /**
+   * Writes `records` as a block of zone 0 with no children. Counts of addresses and targets over 65,535 are cut to it.
+   * @param hash of the owner name (wire/hash.ts)
+   */
+  encode(records: OwnerRecords, hash: number, moreFlags = 0): void {
     const { owner, a = [], aaaa } = records
     const a4 = Math.min(a.length, MAX_COUNT)
     const a6 = Math.min((aaaa?.length ?? 0) >>> 4, MAX_COUNT)
     this.length = BLOCK_NAME
     this.reserve(((owner.length + 3) >>> 2) + a4 + 4 * a6)
     let flags = (records.flags ?? 0) | moreFlags
-    this.words[BLOCK_HASH] = hashName(owner, 0, seed)
+    this.words[BLOCK_HASH] = hash
     this.words[BLOCK_COUNTS] = a4 | (a6 << 16)
     this.words[BLOCK_TTL] = records.ttl
     this.putOctets(owner)

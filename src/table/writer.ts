@@ -7,9 +7,9 @@
  * names above it and removed before them.
  */
 
-import { hashName } from '../wire/hash.ts'
-import { parentOf, type WireName } from '../wire/name.ts'
+import type { WireName } from '../wire/name.ts'
 import { NAME_APEX, NAME_PERMANENT, type NameWriter, type OwnerRecords, type RawSet } from '../wire/owner-records.ts'
+import { Query } from '../wire/query.ts'
 import { Allocator } from './allocator.ts'
 import { BlockDraft, decodeRawSets } from './block.ts'
 import { Limbo } from './epochs.ts'
@@ -75,9 +75,8 @@ export class TableWriter implements NameWriter {
   private readonly draft = new BlockDraft()
   /** For the names above, which are made while `draft` waits. */
   private readonly emptyDraft = new BlockDraft()
-  private readonly key = new Int32Array(64)
-  private readonly keyOctets = new Uint8Array(this.key.buffer)
-  private readonly seed: number
+  /** The name at hand, and the hashes of the names above it: the reader of queries reads owner names too. */
+  private readonly name: Query
   private zones = 0
   private readonly timers: SoaTimers[] = []
   /** Names published, replaced or removed so far. */
@@ -90,7 +89,7 @@ export class TableWriter implements NameWriter {
   constructor(memory: SharedMemory, reader: number, seed: number) {
     this.views = new Views(memory)
     this.views.words[CONTROL_SEED] = seed
-    this.seed = this.views.words[CONTROL_SEED]!
+    this.name = new Query(seed | 0)
     this.allocator = new Allocator(this.views)
     this.limbo = new Limbo(
       () => this.views.words,
@@ -127,8 +126,9 @@ export class TableWriter implements NameWriter {
 
   /** A name below none of the zones is passed over. @throws TableFullError: nothing was changed */
   put(records: OwnerRecords): void {
-    this.draft.encode(records, this.seed, IS_PUT)
-    this.publish(records.owner, ((records.flags ?? 0) & NAME_APEX) !== 0)
+    const old = this.find(records.owner)
+    this.draft.encode(records, this.name.suffixHash[0]!, IS_PUT)
+    this.publish(old, ((records.flags ?? 0) & NAME_APEX) !== 0)
   }
 
   remove(owner: WireName): void {
@@ -137,24 +137,26 @@ export class TableWriter implements NameWriter {
     const words = this.views.words
     const flags = flagsOf(words, block) & (NAME_PERMANENT | NAME_APEX)
     if (flags !== 0 || words[block + BLOCK_CHILDREN]! > 0) {
-      this.draft.encode({ owner, ttl: 0, flags }, this.seed)
-      this.publish(owner, false)
-    } else this.unpublish(owner, block)
+      this.draft.encode({ owner, ttl: 0, flags }, this.name.suffixHash[0]!)
+      this.publish(block, false)
+    } else this.unpublish(0, block)
   }
 
   addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void {
-    const sets = this.rawSetsAt(owner)
+    const block = this.find(owner)
+    const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
     if (known.some(other => equalOctets(other, rdata))) return
-    this.putSets(owner, ttl, sets, type, [...known, rdata])
+    this.putSets(owner, block, ttl, sets, type, [...known, rdata])
   }
 
   removeRecord(owner: WireName, type: number, rdata: Uint8Array): void {
-    const sets = this.rawSetsAt(owner)
+    const block = this.find(owner)
+    const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
     const left = known.filter(other => !equalOctets(other, rdata))
     if (left.length === known.length) return
-    this.putSets(owner, this.views.words[this.find(owner) + BLOCK_TTL]!, sets, type, left)
+    this.putSets(owner, block, this.views.words[block + BLOCK_TTL]!, sets, type, left)
   }
 
   /** Ends a change: blocks that no reader holds are free again. */
@@ -171,74 +173,82 @@ export class TableWriter implements NameWriter {
     }
   }
 
-  private rawSetsAt(owner: WireName): RawSet[] {
-    const block = this.find(owner)
+  private rawSetsAt(block: number): RawSet[] {
     const { words, octets } = this.views
     if (block === 0 || (flagsOf(words, block) & HAS_RAW) === 0) return []
     return decodeRawSets(words, octets, startRaw(words, block))
   }
 
-  private putSets(owner: WireName, ttl: number, sets: RawSet[], type: number, rdata: Uint8Array[]): void {
+  /** @param block what `find(owner)` gave */
+  private putSets(
+    owner: WireName,
+    block: number,
+    ttl: number,
+    sets: RawSet[],
+    type: number,
+    rdata: Uint8Array[],
+  ): void {
     const others = sets.filter(set => set.type !== type)
     const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
     if (raw.length === 0) {
       this.remove(owner)
       return
     }
-    const block = this.find(owner)
-    if (block === 0) this.draft.encode({ owner, ttl, raw }, this.seed, IS_PUT)
+    if (block === 0) this.draft.encode({ owner, ttl, raw }, this.name.suffixHash[0]!, IS_PUT)
     else this.draft.encodeWith(this.views.words, block, raw, ttl)
-    this.publish(owner, false)
+    this.publish(block, false)
   }
 
-  /** Puts the draft at `owner`, over what is there or as a new name. */
-  private publish(owner: WireName, isApex: boolean): void {
-    const old = this.find(owner)
+  /** Puts the draft at the name at hand: over `old`, or as a new name when that is 0. */
+  private publish(old: number, isApex: boolean): void {
     if (old !== 0) {
       if (!this.draftEquals(old)) this.replace(old)
       return
     }
-    const parent = owner.length === 1 ? 0 : this.ensure(parentOf(owner))
+    const parent = this.name.labels === 0 ? 0 : this.ensure(1)
     if (parent === 0 && !isApex) return
     try {
       this.insert(this.draft, isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
     } catch (error) {
-      this.prune(parentOf(owner))
+      this.prune(1)
       throw error
     }
   }
 
-  private unpublish(owner: WireName, block: number): void {
+  // Below, `level` means the name at hand without its first labels, as many as that.
+
+  private unpublish(level: number, block: number): void {
     this.index.remove(block)
     this.limbo.retire(block)
     this.changes++
-    if (owner.length === 1) return
-    const parent = this.find(parentOf(owner))
+    const parent = this.findAbove(level + 1)
     if (parent === 0) return
     this.views.words[parent + BLOCK_CHILDREN]!--
-    this.prune(parentOf(owner))
+    this.prune(level + 1)
   }
 
   /** Takes away an empty non-terminal that has nothing below it any more, and then the one above it. */
-  private prune(name: WireName): void {
-    const block = this.find(name)
+  private prune(level: number): void {
+    const block = this.findAbove(level)
     if (block === 0) return
     const words = this.views.words
     const isEmpty = flagsOf(words, block) === 0 && words[block + BLOCK_COUNTS] === 0
-    if (isEmpty && words[block + BLOCK_CHILDREN] === 0) this.unpublish(name, block)
+    if (isEmpty && words[block + BLOCK_CHILDREN] === 0) this.unpublish(level, block)
   }
 
-  /** The block of `name`, made as an empty non-terminal when it is not there; 0 when no zone is above it. */
-  private ensure(name: WireName): number {
-    const block = this.find(name)
-    if (block !== 0 || name.length === 1) return block
-    const parent = this.ensure(parentOf(name))
+  /** The block at `level`, made as an empty non-terminal when it is not there; 0 when no zone is above it. */
+  private ensure(level: number): number {
+    const block = this.findAbove(level)
+    if (block !== 0 || level >= this.name.labels) return block
+    const parent = this.ensure(level + 1)
     if (parent === 0) return 0
-    this.emptyDraft.encode({ owner: name, ttl: 0 }, this.seed)
+    const { name, nameLength, labelStart, suffixHash } = this.name
+    const owner = name.subarray(labelStart[level], nameLength)
+    this.emptyDraft.encode({ owner, ttl: 0 }, suffixHash[level]!)
     try {
       return this.insert(this.emptyDraft, zoneOf(this.views.words, parent), parent)
     } catch (error) {
-      this.prune(parentOf(name))
+      this.prune(level + 1)
       throw error
     }
   }
@@ -305,11 +315,18 @@ export class TableWriter implements NameWriter {
     if (old !== 0) this.limbo.retire(old)
   }
 
+  /** Makes `name` the name at hand. @returns its block, or 0 */
   private find(name: WireName): number {
-    this.keyOctets.fill(0, name.length, (name.length + 3) & ~3)
-    this.keyOctets.set(name)
+    this.name.readName(name, 0, name.length)
+    return this.findAbove(0)
+  }
+
+  private findAbove(level: number): number {
+    const { name, words, nameLength, labels, labelStart, suffixHash } = this.name
+    if (level > labels) return 0
+    const start = labelStart[level]!
     this.reader.begin()
-    const block = this.reader.find(hashName(name, 0, this.seed), this.keyOctets, this.key, 0, name.length)
+    const block = this.reader.find(suffixHash[level]!, name, words, start, nameLength - start)
     this.reader.end()
     return block
   }

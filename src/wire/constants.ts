@@ -24,6 +24,8 @@ export const FLAG_QR = 0x8000
 export const FLAG_AA = 0x0400
 export const FLAG_TC = 0x0200
 export const FLAG_RD = 0x0100
+/** In the flags of the OPT, RFC 3225 §3. */
+export const FLAG_DO = 0x8000
 export const OPCODE_MASK = 0x7800
 export const OPCODE_QUERY = 0
 

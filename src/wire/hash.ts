@@ -18,17 +18,3 @@ export function hashLabel(suffix: number, label: number): number {
   const mixed = Math.imul(suffix ^ label, 0x85ebca6b)
   return mixed ^ (mixed >>> 15)
 }
-
-/**
- * @param name    lower-cased, wire form with the root label
- * @param offset  where the name starts in `name`
- * @returns       the hash of the whole name, 32 bits signed
- */
-export function hashName(name: Uint8Array, offset: number, seed: number): number {
-  const length = name[offset]!
-  if (length === 0) return seed
-  let label = seed ^ length
-  const end = offset + 1 + length
-  for (let at = offset + 1; at < end; at++) label = hashOctet(label, name[at]!)
-  return hashLabel(hashName(name, end, seed), label)
-}

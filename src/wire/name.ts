@@ -114,11 +114,6 @@ export function formatName(name: Uint8Array, offset = 0): string {
   return text === '' ? '.' : text
 }
 
-/** The name without its first label; `name` must not be the root. */
-export function parentOf(name: WireName): WireName {
-  return name.subarray(1 + name[0]!)
-}
-
 /** RFC 4343 §3: only the octets of ASCII A..Z have a lower case. */
 export function lowerCase(octet: number): number {
   return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet

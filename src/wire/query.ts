@@ -67,7 +67,7 @@ export class Query {
   questionEnd = 0
   /** The requestor's payload size; 0 when the query has no OPT. */
   payloadSize = 0
-  /** The DO bit of the OPT, RFC 3225 §3: counted, and not otherwise heeded, since nothing is signed here. */
+  /** The DO bit of the OPT, RFC 3225 §3: copied and counted, and not otherwise heeded, since nothing is signed here. */
   dnssecOk = false
   /** Where a TSIG record starts, relative to the first octet of the message; 0 when there is none. */
   tsigAt = 0

@@ -217,7 +217,8 @@ function hold(line: Line, octets: Buffer, stream: boolean): void {
   const expected = 0x8000 | (aa ? AA : 0) | (rd ? RD : 0) | (isBig && !stream ? TC : 0)
   assert.equal(reply.flags, expected, `flags ${reply.flags.toString(16)}`)
   if (!opt) assert.equal(reply.opt, undefined)
-  else assert.deepEqual(reply.opt, { size: 1232, version: 0, flags: 0, options: [] })
+  // RFC 3225 §3: DO is copied, and no other flag
+  else assert.deepEqual(reply.opt, { size: 1232, version: 0, flags: strictDecode(query).opt!.flags & DO, options: [] })
   if (query.readUInt16BE(4) === 1) assert.deepEqual(reply.question, query.subarray(12, 12 + reply.question!.length))
   more?.(reply, stream)
 }

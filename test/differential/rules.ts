@@ -43,7 +43,6 @@ const PAYLOAD = 1232
 const MIN_PAYLOAD = 512
 /** A name that starts further on cannot be pointed to (RFC 1035 §4.1.4). */
 const MAX_POINTER_TARGET = 0x3fff
-const DO = '8000'
 const EDE = '15:'
 const TYPE_RRSIG = 46
 
@@ -77,12 +76,10 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: 'OPT',
-    reason: 'RFC 3225 §3: they copy DO, we have nothing signed; RFC 8914 §2: they add error 20 to REFUSED, we add none',
+    reason: 'RFC 8914 §2: they add error 20 to REFUSED, we add none',
     aspects: ['opt', 'options'],
-    applies: ({ query, ours, theirs }) =>
-      (ours.opt === theirs.opt || (isDnssecOk(query) && ours.opt.replace(/0$/, DO) === theirs.opt)) &&
-      ours.options.length === 0 &&
-      theirs.options.every(option => option.startsWith(EDE)),
+    applies: ({ ours, theirs }) =>
+      ours.opt === theirs.opt && ours.options.length === 0 && theirs.options.every(option => option.startsWith(EDE)),
   },
   {
     name: 'Knot alone',
@@ -97,8 +94,8 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: 'flags of BADVERS',
-    reason: 'RFC 8906 §8.2.5: no flag but RD is copied; NSD copies the others too',
-    aspects: ['flags', 'tc'],
+    reason: 'RFC 8906 §8.2.5: no flag but RD is copied, and DO (RFC 3225 §3); NSD copies all but DO',
+    aspects: ['flags', 'tc', 'opt'],
     applies: ({ query, ours, reference }) =>
       reference === 'NSD' && (query.opt?.version ?? 0) > 0 && ours.rcode === RCODES.BADVERS,
   },
@@ -161,10 +158,6 @@ function limitOf({ opt, stream }: DifferentialQuery): number {
 export function isBelowZonal({ labels }: DifferentialQuery): boolean {
   const at = labels.findLastIndex(label => label.toLowerCase() === '_zone')
   return at > 2 && ['pin', 'prefer'].includes(labels[at - 1]!.toLowerCase())
-}
-
-function isDnssecOk({ opt }: DifferentialQuery): boolean {
-  return ((opt?.flags ?? 0) & 0x8000) !== 0
 }
 
 /** @param record as plainReply writes it */

@@ -28,8 +28,8 @@ import {
   zoneOf,
 } from '../../src/table/sections.ts'
 import { type SoaTimers, TableWriter } from '../../src/table/writer.ts'
-import { hashName } from '../../src/wire/hash.ts'
 import { parseName, prependLabels, type WireName } from '../../src/wire/name.ts'
+import { hashName } from './hash-name.ts'
 
 const TIMERS: SoaTimers = { refresh: 7200, retry: 1800, expire: 86_400, minimum: 1 }
 const SEED = 0x1d872b41
@@ -83,7 +83,7 @@ export class Lookup {
   find(name: WireName): number {
     this.keyOctets.fill(0)
     this.keyOctets.set(name)
-    return this.reader.find(hashName(name, 0, this.reader.seed), this.keyOctets, this.key, 0, name.length)
+    return this.reader.find(hashName(name, this.reader.seed), this.keyOctets, this.key, 0, name.length)
   }
 
   /** A batch of one. */

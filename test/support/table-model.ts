@@ -2,7 +2,7 @@
  * What a table should hold, kept in a Map: what was put at each name, and the names that exist because of it.
  */
 
-import { parentOf, type WireName } from '../../src/wire/name.ts'
+import type { WireName } from '../../src/wire/name.ts'
 import { NAME_APEX, NAME_PERMANENT, type NameWriter, type OwnerRecords } from '../../src/wire/owner-records.ts'
 import { type Found, formatGroup, formatRaw, formatTarget, hexOf } from './table-lookup.ts'
 
@@ -92,4 +92,9 @@ export class TableModel implements NameWriter {
       if (zone >= 0 || at.length === 1) return zone
     }
   }
+}
+
+/** The name without its first label; `name` must not be the root. */
+export function parentOf(name: WireName): WireName {
+  return name.subarray(1 + name[0]!)
 }

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { parentOf, parseName, type WireName } from '../../src/wire/name.ts'
+import { parseName, type WireName } from '../../src/wire/name.ts'
 import {
   NAME_APEX,
   NAME_PERMANENT,
@@ -15,7 +15,7 @@ import {
   type OwnerRecords,
 } from '../../src/wire/owner-records.ts'
 import { createTable, type Found, hexOf, Lookup, type TestTable } from '../support/table-lookup.ts'
-import { TableModel } from '../support/table-model.ts'
+import { parentOf, TableModel } from '../support/table-model.ts'
 
 /** The second lies within the first. */
 const ZONES = ['z.', 'in.z.']
