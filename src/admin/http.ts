@@ -10,6 +10,8 @@ import { type Family, formatFamilies } from './prometheus.ts'
 export interface AdminRoutes {
   /** Sentences on what a restart would help against; empty: alive. */
   unhealthy(): string[]
+  /** Every condition that `unhealthy` looks at, a line each: said with `?verbose`. */
+  conditions(): string[]
   /** Sentences on what is missing before queries can be answered; empty: ready. */
   unready(): string[]
   /** Sentences on what is not as it should be although queries are answered: said with `?verbose`. */
@@ -55,13 +57,14 @@ const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
 function answer(method: string, url: string, routes: AdminRoutes): { status: number; type: string; body: string } {
   const [path = '', query = ''] = url.split('?', 2)
+  const isVerbose = new URLSearchParams(query).has('verbose')
   if (method !== 'GET' && method !== 'HEAD')
     return { status: 405, type: TEXT, body: 'only GET and HEAD are answered here\n' }
   switch (path) {
     case '/healthz':
-      return state(routes.unhealthy())
+      return state(routes.unhealthy(), isVerbose ? routes.conditions() : [])
     case '/readyz':
-      return state(routes.unready(), new URLSearchParams(query).has('verbose') ? routes.notes() : [])
+      return state(routes.unready(), isVerbose ? routes.notes() : [])
     case '/metrics':
       return { status: 200, type: EXPOSITION, body: formatFamilies(routes.metrics()) }
     default:

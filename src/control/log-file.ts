@@ -38,6 +38,7 @@ export class LogFile {
       try {
         rest = rest.subarray(writeSync(this.fd, rest))
       } catch (error) {
+        if (isFull(error)) return
         this.isGone = !isBusy(error)
       }
     }
@@ -53,6 +54,10 @@ export class LogFile {
 
   private writeRest(rest: Buffer): void {
     write(this.fd, rest, (error, count) => {
+      if (error !== null && isFull(error)) {
+        this.writeNext()
+        return
+      }
       if (error !== null && !isBusy(error)) {
         this.isGone = true
         return
@@ -63,6 +68,11 @@ export class LogFile {
       else setTimeout(() => this.writeRest(left), BUSY_MS)
     })
   }
+}
+
+/** No room on the disk: what finds none is lost, what comes later may find some. */
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
 function isBusy(error: unknown): boolean {

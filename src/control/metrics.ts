@@ -156,6 +156,9 @@ function ownFamilies({ table, counts, sources, gauges, counters, udp, tcp }: Obs
     gauge('headless_dns_table_retired_blocks', 'Replaced blocks that a reader may still hold.', [
       { value: table.retired },
     ]),
+    gauge('headless_dns_table_retired_bytes', 'Octets of replaced blocks that a reader may still hold.', [
+      { value: table.retiredOctets },
+    ]),
     gauge('headless_dns_services', 'Services served.', [{ value: counts.services }]),
     gauge('headless_dns_endpoints', 'Ready endpoint addresses served.', [{ value: counts.endpoints }]),
     gauge(

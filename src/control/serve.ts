@@ -17,8 +17,9 @@ export function serve(config: Config, version: string, log: Log, deps?: Reflecto
   return startServer(serverOptions(config, version, log, deps), log)
 }
 
-/** Resolves with the exit code when a signal has ended the server. SIGHUP is taken and changes nothing yet. */
+/** Resolves with the exit code when a signal has ended the server; until then no uncaught error ends the process. SIGHUP is taken and changes nothing yet. */
 export async function untilSignal(server: RunningServer, log: Log): Promise<number> {
+  process.on('uncaughtException', (error, origin) => server.uncaught.note(error, origin))
   process.on('SIGHUP', () => log.info('SIGHUP: manifests are read again by themselves; other changes need a restart'))
   const signal = await new Promise<NodeJS.Signals>(resolve => {
     process.once('SIGTERM', resolve)
@@ -28,6 +29,12 @@ export async function untilSignal(server: RunningServer, log: Log): Promise<numb
   for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1))
   log.info('shutting down', { signal })
   await server.stop(signal === 'SIGINT' ? 0 : undefined)
+  if (server.workers.lost > 0) {
+    // An exit waits for the thread's system call, for ever perhaps.
+    log.warn('a worker could not be ended: the process kills itself')
+    log.flush()
+    process.kill(process.pid, 'SIGKILL')
+  }
   return 0
 }
 

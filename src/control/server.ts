@@ -20,12 +20,15 @@ import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
+import { type Condition, formatCondition, healthConditions } from './health.ts'
 import { favourMemory } from './heap.ts'
 import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
+import { ReaderWatch } from './reader-watch.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
 import { transportCounters } from './transport-metrics.ts'
+import { UncaughtErrors } from './uncaught.ts'
 import { Workers } from './workers.ts'
 
 /** Something that feeds the cluster's state: the API server, or files. */
@@ -61,6 +64,8 @@ export interface RunningServer {
   readonly adminAddress: ListenAddress | undefined
   readonly serving: Serving
   readonly workers: Workers
+  /** Told of errors that nobody caught: `/healthz` and `/metrics` count on it. */
+  readonly uncaught: UncaughtErrors
   /** @param lameduckMs overrides the configured time of answering on */
   stop(lameduckMs?: number): Promise<void>
 }
@@ -72,6 +77,8 @@ const FIRST_WORKER_READER = TCP_READER + 1
 const RECLAIM_MS = 200
 /** A set that no message holds is spoken of once in so long. */
 const CUT_SILENCE_MS = 3_600_000
+/** Changes that cannot be served are spoken of once in so long. */
+const UNPUBLISHED_SILENCE_MS = 60_000
 /** What TCP clients have to finish in at the end. */
 const TCP_GRACE_MS = 1000
 
@@ -89,6 +96,9 @@ export async function startServer(options: ServerOptions, log: Log): Promise<Run
 
 class Server implements RunningServer {
   readonly serving: Serving
+  readonly uncaught: UncaughtErrors
+  private readonly readers: ReaderWatch
+  private unpublishedErrors = 0
   private readonly options: ServerOptions
   private readonly log: Log
   private readonly zones: readonly string[]
@@ -104,6 +114,7 @@ class Server implements RunningServer {
   constructor(options: ServerOptions, log: Log) {
     this.options = options
     this.log = log
+    this.uncaught = new UncaughtErrors(log)
     const own = ownAddresses(options.listen.map(({ address }) => address))
     const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
     this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
@@ -113,8 +124,10 @@ class Server implements RunningServer {
       seed: randomBytes(4).readInt32LE(),
       serial: Math.floor(Date.now() / 1000) >>> 0,
       onPublished: changes => this.published(changes),
+      onUnpublished: error => this.unpublished(error),
       onListing: favourMemory,
     })
+    this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -133,7 +146,8 @@ class Server implements RunningServer {
     const { options, log } = this
     if (options.admin !== undefined) {
       const routes = {
-        unhealthy: () => [],
+        unhealthy: () => this.conditions().flatMap(({ bad = [] }) => bad),
+        conditions: () => this.conditions().map(formatCondition),
         unready: () => this.unready(),
         notes: () => this.notes(),
         metrics: () => this.metrics(),
@@ -162,7 +176,10 @@ class Server implements RunningServer {
       log,
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
-    this.reclaim = setInterval(() => this.serving.table.commit(), RECLAIM_MS)
+    this.reclaim = setInterval(() => {
+      this.serving.table.commit()
+      this.readers.look()
+    }, RECLAIM_MS)
     this.sources = await options.startSources(this.serving.cluster, isStale => this.serving.table.setStale(isStale))
   }
 
@@ -203,6 +220,30 @@ class Server implements RunningServer {
       this.programming.set(kind, histogram)
       histogram.observe(Math.max(0, now - lastChangeTriggerTime) / 1000)
     }
+  }
+
+  private unpublished(error: unknown): void {
+    this.unpublishedErrors++
+    const services = this.serving.unpublished()
+    const log = this.log.oncePer('unpublished', UNPUBLISHED_SILENCE_MS)
+    const { message, stack } = error as Error
+    log.error(`not all changes are served, what was served stays: ${message}`, { waiting: services, stack })
+  }
+
+  private nameOfReader(reader: number): string {
+    if (reader === TCP_READER) return 'TCP'
+    return this.data?.nameOf(reader) ?? `row ${reader}`
+  }
+
+  private conditions(): Condition[] {
+    const { data, serving, stopping } = this
+    return healthConditions({
+      lostWorkers: data?.lost ?? 0,
+      silentMs: stopping ? 0 : (data?.silentMs ?? 0),
+      errors: this.uncaught.problem(),
+      unpublished: serving.unpublished(),
+      table: serving.table.stats(),
+    })
   }
 
   private cut(name: Uint8Array): void {
@@ -255,6 +296,16 @@ class Server implements RunningServer {
           samples: [{ value: data?.lost ?? 0 }],
         },
         {
+          name: 'headless_dns_reader_lag_epochs',
+          help: 'Changes of the table that its oldest reader has not seen the end of.',
+          samples: [{ value: this.readers.lag() }],
+        },
+        {
+          name: 'headless_dns_unpublished_changes',
+          help: 'Changes that are not served, for want of room or by a defect; each is tried again.',
+          samples: [{ value: serving.unpublished() }],
+        },
+        {
           name: 'headless_dns_tcp_connections',
           help: 'TCP connections open.',
           samples: [{ value: tcp?.connections() ?? 0 }],
@@ -267,6 +318,16 @@ class Server implements RunningServer {
           name: 'headless_dns_worker_deaths_total',
           help: 'Threads that died and were replaced.',
           samples: [{ value: data?.deaths ?? 0 }],
+        },
+        {
+          name: 'headless_dns_unpublished_errors_total',
+          help: 'Times that not all changes could be served.',
+          samples: [{ value: this.unpublishedErrors }],
+        },
+        {
+          name: 'headless_dns_uncaught_errors_total',
+          help: 'Errors of the main thread that nobody caught.',
+          samples: [{ value: this.uncaught.count }],
         },
         {
           name: 'headless_dns_worker_hangs_total',

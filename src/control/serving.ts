@@ -3,7 +3,7 @@
  * Layer: control. No sockets and no threads: the same in production, in tests and in tools.
  */
 
-import { type Changes, ClusterState, type ServiceChange } from '../cluster/state.ts'
+import { type Changes, ClusterState, type PodAddressChange, type ServiceChange } from '../cluster/state.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { ServicePublisher } from '../records/publisher.ts'
 import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
@@ -28,8 +28,12 @@ export interface ServingOptions {
   readonly seed: number
   /** The first SOA serial, 32 bits. */
   readonly serial: number
-  /** Called after a change is published. What could not be (TableFullError) is thrown at `flush` afterwards. */
+  /** Memory of one's own; made when left out. */
+  readonly memory?: SharedMemory
+  /** Called after a change is published, as far as it could be. */
   readonly onPublished?: (changes: Changes) => void
+  /** Called then with the first error when something could not be (TableFullError). What was served of it is served on. */
+  readonly onUnpublished?: (error: unknown) => void
   /** Told when a complete list begins to come in, and when all that came is published. */
   readonly onListing?: (isListing: boolean) => void
 }
@@ -38,10 +42,13 @@ export interface Serving {
   readonly memory: SharedMemory
   readonly cluster: ClusterState
   readonly table: TableWriter
+  /** Changes that wait for room. */
+  unpublished(): number
 }
 
-export function createServing({ records, namespaces, seed, serial, onPublished, onListing }: ServingOptions): Serving {
-  const memory = createSharedMemory(INITIAL_PAGES)
+export function createServing(options: ServingOptions): Serving {
+  const { records, namespaces, seed, serial, onPublished, onUnpublished, onListing } = options
+  const memory = options.memory ?? createSharedMemory(INITIAL_PAGES)
   useHugePages(memory)
   const table = new TableWriter(memory, WRITER_ROW, seed)
   const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
@@ -51,44 +58,67 @@ export function createServing({ records, namespaces, seed, serial, onPublished, 
   if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
 
   const services = new ServicePublisher(table, records)
-  let unpublished: ServiceChange[] = []
+  /** What found no room, or met a defect, by Service and by address: tried again with every change. */
+  const unpublished = new Map<string, ServiceChange>()
+  const unpublishedPods = new Map<string, PodAddressChange>()
   const cluster = new ClusterState(
     namespaces,
     changes => {
       const before = table.changes
-      const problem = publishServices(changes.services)
-      if (records.pods === 'verified') putPodAddresses(table, records, changes)
+      let problem: unknown
+      /** What cannot be done does not stop the rest. */
+      const attempt = (step: () => void): boolean => {
+        try {
+          step()
+          return true
+        } catch (error) {
+          problem ??= error
+          return false
+        }
+      }
+      publishServices(changes.services, attempt)
+      if (records.pods === 'verified') publishPods(changes.podAddresses, attempt)
       if (records.pods === 'insecure') {
-        for (const [name, exists] of changes.namespaces) putPodNamespace(table, records, name, exists)
+        for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
       }
       // RFC 1982 §3: serial numbers move forward, modulo 2³²
       if (table.changes !== before) {
         lastSerial = (lastSerial + 1) >>> 0
-        table.setSerial(lastSerial)
+        attempt(() => table.setSerial(lastSerial))
       }
       if (changes.first) table.setSynced()
       table.commit()
       onPublished?.(changes)
-      if (problem !== undefined) throw problem
+      if (problem !== undefined) onUnpublished?.(problem)
     },
     onListing,
   )
 
-  /** One Service that cannot be published does not stop the others; it is tried again with the next change. */
-  function publishServices(changes: readonly ServiceChange[]): unknown {
-    const all = [...unpublished, ...changes]
-    unpublished = []
-    let problem: unknown
-    for (const change of all) {
-      try {
-        services.publish(change)
-      } catch (error) {
-        problem ??= error
-        unpublished.push(change)
-      }
+  function publishServices(changes: readonly ServiceChange[], attempt: (step: () => void) => boolean): void {
+    const due = new Map(unpublished)
+    for (const { before, after } of changes) {
+      const { namespace, name } = (after ?? before)!.service
+      const key = `${namespace}/${name}`
+      // What is served is still what it was before the first change that failed.
+      due.set(key, { before: due.has(key) ? due.get(key)!.before : before, after })
     }
-    return problem
+    unpublished.clear()
+    for (const [key, change] of due) {
+      if (attempt(() => services.publish(change))) continue
+      unpublished.set(key, change)
+      // Half of it may be served: what was served before is put back, whole.
+      attempt(() => services.publish({ before: change.after, after: change.before }))
+    }
   }
 
-  return { memory, cluster, table }
+  function publishPods(changes: readonly PodAddressChange[], attempt: (step: () => void) => boolean): void {
+    const due = new Map(unpublishedPods)
+    for (const change of changes) due.set(`${change.namespace}/${change.address}`, change)
+    unpublishedPods.clear()
+    for (const [key, change] of due) {
+      if (!attempt(() => putPodAddresses(table, records, [change]))) unpublishedPods.set(key, change)
+    }
+  }
+
+  return { memory, cluster, table, unpublished: () => unpublished.size + unpublishedPods.size }
 }

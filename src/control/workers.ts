@@ -34,8 +34,6 @@ export interface WorkersOptions {
   readonly entry?: URL
   /** How often workers are rung. Default RING_MS. */
   readonly ringMs?: number
-  /** Told with each ring what row among the readers is whose. */
-  readonly onRing?: (nameOf: (reader: number) => string | undefined) => void
 }
 
 /** A worker is replaced after this long, doubled with each death in a row. */
@@ -189,7 +187,7 @@ export class Workers {
   }
 
   private ring(): void {
-    const { log, onRing } = this.options
+    const { log } = this.options
     for (const slot of this.slots) {
       const { life, index } = slot
       if (life?.report === undefined) continue
@@ -201,7 +199,6 @@ export class Workers {
       } else if (unheard === LOST_RINGS) this.lose(slot, life)
     }
     if (this.serving > 0) this.servedMs = performance.now()
-    onRing?.(reader => this.nameOf(reader))
   }
 
   /** A thread that cannot be ended: its clients get another. */
@@ -216,7 +213,8 @@ export class Workers {
     if (isReplaced) this.replace(slot)
   }
 
-  private nameOf(reader: number): string | undefined {
+  /** Whose row among the table's readers it is, for people. */
+  nameOf(reader: number): string | undefined {
     const slot = this.slots.find(({ life }) => life?.reader === reader)
     if (slot !== undefined) return `worker ${slot.index}`
     return [...this.lostLives].some(life => life.reader === reader) ? 'a worker that could not be ended' : undefined

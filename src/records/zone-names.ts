@@ -3,7 +3,7 @@
  * Layer: records. K8s DNS spec 1.1.0 §2.2 (dns-version); SOA and NS as CoreDNS has them.
  */
 
-import type { Changes } from '../cluster/state.ts'
+import type { PodAddressChange } from '../cluster/state.ts'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { TYPE_NS, TYPE_TXT } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
@@ -60,8 +60,12 @@ export function putPodNamespace(
 }
 
 /** `records.pods: verified`: a name for each address that a Pod of the namespace has. */
-export function putPodAddresses(writer: NameWriter, { zones, ttl }: RecordOptions, changes: Changes): void {
-  for (const { namespace, address, exists } of changes.podAddresses) {
+export function putPodAddresses(
+  writer: NameWriter,
+  { zones, ttl }: RecordOptions,
+  changes: readonly PodAddressChange[],
+): void {
+  for (const { namespace, address, exists } of changes) {
     const isV6 = address.includes(':')
     const octets = isV6 ? parseIPv6(address) : parseIPv4(address)
     for (const owner of inZones([dashedAddress(octets, address), namespace, 'pod'], zones)) {

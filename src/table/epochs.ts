@@ -27,6 +27,12 @@ export function goOffline(words: Int32Array, word: number): void {
   Atomics.store(words, word, OFFLINE)
 }
 
+/** Epochs that a reader is behind the writer, 0 when it is OFFLINE. It holds all that was replaced in them. */
+export function readerLag(words: Int32Array, reader: number): number {
+  const seen = Atomics.load(words, readerWord(reader))
+  return seen === OFFLINE ? 0 : (Atomics.load(words, CONTROL_EPOCH) - seen) | 0
+}
+
 /** The writer's half: blocks waiting for the last reader that might hold them. */
 export class Limbo {
   private readonly words: () => Int32Array
@@ -50,6 +56,13 @@ export class Limbo {
   /** Blocks not yet given back. */
   get size(): number {
     return this.blocks.length - this.head
+  }
+
+  /** The sum of what `measure` says of the blocks not yet given back. */
+  sum(measure: (block: number) => number): number {
+    let sum = 0
+    for (let i = this.head; i < this.blocks.length; i++) sum += measure(this.blocks[i]!)
+    return sum
   }
 
   /** `block` is no longer published. */

@@ -64,6 +64,7 @@ export interface TableStats {
   readonly usedOctets: number
   /** Blocks that wait for a reader. */
   readonly retired: number
+  readonly retiredOctets: number
 }
 
 export class TableWriter implements NameWriter {
@@ -170,6 +171,7 @@ export class TableWriter implements NameWriter {
       memoryOctets: this.views.limit * 4,
       usedOctets: this.allocator.used * 4,
       retired: this.limbo.size,
+      retiredOctets: this.limbo.sum(block => this.allocator.sizeOf(block)) * 4,
     }
   }
 

@@ -8,7 +8,7 @@ import { Answerer } from '../../src/answer/answer.ts'
 import { Order, type OrderName } from '../../src/answer/order.ts'
 import type { EndpointSlice, Namespace, Pod, Service } from '../../src/cluster/objects.ts'
 import type { ObjectSink } from '../../src/cluster/sink.ts'
-import { createServing, type Serving } from '../../src/control/serving.ts'
+import { createServing, type Serving, type ServingOptions } from '../../src/control/serving.ts'
 import type { RecordOptions } from '../../src/records/options.ts'
 import { TableReader } from '../../src/table/reader.ts'
 import { DATAGRAM_CAPACITY } from '../../src/transport/handler.ts'
@@ -19,7 +19,7 @@ const MARGIN = 300
 /** Fills the buffer around the query. */
 export const CANARY = 0xee
 
-export interface AnsweringOptions extends Partial<RecordOptions> {
+export interface AnsweringOptions extends Partial<RecordOptions>, Pick<ServingOptions, 'memory' | 'onUnpublished'> {
   readonly order?: OrderName
   readonly maxUdpSize?: number
   readonly namespaces?: readonly string[]
@@ -79,7 +79,15 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     ownV6: new Uint8Array(0),
     ...options,
   }
-  const serving = createServing({ records, namespaces: options.namespaces ?? [], seed, serial: 1 })
+  const { namespaces: chosen = [], memory, onUnpublished } = options
+  const serving = createServing({
+    records,
+    namespaces: chosen,
+    seed,
+    serial: 1,
+    ...(memory === undefined ? {} : { memory }),
+    ...(onUnpublished === undefined ? {} : { onUnpublished }),
+  })
   const services = serving.cluster.open('Service')
   const slices = serving.cluster.open('EndpointSlice')
   const namespaces = options.watchNamespaces === true ? serving.cluster.open('Namespace') : undefined
