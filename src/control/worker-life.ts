@@ -26,9 +26,6 @@ import { loadLibc } from '../transport/libc.ts'
 const STOP_MS = 2000
 /** What cannot be ended in this time is in a system call, and is left to the end of the process. */
 const END_MS = 1000
-/** A thread that answers lives in a tenth of it. One that needs more ends, and not the process with it. */
-const MAX_HEAP_MIB = 64
-
 export class WorkerLife {
   /** Its row among the table's readers. It is its own until `ended`, so that no other thread's reads go unseen. */
   readonly reader: number
@@ -50,7 +47,7 @@ export class WorkerLife {
     // A word of its own: one that hangs must not hear what its successor is told.
     this.control = new Int32Array(new SharedArrayBuffer(4))
     const workerData: WorkerSetup = { ...setup, control: this.control }
-    this.worker = new Worker(entry, { workerData, name, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB } })
+    this.worker = new Worker(entry, { workerData, name })
     const { worker } = this
     const { promise: served, resolve: serves, reject: servesNot } = Promise.withResolvers<DatagramReport>()
     this.served = served

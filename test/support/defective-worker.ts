@@ -3,7 +3,6 @@
  *
  *   throw-below  an error from inside the handler      loop   JavaScript that never ends
  *   exit         process.exit                          sleep  Atomics.wait that never ends
- *   heap         memory without end
  *   poll         a system call of 3 s, inside the batch, which nobody can end
  */
 
@@ -25,10 +24,6 @@ const DEFECTS: Record<string, () => void> = {
     for (;;);
   },
   sleep: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
-  heap: () => {
-    const all: number[][] = []
-    for (;;) all.push(new Array<number>(1000).fill(all.length))
-  },
   poll: () => {
     const libc = loadLibc()
     if (typeof libc !== 'string') libc.poll(0, 0, POLL_MS)

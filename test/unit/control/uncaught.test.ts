@@ -27,7 +27,7 @@ describe('errors that nobody caught', () => {
     note(null)
     assert.equal(errors.count, 103)
     assert.equal(lines.length, 4)
-    at(MINUTE + 1)
+    at(MINUTE + 2)
     note()
     assert.equal(lines.length, 5)
   })
