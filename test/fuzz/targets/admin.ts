@@ -51,6 +51,7 @@ export const adminTarget: Target = {
   async open() {
     const routes = {
       unhealthy: () => [],
+      conditions: () => ['[+]all'],
       unready: () => ['nothing is ready'],
       notes: () => ['a note'],
       metrics: () => [],
