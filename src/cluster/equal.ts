@@ -16,3 +16,8 @@ export function isEqual(a: unknown, b: unknown): boolean {
   for (const key in b) if (!(key in a)) return false
   return true
 }
+
+/** Whether the state of that version is older than the other. A version that is not known (0) tells nothing. */
+export function isBefore(version = 0, other = 0): boolean {
+  return version !== 0 && other !== 0 && version < other
+}

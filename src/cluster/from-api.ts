@@ -5,76 +5,124 @@
  */
 
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Endpoint, EndpointSlice, Namespace, Pod, Port, Service } from './objects.ts'
+import type { Endpoint, EndpointSlice, Identified, Namespace, Pod, Port, Service } from './objects.ts'
 
 type Json = Record<string, unknown>
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name'
 const TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time'
+/** Octets; RFC 1035 §2.3.4, in presentation format, with a final dot. */
+const MAX_NAME = 254
+const MAX_LABEL = 63
+/** Characters of a time, with nanoseconds and a zone. */
+const MAX_TIME = 40
+/** Characters of what is quoted, and sentences of one object. */
+const MAX_QUOTED = 60
+const MAX_OMITTED = 10
 const NO_PORTS: readonly Port[] = []
 const NO_STRINGS: readonly string[] = []
 
 export function serviceFromApi(raw: unknown): Service | string {
-  const { namespace, name } = identityOf(raw)
+  const { namespace, name, uid, version } = identityOf(raw)
   if (name === '' || namespace === '') return 'a Service without metadata.name or metadata.namespace'
+  const misfit = namesMisfit(namespace, name)
+  if (misfit !== undefined) return misfit
   const spec = object(object(raw)['spec'])
-  const ports = portsOf(spec['ports'])
+  const omitted = new Omitted()
+  const common = { namespace, name, uid, version, selection: selectionOf(spec['selector']) }
   if (spec['type'] === 'ExternalName') {
-    const externalName = text(spec['externalName']).replace(/\.$/, '')
-    return { namespace, name, kind: 'externalName', clusterIPs: NO_STRINGS, externalName, ports: NO_PORTS }
+    const externalName = bounded(spec['externalName'], MAX_NAME, 'externalName', omitted).replace(/\.$/, '')
+    const ports = NO_PORTS
+    return { ...common, kind: 'externalName', clusterIPs: NO_STRINGS, externalName, ports, omitted: omitted.list }
   }
+  const ports = portsOf(spec['ports'], omitted)
   const clusterIP = text(spec['clusterIP'])
   const listed = list(spec['clusterIPs']).map(text)
   const all = listed.length > 0 ? listed : [clusterIP]
-  if (all[0] === 'None') return { namespace, name, kind: 'headless', clusterIPs: NO_STRINGS, externalName: '', ports }
-  const clusterIPs = all.filter(ip => familyOf(ip) !== 0)
-  return { namespace, name, kind: 'clusterIP', clusterIPs, externalName: '', ports }
+  const isHeadless = all[0] === 'None'
+  const clusterIPs = isHeadless ? NO_STRINGS : all.filter(ip => familyOf(ip) !== 0 || omitted.address('clusterIP', ip))
+  const kind = isHeadless ? 'headless' : 'clusterIP'
+  return { ...common, kind, clusterIPs, externalName: '', ports, omitted: omitted.list }
 }
 
 export function endpointSliceFromApi(raw: unknown): EndpointSlice | string {
-  const { namespace, name } = identityOf(raw)
+  const { namespace, name, uid, version } = identityOf(raw)
   if (name === '' || namespace === '') return 'an EndpointSlice without metadata.name or metadata.namespace'
   const metadata = object(object(raw)['metadata'])
   const addressType = text(object(raw)['addressType']) as EndpointSlice['addressType']
   if (addressType !== 'IPv4' && addressType !== 'IPv6' && addressType !== 'FQDN') {
-    return `addressType ${JSON.stringify(addressType)} is none of IPv4, IPv6, FQDN`
+    return `addressType ${quote(object(raw)['addressType'])} is none of IPv4, IPv6, FQDN`
   }
-  const trigger = Date.parse(text(object(metadata['annotations'])[TRIGGER_TIME_ANNOTATION]))
+  const trigger = text(object(metadata['annotations'])[TRIGGER_TIME_ANNOTATION])
+  const triggerMs = trigger.length > MAX_TIME ? Number.NaN : Date.parse(trigger)
+  const omitted = new Omitted()
   return {
     namespace,
     name,
-    serviceName: text(object(metadata['labels'])[SERVICE_NAME_LABEL]),
+    uid,
+    version,
+    serviceName: bounded(object(metadata['labels'])[SERVICE_NAME_LABEL], MAX_NAME, SERVICE_NAME_LABEL, omitted),
     addressType,
-    ports: portsOf(object(raw)['ports']),
-    endpoints: endpointsOf(object(raw)['endpoints'], addressType),
-    lastChangeTriggerTime: Number.isNaN(trigger) ? 0 : trigger,
+    ports: portsOf(object(raw)['ports'], omitted),
+    endpoints: endpointsOf(object(raw)['endpoints'], addressType, omitted),
+    lastChangeTriggerTime: Number.isNaN(triggerMs) ? 0 : triggerMs,
+    omitted: omitted.list,
   }
 }
 
 export function namespaceFromApi(raw: unknown): Namespace | string {
-  const { name } = identityOf(raw)
-  return name === '' ? 'a Namespace without metadata.name' : { name }
+  const { name, uid, version } = identityOf(raw)
+  return name === '' ? 'a Namespace without metadata.name' : (namesMisfit(name, 'any') ?? { name, uid, version })
 }
 
 /** A Pod that has ended, is being deleted or has no address yet has no addresses here: it has no name to answer. */
 export function podFromApi(raw: unknown): Pod | string {
-  const { namespace, name } = identityOf(raw)
+  const { namespace, name, uid, version } = identityOf(raw)
   if (name === '' || namespace === '') return 'a Pod without metadata.name or metadata.namespace'
   const status = object(object(raw)['status'])
   const phase = text(status['phase'])
   const deleted = object(object(raw)['metadata'])['deletionTimestamp'] != null
   if (deleted || phase === 'Succeeded' || phase === 'Failed' || phase === 'Unknown') {
-    return { namespace, name, addresses: NO_STRINGS }
+    return { namespace, name, uid, version, addresses: NO_STRINGS }
   }
   const listed = list(status['podIPs']).map(entry => text(object(entry)['ip']))
   const all = listed.length > 0 ? listed : [text(status['podIP'])]
-  return { namespace, name, addresses: all.filter(ip => familyOf(ip) !== 0) }
+  return { namespace, name, uid, version, addresses: all.filter(ip => familyOf(ip) !== 0) }
 }
 
-/** @returns `metadata.namespace` and `metadata.name`, `''` where absent */
-export function identityOf(raw: unknown): { namespace: string; name: string } {
+export interface Identity extends Required<Identified> {
+  readonly namespace: string
+  readonly name: string
+}
+
+/** @returns what an object is known by; `''` and 0 for what it does not say, or what cannot be that */
+export function identityOf(raw: unknown): Identity {
   const metadata = object(object(raw)['metadata'])
-  return { namespace: text(metadata['namespace']), name: text(metadata['name']) }
+  const version = text(metadata['resourceVersion'])
+  const number = /^[0-9]{1,16}$/.test(version) ? Number(version) : 0
+  return {
+    namespace: nameIn(metadata['namespace']),
+    name: nameIn(metadata['name']),
+    uid: fingerprint(text(metadata['uid'])),
+    version: Number.isSafeInteger(number) ? number : 0,
+  }
+}
+
+/** What no name may hold would make two objects one. */
+function nameIn(value: unknown): string {
+  const name = text(value)
+  return name.length > MAX_NAME || name.includes('/') ? '' : name
+}
+
+/** Names of Services and Namespaces are labels of DNS names: the API server takes no other. */
+function namesMisfit(...names: string[]): string | undefined {
+  const misfit = names.find(name => !isLabel(name))
+  return misfit === undefined ? undefined : `${quote(misfit)} is no DNS label: it would have no name to be asked for`
+}
+
+function selectionOf(selector: unknown): number {
+  const pairs = Object.entries(object(selector)).map(([key, value]) => `${key}=${text(value)}`)
+  return pairs.length === 0 ? 0 : fingerprint(pairs.sort().join(','))
 }
 
 /** @returns 4, 6, or 0 for what is no address that a record can carry (a zone identifier included) */
@@ -84,39 +132,107 @@ export function familyOf(address: string): 0 | 4 | 6 {
 }
 
 /** A slice of type FQDN has "no defined semantics" (EndpointSlice API): it names no address. */
-function endpointsOf(raw: unknown, addressType: EndpointSlice['addressType']): Endpoint[] {
+function endpointsOf(raw: unknown, addressType: EndpointSlice['addressType'], omitted: Omitted): Endpoint[] {
   const endpoints: Endpoint[] = []
   const family = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : -1
-  for (const entry of list(raw)) {
+  if (family === -1) omitted.add('addressType FQDN: the API defines no meaning for it')
+  for (const entry of family === -1 ? [] : list(raw)) {
     const endpoint = object(entry)
-    const target = object(endpoint['targetRef'])
-    const ready = object(endpoint['conditions'])['ready'] !== false
-    const hostname = text(endpoint['hostname'])
-    const podName = target['kind'] === 'Pod' ? text(target['name']) : ''
-    const nodeName = shared(text(endpoint['nodeName']))
-    const zone = shared(text(endpoint['zone']))
+    const conditions = object(endpoint['conditions'])
+    const ready = conditions['ready'] !== false
+    const terminating = conditions['terminating'] === true
+    const targetRef = object(endpoint['targetRef'])
+    const target = targetOf(targetRef)
+    const podName = targetRef['kind'] === 'Pod' ? bounded(targetRef['name'], MAX_NAME, 'targetRef.name', omitted) : ''
+    const given = bounded(endpoint['hostname'], MAX_LABEL, 'hostname', omitted)
+    // One copy of what pods of a StatefulSet have twice.
+    const hostname = given === podName ? podName : given
+    const nodeName = shared(bounded(endpoint['nodeName'], MAX_NAME, 'nodeName', omitted))
+    const zone = shared(bounded(endpoint['zone'], MAX_NAME, 'zone', omitted))
     for (const value of list(endpoint['addresses'])) {
       const address = text(value)
-      if (familyOf(address) === family) endpoints.push({ address, ready, hostname, podName, nodeName, zone })
+      if (familyOf(address) === family) {
+        endpoints.push({ address, ready, terminating, hostname, podName, target, nodeName, zone })
+      } else omitted.add(`the address ${quote(value)} is no ${addressType} address that a record can carry`)
     }
   }
   return endpoints
 }
 
-function portsOf(raw: unknown): readonly Port[] {
+/** By its uid, or else by kind and name: what it refers to is the same as long as this is. */
+function targetOf(targetRef: Json): number {
+  const uid = text(targetRef['uid'])
+  if (uid !== '') return fingerprint(uid)
+  const name = text(targetRef['name'])
+  return name === '' ? 0 : fingerprint(`${text(targetRef['kind'])}/${name}`)
+}
+
+function portsOf(raw: unknown, omitted: Omitted): readonly Port[] {
   const entries = list(raw)
   if (entries.length === 0) return NO_PORTS
   const ports: Port[] = []
   for (const entry of entries) {
     const { name, protocol, port } = object(entry)
-    if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65535) continue
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65535) {
+      omitted.add(`the port ${quote(name ?? '')} has no number from 0 to 65535, but ${quote(port)}`)
+      continue
+    }
     ports.push({
-      name: shared(text(name).toLowerCase()),
-      protocol: shared((text(protocol) || 'TCP').toLowerCase()),
+      name: shared(bounded(name, MAX_LABEL, 'the name of a port', omitted).toLowerCase()),
+      protocol: shared((bounded(protocol, MAX_LABEL, 'the protocol of a port', omitted) || 'TCP').toLowerCase()),
       port,
     })
   }
   return ports
+}
+
+/** What of an object gives no record, in sentences, as few as people read. */
+class Omitted {
+  list: readonly string[] = NO_STRINGS
+  private count = 0
+
+  add(sentence: string): void {
+    this.count++
+    if (this.count <= MAX_OMITTED) this.list = [...this.list, sentence]
+    else this.list = [...this.list.slice(0, MAX_OMITTED), `and ${this.count - MAX_OMITTED} more`]
+  }
+
+  /** @returns false, for use in a filter */
+  address(field: string, value: string): false {
+    // A Service has none until it is given one.
+    if (value !== '') this.add(`${field} ${quote(value)} is no address that a record can carry`)
+    return false
+  }
+}
+
+/** A text that is longer than it may be is left out: nobody keeps megabytes of it. */
+function bounded(value: unknown, most: number, field: string, omitted: Omitted): string {
+  const whole = text(value)
+  if (whole.length <= most) return whole
+  omitted.add(`${field} ${quote(whole)} is longer than ${most} characters`)
+  return ''
+}
+
+/** A value that may be anything, for people. */
+function quote(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  const whole = typeof value === 'string' ? JSON.stringify(value.slice(0, MAX_QUOTED)) : String(value)
+  return typeof value === 'string' && value.length > MAX_QUOTED ? `${whole}…` : whole
+}
+
+const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i
+
+/** A DNS label as Kubernetes knows it (RFC 1123 §2.1), letter case aside. */
+export function isLabel(value: string): boolean {
+  return value !== '' && value.length <= MAX_LABEL && LABEL.test(value)
+}
+
+/** FNV-1a, 32 bits; 0 for nothing, and for nothing else. */
+function fingerprint(value: string): number {
+  if (value === '') return 0
+  let hash = 0x811c9dc5
+  for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193)
+  return hash | 0 || 1
 }
 
 const strings = new Map<string, string>()

@@ -4,6 +4,16 @@
  * cluster with 100,000 endpoints: add one only when an answer, or the reason for an answer, needs it.
  */
 
+/**
+ * Which object it is, and of when. Absent or 0: not known, as in manifests; nothing is decided by it then.
+ */
+export interface Identified {
+  /** Fingerprint of `metadata.uid`, 32 bits: another object of the same name has another. */
+  readonly uid?: number
+  /** `metadata.resourceVersion`. Of two states of one resource the one with the larger version is newer (KEP-5504). */
+  readonly version?: number
+}
+
 /** A port of a Service or of an EndpointSlice. */
 export interface Port {
   /** Lower-cased port name; `''` for an unnamed port, which has no SRV name (K8s DNS spec §2.3.2). */
@@ -17,7 +27,7 @@ export interface Port {
 /** How a Service is answered: K8s DNS spec §2.4 (headless), §2.3 (clusterIP), §2.5 (externalName). */
 export type ServiceKind = 'headless' | 'clusterIP' | 'externalName'
 
-export interface Service {
+export interface Service extends Identified {
   readonly namespace: string
   readonly name: string
   readonly kind: ServiceKind
@@ -26,6 +36,10 @@ export interface Service {
   /** Target name without the final dot; `''` unless `kind` is `'externalName'`. */
   readonly externalName: string
   readonly ports: readonly Port[]
+  /** Fingerprint of type and selector: with another one, other pods are meant. */
+  readonly selection?: number
+  /** What of it gives no record and why, in sentences; nearly always nothing. */
+  readonly omitted?: readonly string[]
 }
 
 /**
@@ -37,15 +51,19 @@ export interface Endpoint {
   readonly address: string
   /** `conditions.ready`, nil read as true (EndpointSlice API: "a nil value should be interpreted as true"). */
   readonly ready: boolean
+  /** `conditions.terminating`: the pod is being deleted. It may be ready all the same (publishNotReadyAddresses). */
+  readonly terminating?: boolean
   /** The endpoint's `hostname`, or `''`. Not yet checked to be one label. */
   readonly hostname: string
   /** Name of the Pod in `targetRef`, or `''`. */
   readonly podName: string
+  /** Fingerprint of `targetRef`, 32 bits: which pod it is, whatever its name and address. 0 or absent: not known. */
+  readonly target?: number
   readonly nodeName: string
   readonly zone: string
 }
 
-export interface EndpointSlice {
+export interface EndpointSlice extends Identified {
   readonly namespace: string
   readonly name: string
   /** Value of the label `kubernetes.io/service-name`; `''` when there is none: the slice then belongs to no Service. */
@@ -55,14 +73,16 @@ export interface EndpointSlice {
   readonly endpoints: readonly Endpoint[]
   /** `endpoints.kubernetes.io/last-change-trigger-time` in ms since the Unix epoch; 0 when absent. */
   readonly lastChangeTriggerTime: number
+  /** What of it gives no record and why, in sentences; nearly always nothing. */
+  readonly omitted?: readonly string[]
 }
 
-export interface Namespace {
+export interface Namespace extends Identified {
   readonly name: string
 }
 
 /** Watched only for `records.pods: verified`. */
-export interface Pod {
+export interface Pod extends Identified {
   readonly namespace: string
   readonly name: string
   /** Every address in `status.podIPs`, presentation format. */

@@ -8,7 +8,7 @@
  * events of one chunk of a watch stream, or a whole folder of manifests.
  */
 
-import type { Kind, Kinds } from './objects.ts'
+import type { Identified, Kind, Kinds } from './objects.ts'
 
 /**
  * A complete list in progress. Objects are added one by one, so no second copy of the list is ever held.
@@ -27,9 +27,13 @@ export interface ObjectSink<T> {
   readonly objects: ReadonlyMap<string, T>
   /** Starts a complete list; one may be open at a time per sink. */
   replaceAll(): Replacement<T>
+  /** An object as it is now. One that is older than what is known of it is let go. */
   upsert(object: T): void
-  /** @param namespace `''` for a cluster-scoped kind */
-  remove(namespace: string, name: string): void
+  /**
+   * @param namespace `''` for a cluster-scoped kind
+   * @param last      the object as it was when it was removed: a removal from before the object that is known is let go
+   */
+  remove(namespace: string, name: string, last?: Identified): void
   /** What is served may be old: the watch is broken. Said once per outage; `reason` is for people. */
   stale(reason: string): void
   /** The watch runs again from where it stopped: nothing was missed. */

@@ -4,14 +4,17 @@
  * every source has given its first complete list.
  */
 
-import { isEqual } from './equal.ts'
+import { type MoveClock, Moves } from './moves.ts'
 import type { EndpointSlice, Kind, Kinds, Namespace, Pod, Service } from './objects.ts'
-import type { ClusterSink, ObjectSink, Replacement } from './sink.ts'
+import type { ClusterSink, ObjectSink } from './sink.ts'
+import { identityKey, keyOf, Source, type SourceOwner } from './source.ts'
 
 /** A Service that is to be answered, with every slice that names it. Never changes. */
 export interface ServiceView {
   readonly service: Service
   readonly slices: readonly EndpointSlice[]
+  /** Endpoints that have vanished from a slice a moment ago, and may be on their way to another: still answered. */
+  readonly held?: readonly EndpointSlice[]
 }
 
 /** One Service, as it was served and as it is to be served; undefined: not at all. */
@@ -52,14 +55,18 @@ interface ServiceEntry {
   published: ServiceView | undefined
 }
 
-export class ClusterState implements ClusterSink {
+const NO_MOVES: MoveClock = { windowMs: 0, now: () => 0, wake: () => {} }
+
+export class ClusterState implements ClusterSink, SourceOwner {
   private readonly onChange: (changes: Changes) => void
   /** Namespaces to expose; empty: all. */
   private readonly exposed: ReadonlySet<string>
   private readonly sources: Source<Kind>[] = []
+  private readonly byKind = new Map<Kind, readonly Source<Kind>[]>()
   private readonly services = new Map<string, ServiceEntry>()
   private readonly namespaces = new Map<string, Namespace>()
   private readonly podAddresses = new Map<string, number>()
+  private readonly moves: Moves
 
   private readonly dirtyServices = new Set<string>()
   private readonly dirtyPodAddresses = new Set<string>()
@@ -77,12 +84,15 @@ export class ClusterState implements ClusterSink {
   /**
    * @param namespaces the only namespaces to expose; empty: all
    * @param onListing  told when a complete list begins to come in, and when all that came is published
+   * @param moves      for how long an endpoint that leaves a slice is held
    */
   constructor(
     namespaces: readonly string[],
     onChange: (changes: Changes) => void,
     onListing: (isListing: boolean) => void = () => {},
+    moves = NO_MOVES,
   ) {
+    this.moves = new Moves(moves)
     this.onListing = onListing
     this.exposed = new Set(namespaces)
     this.onChange = onChange
@@ -91,6 +101,7 @@ export class ClusterState implements ClusterSink {
   open<K extends Kind>(kind: K, partition = ''): ObjectSink<Kinds[K]> {
     const source = new Source<K>(kind, partition, this)
     this.sources.push(source as unknown as Source<Kind>)
+    this.byKind.set(kind, [...this.sourcesOf(kind as Kind), source as unknown as Source<Kind>])
     return source
   }
 
@@ -101,6 +112,17 @@ export class ClusterState implements ClusterSink {
       this.isListing = false
       this.onListing(false)
     }
+  }
+
+  /**
+   * Publishes the Services whose endpoints were held for long enough, and nothing else that waits for a flush.
+   * @throws as `flush` does
+   */
+  expire(): void {
+    const keys = [...this.moves.expire()].filter(key => !this.dirtyServices.has(key))
+    const services = keys.map(key => this.takeChange(key)).filter(change => change !== undefined)
+    if (services.length === 0) return
+    this.onChange({ services, podAddresses: [], namespaces: new Map(), slices: [], first: false })
   }
 
   private publish(): void {
@@ -173,17 +195,18 @@ export class ClusterState implements ClusterSink {
     return this.services.get(keyOf(namespace, name))?.published
   }
 
-  /**
-   * Puts `next` in the place of `previous` (undefined: it was not there, or is there no more).
-   * @returns the Services it concerns
-   */
-  apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined): string[] {
+  apply<K extends Kind>(
+    kind: K,
+    previous: Kinds[K] | undefined,
+    next: Kinds[K] | undefined,
+    isEvent: boolean,
+  ): string[] {
     this.changes++
     switch (kind) {
       case 'Service':
-        return this.applyService((next ?? previous) as Service, next as Service | undefined)
+        return this.applyService(previous as Service | undefined, next as Service | undefined)
       case 'EndpointSlice':
-        return this.applySlice(previous as EndpointSlice | undefined, next as EndpointSlice | undefined)
+        return this.applySlice(previous as EndpointSlice | undefined, next as EndpointSlice | undefined, isEvent)
       case 'Namespace':
         return this.applyNamespace((next ?? previous) as Namespace, next as Namespace | undefined)
       default:
@@ -192,42 +215,46 @@ export class ClusterState implements ClusterSink {
     }
   }
 
-  /**
-   * The object of that kind and key that a source other than `except` holds.
-   * @param newer what they hold from now on: all that hold an object hold what was said of it last
-   */
-  elsewhere<K extends Kind>(except: Source<K>, key: string, newer?: Kinds[K]): Kinds[K] | undefined {
-    let found: Kinds[K] | undefined
-    for (const source of this.sources) {
-      if (source.kind !== except.kind || source === (except as unknown as Source<Kind>)) continue
-      const object = source.objects.get(key)
-      if (object === undefined) continue
-      found = object as Kinds[K]
-      if (newer !== undefined) source.objects.set(key, newer)
+  sourcesOf<K extends Kind>(kind: K): readonly Source<K>[] {
+    return (this.byKind.get(kind) ?? []) as unknown as Source<K>[]
+  }
+
+  listed({ kind, objects }: Source<Kind>): void {
+    if (kind !== 'EndpointSlice') return
+    for (const key of this.moves.keys()) {
+      if (this.moves.release(key, slice => objects.has(identityKey(slice)))) this.markDirty(key)
     }
-    return found
   }
 
   touched(slice: EndpointSlice): void {
     if (this.complete && slice.lastChangeTriggerTime > 0) this.touchedSlices.push(slice)
   }
 
-  private applyService(identity: Service, service: Service | undefined): string[] {
-    const key = keyOf(identity.namespace, identity.name)
-    this.entry(key).service = service
+  private applyService(previous: Service | undefined, next: Service | undefined): string[] {
+    const { namespace, name } = (next ?? previous)!
+    const key = keyOf(namespace, name)
+    this.entry(key).service = next
+    if (next === undefined) this.moves.forget(key)
+    else if (previous !== undefined && meansOthers(previous, next)) this.moves.reselected(key)
     return this.markDirty(key)
   }
 
-  private applySlice(previous: EndpointSlice | undefined, next: EndpointSlice | undefined): string[] {
+  private applySlice(previous: EndpointSlice | undefined, next: EndpointSlice | undefined, isEvent: boolean): string[] {
     const keys: string[] = []
-    if (previous !== undefined && previous.serviceName !== next?.serviceName) {
+    const stays = previous !== undefined && previous.serviceName === next?.serviceName
+    if (previous !== undefined && !stays) {
       const key = keyOf(previous.namespace, previous.serviceName)
       this.entry(key).slices.delete(previous.name)
+      this.moves.release(key, ({ name }) => name === previous.name)
       keys.push(...this.markDirty(key))
     }
     if (next !== undefined && next.serviceName !== '') {
       const key = keyOf(next.namespace, next.serviceName)
-      this.entry(key).slices.set(next.name, next)
+      const { service, slices } = this.entry(key)
+      slices.set(next.name, next)
+      // Of a Service that is not there, or by a list, nothing is held.
+      if (stays && isEvent && service !== undefined) this.moves.changed(key, previous, next, slices.values())
+      else this.moves.heard(key, next)
       keys.push(...this.markDirty(key))
     }
     return keys
@@ -288,7 +315,7 @@ export class ClusterState implements ClusterSink {
     const { service, slices, published: before } = entry
     // Slices without their Service are kept, not served: the Service may come after them.
     const visible = service !== undefined && this.isExposed(service.namespace)
-    const after = visible ? { service, slices: [...slices.values()] } : undefined
+    const after = visible ? { service, slices: [...slices.values()], held: this.moves.heldOf(key) } : undefined
     entry.published = after
     if (service === undefined && slices.size === 0) this.services.delete(key)
     return before === undefined && after === undefined ? undefined : { before, after }
@@ -300,84 +327,7 @@ export class ClusterState implements ClusterSink {
   }
 }
 
-/** One source of one kind: its objects, and the list it is in the middle of. */
-class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
-  readonly kind: K
-  readonly partition: string
-  readonly objects = new Map<string, Kinds[K]>()
-  /** Services that the open list has touched; not to be published before it ends. */
-  readonly held = new Set<string>()
-  synced = false
-  staleReason: string | undefined
-  private readonly state: ClusterState
-
-  constructor(kind: K, partition: string, state: ClusterState) {
-    this.kind = kind
-    this.partition = partition
-    this.state = state
-  }
-
-  replaceAll(): Replacement<Kinds[K]> {
-    const seen = new Set<string>()
-    this.state.listBegins()
-    return {
-      add: object => {
-        const key = identityKey(object)
-        seen.add(key)
-        for (const service of this.set(key, object)) this.held.add(service)
-      },
-      commit: () => {
-        for (const key of this.objects.keys()) if (!seen.has(key)) this.unset(key)
-        this.held.clear()
-        this.synced = true
-        this.staleReason = undefined
-        this.state.listEnds()
-      },
-      abort: () => {
-        this.held.clear()
-        this.state.listEnds()
-      },
-    }
-  }
-
-  upsert(object: Kinds[K]): void {
-    this.set(identityKey(object), object)
-    if (this.kind === 'EndpointSlice') this.state.touched(object as EndpointSlice)
-  }
-
-  remove(namespace: string, name: string): void {
-    this.unset(keyOf(namespace, name))
-  }
-
-  stale(reason: string): void {
-    this.staleReason = reason
-  }
-
-  fresh(): void {
-    this.staleReason = undefined
-  }
-
-  private set(key: string, object: Kinds[K]): string[] {
-    const own = this.objects.get(key)
-    if (own !== undefined && isEqual(own, object)) return []
-    const others = this.state.elsewhere(this, key, object)
-    const previous = own ?? others
-    this.objects.set(key, object)
-    return this.state.apply(this.kind, previous, object)
-  }
-
-  private unset(key: string): void {
-    const previous = this.objects.get(key)
-    if (previous === undefined) return
-    this.objects.delete(key)
-    this.state.apply(this.kind, previous, this.state.elsewhere(this, key))
-  }
-}
-
-function keyOf(namespace: string, name: string): string {
-  return `${namespace}/${name}`
-}
-
-function identityKey(object: Kinds[Kind]): string {
-  return keyOf('namespace' in object ? object.namespace : '', object.name)
+/** The pods of one are not those of the other. */
+function meansOthers(a: Service, b: Service): boolean {
+  return a.kind !== b.kind || a.selection !== b.selection || (a.uid ?? 0) !== (b.uid ?? 0)
 }

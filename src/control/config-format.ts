@@ -10,6 +10,7 @@ type Plain = string | number | boolean | readonly string[] | { readonly [key: st
 /** @returns every key with its value, defaults included */
 export function formatEffective(config: Config): string {
   const { kubernetes, manifests, snapshot, snapshotIntervalMs } = config.source
+  const { moveWindowMs, ...records } = config.records
   const { idleMs, ...tcp } = config.limits.tcp
   return lines(
     {
@@ -25,7 +26,7 @@ export function formatEffective(config: Config): string {
         snapshot,
         snapshotInterval: formatDuration(snapshotIntervalMs),
       },
-      records: config.records,
+      records: { ...records, moveWindow: formatDuration(moveWindowMs) },
       answers: config.answers,
       node: config.node,
       limits: { tcp: { ...tcp, idle: formatDuration(idleMs) } },

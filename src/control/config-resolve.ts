@@ -26,6 +26,7 @@ export function resolveConfig(
   const problems: Problem[] = []
   const { source, node, limits, lameduck: lameduckMs, ...rest } = values
   const { idle: idleMs, ...tcp } = limits.tcp
+  const { moveWindow: moveWindowMs, ...records } = values.records
   const config: Config = {
     ...rest,
     reverseZones: values.reverseZones.flat(),
@@ -36,6 +37,7 @@ export function resolveConfig(
       snapshot: source.snapshot == null ? undefined : resolve(base, source.snapshot),
       snapshotIntervalMs: source.snapshotInterval,
     },
+    records: { ...records, moveWindowMs },
     node: { name: node.name ?? surroundings.nodeName },
     limits: { tcp: { ...tcp, idleMs } },
     lameduckMs,

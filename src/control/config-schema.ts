@@ -59,6 +59,7 @@ const SCHEMA = v.object({
     endpointPodNames: key(read.readFlag, false),
     ignoreEmptyService: key(read.readFlag, false),
     noEndpoints: key(read.readFlag, false),
+    moveWindow: key(read.readDuration('0s', '10s'), '100ms'),
   }),
   answers: group({
     order: key(read.readOneOf(['shuffle', 'rotate', 'stable']), 'shuffle'),

@@ -65,6 +65,8 @@ export interface Config {
     readonly endpointPodNames: boolean
     readonly ignoreEmptyService: boolean
     readonly noEndpoints: boolean
+    /** 0: off. */
+    readonly moveWindowMs: number
   }
   readonly answers: {
     readonly order: 'shuffle' | 'rotate' | 'stable'

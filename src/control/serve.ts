@@ -53,7 +53,8 @@ export function describe(server: RunningServer, config: Config, sample: string |
 }
 
 function serverOptions(config: Config, version: string, log: Log, deps?: ReflectorDeps): ServerOptions {
-  const { records, answers, source, limits } = config
+  const { answers, source, limits } = config
+  const { moveWindowMs, ...records } = config.records
   const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
   const wire = (zone: string) => parseName(zone)!
   return {
@@ -69,6 +70,7 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       namespacesAreChosen: namespaces.length > 0 || namespaceLabels !== '',
     },
     namespaces,
+    moveWindowMs,
     order: answers.order,
     maxUdpSize: answers.maxUdpSize,
     tcp: {

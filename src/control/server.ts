@@ -48,6 +48,8 @@ export interface ServerOptions {
   readonly transport: 'auto' | 'batch' | 'portable'
   readonly records: Omit<RecordOptions, 'ownV4' | 'ownV6'>
   readonly namespaces: readonly string[]
+  /** How long an endpoint that leaves a slice is held; 0: not at all. */
+  readonly moveWindowMs: number
   readonly order: OrderName
   readonly maxUdpSize: number
   readonly tcp: Omit<TcpOptions, 'sockets'>
@@ -121,6 +123,11 @@ class Server implements RunningServer {
     this.serving = createServing({
       records,
       namespaces: options.namespaces,
+      moves: {
+        windowMs: options.moveWindowMs,
+        now: () => performance.now(),
+        wake: afterMs => setTimeout(() => this.serving.cluster.expire(), afterMs).unref(),
+      },
       seed: randomBytes(4).readInt32LE(),
       serial: Math.floor(Date.now() / 1000) >>> 0,
       onPublished: changes => this.published(changes),

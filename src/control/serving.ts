@@ -3,6 +3,7 @@
  * Layer: control. No sockets and no threads: the same in production, in tests and in tools.
  */
 
+import type { MoveClock } from '../cluster/moves.ts'
 import { type Changes, ClusterState, type PodAddressChange, type ServiceChange } from '../cluster/state.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { ServicePublisher } from '../records/publisher.ts'
@@ -28,6 +29,8 @@ export interface ServingOptions {
   readonly seed: number
   /** The first SOA serial, 32 bits. */
   readonly serial: number
+  /** For how long an endpoint that leaves a slice is held; undefined: not at all. */
+  readonly moves?: MoveClock
   /** Memory of one's own; made when left out. */
   readonly memory?: SharedMemory
   /** Called after a change is published, as far as it could be. */
@@ -47,7 +50,7 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { records, namespaces, seed, serial, onPublished, onUnpublished, onListing } = options
+  const { records, namespaces, seed, serial, onPublished, onUnpublished, onListing, moves } = options
   const memory = options.memory ?? createSharedMemory(INITIAL_PAGES)
   useHugePages(memory)
   const table = new TableWriter(memory, WRITER_ROW, seed)
@@ -92,6 +95,7 @@ export function createServing(options: ServingOptions): Serving {
       if (problem !== undefined) onUnpublished?.(problem)
     },
     onListing,
+    moves,
   )
 
   function publishServices(changes: readonly ServiceChange[], attempt: (step: () => void) => boolean): void {

@@ -2,6 +2,8 @@
  * What a reflector is given and what it tells of itself. Layer: kubernetes; types only.
  */
 
+import type { Identity } from '../cluster/from-api.ts'
+
 export interface Resource<T> {
   /** E.g. `/apis/discovery.k8s.io/v1/endpointslices`, or below a namespace. */
   readonly path: string
@@ -13,7 +15,7 @@ export interface Resource<T> {
   readonly fieldSelector?: string
   /** @returns the object, or a sentence that says why there is none */
   fromApi(raw: unknown): T | string
-  identityOf(raw: unknown): { namespace: string; name: string }
+  identityOf(raw: unknown): Identity
 }
 
 export interface ReflectorLogger {

@@ -340,8 +340,8 @@ export class Reflector<T> {
   }
 
   private removeRaw(raw: unknown): void {
-    const { namespace, name } = this.resource.identityOf(raw)
-    this.sink.remove(namespace, name)
+    const identity = this.resource.identityOf(raw)
+    this.sink.remove(identity.namespace, identity.name, identity)
   }
 
   private watchSeconds(): string {

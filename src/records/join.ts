@@ -3,13 +3,17 @@
  * Layer: records; pure. K8s DNS spec §2.4; a consumer must join all slices of a Service and expect one endpoint in two
  * of them (EndpointSlice API, "Duplicate endpoints").
  *
- * `conditions.ready` decides. An address counts as ready when any endpoint that has it is ready: when an address moves
- * to a new pod while the old one still terminates, the ready one wins.
+ * `conditions.ready` decides. Of one pod in two slices the newer slice knows whether it is ready (a controller moves
+ * endpoints by two writes). Of two pods with one address the ready one counts: the other is the ghost of a pod that still
+ * terminates while its address is in use again.
  */
 
-import type { Endpoint, EndpointSlice } from '../cluster/objects.ts'
+import { isBefore } from '../cluster/equal.ts'
+import { isLabel } from '../cluster/from-api.ts'
+import type { Endpoint, EndpointSlice, Port } from '../cluster/objects.ts'
 import type { ServiceView } from '../cluster/state.ts'
 import { formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { MAX_LABEL_OCTETS } from '../wire/constants.ts'
 import type { SrvTarget } from '../wire/owner-records.ts'
 
 /** The ready endpoints that share one name below the Service. */
@@ -44,8 +48,25 @@ export interface JoinedEndpoints {
   readonly ports: readonly NamedPort[]
   /** Addresses by topology zone, lower case; `''` for endpoints without one. */
   readonly byZone: ReadonlyMap<string, Addresses>
-  /** What each slice gave, for the next join. */
-  readonly bySlice: ReadonlyMap<EndpointSlice, readonly Contribution[]>
+  /** What each slice gave, for the next join and for people who ask why. */
+  readonly bySlice: ReadonlyMap<EndpointSlice, SliceWord>
+  /** Of what slices gave, that which a newer slice knows better. */
+  readonly outdated: ReadonlySet<Contribution>
+}
+
+/** What a slice says. */
+export interface SliceWord {
+  /** One for each ready endpoint, in their order. */
+  readonly ready: readonly Contribution[]
+  /** Endpoints that are not ready, of pods that are known. */
+  readonly unready: readonly Word[]
+}
+
+/** Which pod has which address, and who says so. */
+interface Word {
+  readonly address: Address
+  readonly target: number
+  readonly slice: EndpointSlice
 }
 
 interface Addresses {
@@ -54,12 +75,11 @@ interface Addresses {
 }
 
 /** What one ready endpoint of a slice gives. Made once, and used again for as long as the slice stays as it is. */
-interface Contribution {
+export interface Contribution extends Word {
   /** Its name, as if no other endpoint had the same. */
   readonly name: EndpointName
-  readonly address: Address
   readonly zone: string
-  /** `name/protocol` and target for each named port of the slice. */
+  /** `name/protocol`, and target, for each named port of the slice. */
   readonly keys: readonly string[]
   readonly targets: readonly Target[]
 }
@@ -67,6 +87,9 @@ interface Contribution {
 type Address = number | Uint8Array
 
 const NO_V6 = new Uint8Array(0)
+const NOTHING_OUTDATED: ReadonlySet<Contribution> = new Set()
+/** SRV targets of one slice: 1,000 endpoints of 262 ports. The API's own limits allow 20 million. */
+const MAX_TARGETS = 1 << 18
 
 /** Addresses of both families, gathered in any order, with duplicates. */
 interface Gathered {
@@ -79,10 +102,18 @@ interface Gathered {
  * @param before the same Service's endpoints before the change, if they are at hand
  */
 export function joinEndpoints(view: ServiceView, podNames: boolean, before?: JoinedEndpoints): JoinedEndpoints {
-  const bySlice = new Map<EndpointSlice, readonly Contribution[]>()
-  for (const slice of view.slices) bySlice.set(slice, before?.bySlice.get(slice) ?? readSlice(slice, podNames))
+  const bySlice = new Map<EndpointSlice, SliceWord>()
+  for (const slices of [view.slices, view.held ?? []]) {
+    for (const slice of slices) bySlice.set(slice, before?.bySlice.get(slice) ?? readSlice(slice, podNames))
+  }
+  const words = [...bySlice.values()]
   // Sorted once: everything below is filled in the order of addresses.
-  const all = [...bySlice.values()].flat().sort((a, b) => compareNames(a.name, b.name))
+  const said = words.flatMap(({ ready }) => ready).sort(compareSaid)
+  const outdated = outdatedOf(
+    said,
+    words.flatMap(({ unready }) => unready),
+  )
+  const all = outdated.size === 0 ? said : said.filter(contribution => !outdated.has(contribution))
 
   const byLabel = new Map<string, EndpointName>()
   const shared = new Map<string, Contribution[]>()
@@ -108,28 +139,98 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
     const [name = '', protocol = ''] = key.split('/')
     return { name, protocol, targets: shared.size === 0 ? targets : retarget(targets, byLabel) }
   })
-  return { byLabel, v4, v6, ports, byZone, bySlice }
+  return { byLabel, v4, v6, ports, byZone, bySlice, outdated }
 }
 
-function readSlice({ ports, endpoints }: EndpointSlice, podNames: boolean): Contribution[] {
-  const numbers = [...new Set(ports.map(({ port }) => port))].sort((a, b) => a - b)
+function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
+  const { endpoints } = slice
+  const ports = portsOf(slice)
+  const numbers = [...new Set(ports.map(({ port }) => port))]
   const named = new Map<string, { key: string; port: number }>()
   for (const { name, protocol, port } of ports) {
-    if (name !== '') named.set(`${name}/${protocol}/${port}`, { key: `${name}/${protocol}`, port })
+    if (isPortName(name, protocol)) named.set(`${name}/${protocol}/${port}`, { key: `${name}/${protocol}`, port })
   }
-  const distinct = [...named.values()].sort((a, b) => a.port - b.port)
+  const distinct = [...named.values()]
   const keys = distinct.map(({ key }) => key)
-  const contributions: Contribution[] = []
+  const ready: Contribution[] = []
+  const unready: Word[] = []
   for (const endpoint of endpoints) {
-    if (!endpoint.ready) continue
+    const { target = 0 } = endpoint
+    if (!endpoint.ready && target === 0) continue
     const address = endpoint.address.includes(':') ? parseIPv6(endpoint.address) : parseIPv4(endpoint.address)
+    if (!endpoint.ready) {
+      unready.push({ address, target, slice })
+      continue
+    }
     const label = labelOf(endpoint, address, podNames)
     const isV4 = typeof address === 'number'
     const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
     const targets = distinct.map(({ port }) => targetOf(name, port))
-    contributions.push({ name, address, zone: endpoint.zone.toLowerCase(), keys, targets })
+    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), keys, targets })
   }
-  return contributions
+  return { ready, unready }
+}
+
+/** Ports in the order of their numbers; of very many, those that are served. */
+export function portsOf({ ports, endpoints }: EndpointSlice): readonly Port[] {
+  const most = Math.max(1, Math.floor(MAX_TARGETS / Math.max(1, endpoints.length)))
+  return ports.toSorted((a, b) => a.port - b.port).slice(0, most)
+}
+
+/** Whether the port has a name of its own: RFC 2782, `_name._protocol`, which are labels. */
+export function isPortName(name: string, protocol: string): boolean {
+  return isLabel(name) && name.length < MAX_LABEL_OCTETS && isLabel(protocol) && protocol.length < MAX_LABEL_OCTETS
+}
+
+/** @param said in the order of addresses */
+function outdatedOf(said: readonly Contribution[], unready: Word[]): ReadonlySet<Contribution> {
+  const outdated = new Set<Contribution>()
+  unready.sort((a, b) => compareAddresses(a.address, b.address))
+  let at = 0
+  for (let start = 0, end = 1; start < said.length; start = end++) {
+    const { address } = said[start]!
+    while (end < said.length && compareAddresses(said[end]!.address, address) === 0) end++
+    while (at < unready.length && compareAddresses(unready[at]!.address, address) < 0) at++
+    const from = at
+    while (at < unready.length && compareAddresses(unready[at]!.address, address) === 0) at++
+    if (end - start > 1) addRepeated(said.slice(start, end), outdated)
+    if (at > from) addContradicted(said.slice(start, end), unready.slice(from, at), outdated)
+  }
+  return outdated.size === 0 ? NOTHING_OUTDATED : outdated
+}
+
+/** One pod said to be ready by two slices: the newer one has its name and zone. Slices of other ports go on with theirs. */
+function addRepeated(ofOneAddress: readonly Contribution[], outdated: Set<Contribution>): void {
+  const newest = new Map<number, Contribution>()
+  for (const one of ofOneAddress) {
+    const other = newest.get(one.target)
+    if (other === undefined || isBefore(other.slice.version, one.slice.version)) newest.set(one.target, one)
+  }
+  for (const one of ofOneAddress) {
+    const newer = newest.get(one.target)!
+    if (one.target !== 0 && isBefore(one.slice.version, newer.slice.version) && hasSamePorts(one, newer)) {
+      outdated.add(one)
+    }
+  }
+}
+
+/** A pod said to be ready by one slice, and not by a newer one. */
+function addContradicted(
+  ofOneAddress: readonly Contribution[],
+  unready: readonly Word[],
+  outdated: Set<Contribution>,
+): void {
+  const newest = new Map<number, number>()
+  for (const { target, slice } of unready) {
+    newest.set(target, Math.max(newest.get(target) ?? 0, slice.version ?? 0))
+  }
+  for (const one of ofOneAddress) if (isBefore(one.slice.version, newest.get(one.target))) outdated.add(one)
+}
+
+function hasSamePorts(a: Contribution, b: Contribution): boolean {
+  const isSame = (some: readonly unknown[], others: readonly unknown[]) =>
+    some.length === others.length && some.every((one, i) => one === others[i])
+  return isSame(a.name.ports, b.name.ports) && isSame(a.keys, b.keys)
 }
 
 function targetOf(endpoint: EndpointName, port: number): Target {
@@ -159,12 +260,17 @@ export function addressesV6({ v6 }: EndpointName): Uint8Array[] {
   return v6.length === 0 ? [] : Array.from({ length: v6.length >>> 4 }, (_, i) => v6.subarray(16 * i, 16 * i + 16))
 }
 
-/** By first address, then by label: an order that every server finds alike. */
-function compareNames(a: EndpointName, b: EndpointName): number {
-  const first = (a.v4[0] ?? 2 ** 32) - (b.v4[0] ?? 2 ** 32)
+/** IPv4 before IPv6, each by its octets. */
+function compareAddresses(a: Address, b: Address): number {
+  if (typeof a === 'number') return typeof b === 'number' ? a - b : -1
+  return typeof b === 'number' ? 1 : Buffer.compare(a, b)
+}
+
+/** By address, then by label: an order that every server finds alike. */
+function compareSaid(a: Contribution, b: Contribution): number {
+  const first = compareAddresses(a.address, b.address)
   if (first !== 0) return first
-  const second = a.v6.length + b.v6.length > 0 ? Buffer.compare(a.v6, b.v6) : 0
-  return second !== 0 ? second : a.label < b.label ? -1 : a.label > b.label ? 1 : 0
+  return a.name.label < b.name.label ? -1 : a.name.label > b.name.label ? 1 : 0
 }
 
 function union(all: readonly Gathered[]): Addresses {
@@ -208,13 +314,6 @@ export function dashedAddress(address: Address, text: string): string {
   if (typeof address === 'number') return text.replaceAll('.', '-')
   const dashed = formatIPv6(address).replaceAll(':', '-')
   return `${dashed.startsWith('-') ? '0' : ''}${dashed}${dashed.endsWith('-') ? '0' : ''}`
-}
-
-const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i
-
-/** A DNS label as Kubernetes knows it (RFC 1123 §2.1), letter case aside. */
-function isLabel(text: string): boolean {
-  return text !== '' && text.length <= 63 && LABEL.test(text)
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -13,7 +13,7 @@ import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
-import type { EndpointName, JoinedEndpoints } from './join.ts'
+import { type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 
@@ -26,6 +26,8 @@ export interface ServiceName {
 const NO_V6 = new Uint8Array(0)
 /** Topology zones of one Service, far above what a cluster has: the table counts their words in 16 bits. */
 const MAX_ZONES = 512
+/** Records of one set that the table counts. */
+const MAX_TARGETS = 65_535
 /** The label that stands for the kind of name, before the zone. */
 export type Branch = 'svc' | 'direct'
 
@@ -77,7 +79,7 @@ function clusterIPNames(service: Service): ServiceName[] {
   const own = numbers.map((port, i) => (i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_V6 }))
   const names: ServiceName[] = [{ labels, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
   for (const { name, protocol, port } of service.ports) {
-    if (name === '') continue
+    if (!isPortName(name, protocol)) continue
     const prefix = portLabels(name, protocol)
     const srv = srvSet(octetsOf(prefix), [{ port, label: '', v4, v6 }])
     names.push({ labels: [...prefix, ...labels], content: { srv } })
@@ -88,10 +90,12 @@ function clusterIPNames(service: Service): ServiceName[] {
 /** K8s DNS spec §2.4.1 and §2.4.2: one address per ready endpoint, one SRV per endpoint and named port. */
 function endpointSets(endpoints: JoinedEndpoints): { prefix: readonly string[]; content: Content }[] {
   const all: SrvTarget[] = []
+  // Of more than the table counts, each endpoint has its share.
+  const most = Math.max(1, Math.floor(MAX_TARGETS / endpoints.byLabel.size))
   for (const endpoint of endpoints.byLabel.values()) {
     const { label, v4, v6, ports } = endpoint
     // A target's addresses go once into the additional section.
-    for (let i = 0; i < ports.length; i++) {
+    for (let i = 0; i < Math.min(ports.length, most); i++) {
       const port = ports[i]!
       all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
     }

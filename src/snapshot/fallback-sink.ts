@@ -11,7 +11,7 @@
  * direct   nothing is in between.
  */
 
-import type { Kind, Kinds } from '../cluster/objects.ts'
+import type { Identified, Kind, Kinds } from '../cluster/objects.ts'
 import type { ClusterSink, ObjectSink, Replacement } from '../cluster/sink.ts'
 import type { SnapshotList } from './codec.ts'
 import { SnapshotError } from './errors.ts'
@@ -214,9 +214,9 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
     this.owner.hand(() => this.inner.upsert(object))
   }
 
-  remove(namespace: string, name: string): void {
+  remove(namespace: string, name: string, last?: Identified): void {
     this.isTouched = true
-    this.owner.hand(() => this.inner.remove(namespace, name))
+    this.owner.hand(() => this.inner.remove(namespace, name, last))
   }
 
   stale(reason: string): void {

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import { decode, encode } from 'dns-packet'
 import { Answerer } from '../../src/answer/answer.ts'
 import { Order, type OrderName } from '../../src/answer/order.ts'
+import type { MoveClock } from '../../src/cluster/moves.ts'
 import type { EndpointSlice, Namespace, Pod, Service } from '../../src/cluster/objects.ts'
 import type { ObjectSink } from '../../src/cluster/sink.ts'
 import { createServing, type Serving, type ServingOptions } from '../../src/control/serving.ts'
@@ -23,6 +24,7 @@ export interface AnsweringOptions extends Partial<RecordOptions>, Pick<ServingOp
   readonly order?: OrderName
   readonly maxUdpSize?: number
   readonly namespaces?: readonly string[]
+  readonly moves?: MoveClock
   readonly unsynced?: boolean
   /** Of the table's hash and of the order; random when left out. */
   readonly seed?: number
@@ -79,13 +81,14 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     ownV6: new Uint8Array(0),
     ...options,
   }
-  const { namespaces: chosen = [], memory, onUnpublished } = options
+  const { namespaces: chosen = [], memory, moves, onUnpublished } = options
   const serving = createServing({
     records,
     namespaces: chosen,
     seed,
     serial: 1,
     ...(memory === undefined ? {} : { memory }),
+    ...(moves && { moves }),
     ...(onUnpublished === undefined ? {} : { onUnpublished }),
   })
   const services = serving.cluster.open('Service')
@@ -235,6 +238,8 @@ export interface EndpointShort {
   readonly ready?: boolean
   readonly hostname?: string
   readonly podName?: string
+  readonly target?: number
+  readonly terminating?: boolean
   readonly zone?: string
 }
 
@@ -250,7 +255,8 @@ export function slice(
     addressType: endpoints[0]?.address.includes(':') === true ? 'IPv6' : 'IPv4',
     ports: [],
     lastChangeTriggerTime: 0,
-    endpoints: endpoints.map(({ address, ready = true, hostname = '', podName = '', zone = '' }) => ({
+    endpoints: endpoints.map(({ address, ready = true, hostname = '', podName = '', zone = '', ...more }) => ({
+      ...more,
       address,
       ready,
       hostname,

@@ -47,6 +47,7 @@ export async function startListening(
         ...records,
       },
       namespaces: [],
+      moveWindowMs: 100,
       order: 'shuffle',
       maxUdpSize: 1232,
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 1000, idleMs: 30_000 },

@@ -12,6 +12,7 @@ import {
 import type { EndpointSlice, Service } from '../../../src/cluster/objects.ts'
 
 const metadata = { namespace: 'default', name: 'web' }
+const unknown = { uid: 0, version: 0 }
 
 function service(spec: unknown): Service {
   return serviceFromApi({ metadata, spec }) as Service
@@ -126,22 +127,31 @@ describe('Pods and Namespaces', () => {
     const pod = (status: unknown): unknown => podFromApi({ metadata, status })
     assert.deepEqual(pod({ podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00::1' }] }), {
       ...metadata,
+      ...unknown,
       addresses: ['10.0.0.1', 'fd00::1'],
     })
-    assert.deepEqual(pod({ podIP: '10.0.0.1' }), { ...metadata, addresses: ['10.0.0.1'] })
-    assert.deepEqual(pod({}), { ...metadata, addresses: [] })
+    assert.deepEqual(pod({ podIP: '10.0.0.1' }), { ...metadata, ...unknown, addresses: ['10.0.0.1'] })
+    assert.deepEqual(pod({}), { ...metadata, ...unknown, addresses: [] })
   })
 
   it('a Pod that has ended or is being deleted has no addresses', () => {
     for (const phase of ['Succeeded', 'Failed', 'Unknown']) {
-      assert.deepEqual(podFromApi({ metadata, status: { podIP: '10.0.0.1', phase } }), { ...metadata, addresses: [] })
+      assert.deepEqual(podFromApi({ metadata, status: { podIP: '10.0.0.1', phase } }), {
+        ...metadata,
+        ...unknown,
+        addresses: [],
+      })
     }
     const deleted = { ...metadata, deletionTimestamp: '2026-01-02T03:04:05Z' }
-    assert.deepEqual(podFromApi({ metadata: deleted, status: { podIP: '10.0.0.1' } }), { ...metadata, addresses: [] })
+    assert.deepEqual(podFromApi({ metadata: deleted, status: { podIP: '10.0.0.1' } }), {
+      ...metadata,
+      ...unknown,
+      addresses: [],
+    })
   })
 
   it('a Namespace is its name', () => {
-    assert.deepEqual(namespaceFromApi({ metadata: { name: 'default' } }), { name: 'default' })
+    assert.deepEqual(namespaceFromApi({ metadata: { name: 'default' } }), { name: 'default', ...unknown })
     assert.match(namespaceFromApi({}) as string, /name/)
   })
 })

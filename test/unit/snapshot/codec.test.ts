@@ -13,16 +13,22 @@ const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const text = fc.string({ unit: 'binary', maxLength: 20 })
 const lower = text.map(value => value.toLowerCase())
 const ports = fc.array(fc.record({ name: lower, protocol: lower, port: fc.nat(65_535) }), { maxLength: 3 })
+const fingerprint = fc.integer()
+const identified = { uid: fingerprint, version: fc.maxSafeNat() }
 const service: fc.Arbitrary<Service> = fc.record({
+  ...identified,
+  selection: fingerprint,
   namespace: name,
   name,
   kind: fc.constantFrom('headless', 'clusterIP', 'externalName'),
   clusterIPs: fc.array(fc.oneof(fc.ipV4(), fc.ipV6()), { maxLength: 2 }),
   externalName: text,
   ports,
+  omitted: fc.constant([]),
 })
 const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom('IPv4', 'IPv6').chain(addressType =>
   fc.record({
+    ...identified,
     namespace: name,
     name,
     serviceName: text,
@@ -32,17 +38,25 @@ const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom('IPv4', 'IPv6').chain
       fc.record({
         address: addressType === 'IPv4' ? fc.ipV4() : fc.ipV6(),
         ready: fc.boolean(),
+        terminating: fc.boolean(),
         hostname: text,
         podName: text,
+        target: fingerprint,
         nodeName: text,
         zone: text,
       }),
       { maxLength: 5 },
     ),
     lastChangeTriggerTime: fc.maxSafeInteger(),
+    omitted: fc.constant([]),
   }),
 )
-const pod: fc.Arbitrary<Pod> = fc.record({ namespace: name, name, addresses: fc.array(fc.ipV4(), { maxLength: 2 }) })
+const pod: fc.Arbitrary<Pod> = fc.record({
+  ...identified,
+  namespace: name,
+  name,
+  addresses: fc.array(fc.ipV4(), { maxLength: 2 }),
+})
 
 const listOf = (kind: SnapshotList['kind'], object: fc.Arbitrary<SnapshotList['objects'][number]>) =>
   fc.record({ kind: fc.constant(kind), partition: text, objects: fc.array(object, { maxLength: 8 }) })
@@ -51,7 +65,7 @@ const snapshot: fc.Arbitrary<Snapshot> = fc
     fc.oneof(
       listOf('Service', service),
       listOf('EndpointSlice', slice),
-      listOf('Namespace', fc.record({ name })),
+      listOf('Namespace', fc.record({ ...identified, name })),
       listOf('Pod', pod),
     ),
     { maxLength: 5 },
@@ -89,10 +103,14 @@ const SAMPLE: Snapshot = {
       objects: Array.from({ length: 50 }, (_, i) => ({
         namespace: 'default',
         name: `web-${i}`,
+        uid: i,
+        version: i,
+        selection: 0,
         kind: 'headless' as const,
         clusterIPs: [],
         externalName: '',
         ports: [],
+        omitted: [],
       })),
     },
   ],
@@ -110,7 +128,11 @@ describe('a snapshot', () => {
   })
 
   it('of a list of many chunks is read as it was written', async () => {
-    const objects = Array.from({ length: 5000 }, (_, i) => ({ name: `namespace-${i}-${'x'.repeat(50)}` }))
+    const objects = Array.from({ length: 5000 }, (_, i) => ({
+      uid: i,
+      version: i,
+      name: `namespace-${i}-${'x'.repeat(50)}`,
+    }))
     const value: Snapshot = { ...IDS, lists: [{ kind: 'Namespace', partition: '', objects }] }
     assert.deepEqual(decodeSnapshot(await fileOf(value)), value)
   })
@@ -140,7 +162,7 @@ describe('a snapshot', () => {
 })
 
 describe('a hostile snapshot with the right checksum', () => {
-  const service = '["default","web","headless",[],"",[]]'
+  const service = '["default","web",0,0,0,"headless",[],"",[]]'
 
   it('is read when it says nothing wrong', () => {
     assert.equal(codeOf(sealed(`["Service","",1]\n${service}\n`)), 'none')
@@ -157,23 +179,23 @@ describe('a hostile snapshot with the right checksum', () => {
     ['a kind of the prototype', sealed('["constructor","",0]\n')],
     ['an object instead of an array', sealed('["Service","",1]\n{"__proto__":{}}\n')],
     ['no JSON', sealed('["Service","",1]\nweb\n')],
-    ['an empty name', sealed('["Service","",1]\n["default","","headless",[],"",[]]\n')],
-    ['half a port', sealed('["Service","",1]\n["default","web","headless",[],"",["http","tcp"]]\n')],
-    ['a port too high', sealed('["Service","",1]\n["default","web","headless",[],"",["http","tcp",65536]]\n')],
-    ['no address', sealed('["Service","",1]\n["default","web","clusterIP",["fe80::1%eth0"],"",[]]\n')],
+    ['an empty name', sealed('["Service","",1]\n["default","",0,0,0,"headless",[],"",[]]\n')],
+    ['half a port', sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp"]]\n')],
+    ['a port too high', sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp",65536]]\n')],
+    ['no address', sealed('["Service","",1]\n["default","web",0,0,0,"clusterIP",["fe80::1%eth0"],"",[]]\n')],
     [
       'an address of the other family',
-      sealed('["EndpointSlice","",1]\n["d","w-1","w","IPv4",0,[],["::1",1,"","","",""]]\n'),
+      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["::1",1,"","",0,"",""]]\n'),
     ],
     [
       'an address in a slice of names',
-      sealed('["EndpointSlice","",1]\n["d","w-1","w","FQDN",0,[],["1.2.3.4",1,"","","",""]]\n'),
+      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","FQDN",0,[],["1.2.3.4",1,"","",0,"",""]]\n'),
     ],
     [
       'readiness that is neither',
-      sealed('["EndpointSlice","",1]\n["d","w-1","w","IPv4",0,[],["1.2.3.4",2,"","","",""]]\n'),
+      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["1.2.3.4",4,"","",0,"",""]]\n'),
     ],
-    ['a time that is none', sealed('["EndpointSlice","",1]\n["d","w-1","w","IPv4",1e999,[],[]]\n')],
+    ['a time that is none', sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",1e999,[],[]]\n')],
     ['no zstd', sealed('', { body: Buffer.from('text'), textOctets: 4 })],
     ['less text than it says', sealed('["Service","",0]\n', { textOctets: 1000 })],
     ['more text than it says', sealed('["Service","",0]\n', { textOctets: 3 })],
