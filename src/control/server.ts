@@ -54,6 +54,8 @@ export interface ServerOptions {
   readonly maxUdpSize: number
   readonly tcp: Omit<TcpOptions, 'sockets'>
   readonly lameduckMs: number
+  /** What a worker runs, in tests. */
+  readonly workerEntry?: URL
   /**
    * Opens its sinks before it returns, so that the server cannot think itself synced before.
    * @param setStale whether answers say that they may be old
@@ -181,6 +183,7 @@ class Server implements RunningServer {
       order: options.order,
       maxUdpSize: options.maxUdpSize,
       log,
+      ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
     this.reclaim = setInterval(() => {

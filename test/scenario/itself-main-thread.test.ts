@@ -101,6 +101,30 @@ describe('errors that nobody caught', () => {
   })
 })
 
+describe('a worker that nobody can end', { skip: checkBatch() ?? false }, () => {
+  it('makes /healthz bad while a successor answers, and does not hold up the end of the process', async t => {
+    const entry = new URL('../support/defective-server.ts', import.meta.url)
+    const child = fork(entry, { silent: true, env: { ...process.env, DEFECT_POLL_MS: '60000' } })
+    t.after(() => child.kill('SIGKILL'))
+    const [{ port, adminPort }] = (await once(child, 'message')) as [{ port: number; adminPort: number }]
+    const client = await UdpClient.open(port, NAME)
+    t.after(() => client.close())
+    const health = async (): Promise<{ status: number; body: string }> => {
+      const response = await fetch(`http://127.0.0.1:${adminPort}/healthz?verbose`)
+      return { status: response.status, body: await response.text() }
+    }
+    assert.equal((await health()).status, 200)
+    client.send('poll')
+    await until(async () => (await health()).status === 503, '/healthz is bad')
+    assert.match((await health()).body, /^workers that hang in a system call and cannot be ended: 1\n\[-\]workers: /)
+    await until(() => client.ask(NAME, 500), 'the successor answers the same client')
+    const started = performance.now()
+    child.kill('SIGINT')
+    assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+    assert.ok(performance.now() - started < 20_000, 'the system call was not waited for')
+  })
+})
+
 describe('a full disk', () => {
   it('under the log stops nothing, not even the end of the process', async t => {
     const [port, adminPort] = [await freePort(), await freePort()]

@@ -3,7 +3,7 @@
  *
  *   throw-below  an error from inside the handler      loop   JavaScript that never ends
  *   exit         process.exit                          sleep  Atomics.wait that never ends
- *   poll         a system call of 3 s, inside the batch, which nobody can end
+ *   poll         a system call of DEFECT_POLL_MS, 3 s, inside the batch, which nobody can end
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
@@ -13,7 +13,7 @@ import type { MessageHandler } from '../../src/transport/handler.ts'
 import { loadLibc } from '../../src/transport/libc.ts'
 import { HEADER_OCTETS } from '../../src/wire/constants.ts'
 
-const POLL_MS = 3000
+const POLL_MS = Number(process.env['DEFECT_POLL_MS'] ?? 3000)
 
 const DEFECTS: Record<string, () => void> = {
   'throw-below': () => {

@@ -23,6 +23,7 @@ export async function startListening(
   transport: 'batch' | 'portable',
   fill: (cluster: ClusterSink) => void,
   records: Partial<Records> = {},
+  more: Partial<ServerOptions> = {},
 ): Promise<Listening> {
   const server = await startServer(
     {
@@ -56,6 +57,7 @@ export async function startListening(
         fill(cluster)
         return []
       },
+      ...more,
     },
     createLogger('silent', false),
   )

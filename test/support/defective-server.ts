@@ -1,0 +1,20 @@
+/**
+ * The whole server as a process of its own whose workers have the defects of defective-worker.ts. Tells its ports by IPC.
+ */
+
+import { createLogger } from '../../src/control/log.ts'
+import { untilSignal } from '../../src/control/serve.ts'
+import { startListening } from './running-server.ts'
+
+const { server, ipv4 } = await startListening(
+  'batch',
+  cluster => {
+    for (const kind of ['Service', 'EndpointSlice'] as const) cluster.open(kind, 'test').replaceAll().commit()
+    cluster.flush()
+  },
+  {},
+  { admin: { address: '127.0.0.1', port: 0 }, workerEntry: new URL('./defective-worker.ts', import.meta.url) },
+)
+process.send!({ port: ipv4.port, adminPort: server.adminAddress!.port })
+process.exitCode = await untilSignal(server, createLogger('silent', false))
+process.exit()
