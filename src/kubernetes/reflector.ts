@@ -35,6 +35,7 @@ const WATCH_LIST_SILENCE_MS = 10_000
 const UNPUBLISHED_LOG_MS = 60_000
 
 export class Reflector<T> {
+  private readonly client: ApiClient
   private readonly requests: Requests
   private readonly resource: Resource<T>
   private readonly sink: ObjectSink<T>
@@ -69,6 +70,7 @@ export class Reflector<T> {
     log: ReflectorLogger,
     deps: ReflectorDeps,
   ) {
+    this.client = client
     this.requests = new Requests(client, resource)
     this.resource = resource
     this.sink = sink
@@ -123,9 +125,17 @@ export class Reflector<T> {
       }
       if (waitMs > 0) {
         this.state = 'backing off'
-        await this.deps.sleep(waitMs, signal)
+        await this.pause(waitMs)
       }
     }
+  }
+
+  /** Ends sooner when there is a new token or certificate to try with. */
+  private async pause(ms: number): Promise<void> {
+    const ended = new AbortController()
+    const over = AbortSignal.any([this.stopped.signal, ended.signal])
+    await Promise.race([this.deps.sleep(ms, over), this.client.renewed(over)])
+    ended.abort()
   }
 
   /** Takes note of a failure. @returns ms to wait */

@@ -3,9 +3,9 @@
  * Layer: kubernetes.
  */
 
-import type { IncomingMessage } from 'node:http'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
+import type { ApiResponse } from './http.ts'
 import { ListParser } from './json-stream.ts'
 import type { Resource } from './reflector-types.ts'
 import type { SilenceLimit } from './silence-limit.ts'
@@ -33,7 +33,7 @@ export class Requests {
    * @returns an answer of status 200, of which the head is there
    * @throws ApiError for any other
    */
-  async open(query: Query, verb: 'list' | 'watch', silence: SilenceLimit, limitMs: number): Promise<IncomingMessage> {
+  async open(query: Query, verb: 'list' | 'watch', silence: SilenceLimit, limitMs: number): Promise<ApiResponse> {
     const { path, name, labelSelector, fieldSelector } = this.resource
     const all = new URLSearchParams(query)
     if (labelSelector !== undefined && labelSelector !== '') all.set('labelSelector', labelSelector)

@@ -2,8 +2,8 @@
  * What the API server says when something is wrong → errors that tell the reader what to do. Layer: kubernetes.
  */
 
-import type { IncomingMessage } from 'node:http'
 import { ApiError } from './errors.ts'
+import type { ApiResponse } from './http.ts'
 
 const MAX_BODY_OCTETS = 64 << 10
 /** Of what the server says, in an error for people. */
@@ -54,7 +54,7 @@ export function statusError(
 }
 
 /** The body of a response that is not 200, or what came of it, as JSON if it is any. */
-export async function bodyOf(response: IncomingMessage): Promise<unknown> {
+export async function bodyOf(response: ApiResponse): Promise<unknown> {
   const chunks: Buffer[] = []
   let length = 0
   try {

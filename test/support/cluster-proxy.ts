@@ -11,6 +11,8 @@ export interface ApiProxy {
   accepted(): number
   /** Resets all connections; while `isAway`, new ones are reset at once. */
   cut(isAway: boolean): void
+  /** Nothing goes over connections any more, in either direction, though the kernel acknowledges what comes. */
+  freeze(): void
   /** New connections are taken again. */
   comeBack(): void
   close(): Promise<void>
@@ -19,6 +21,7 @@ export interface ApiProxy {
 export async function openProxy(target: { host: string; port: number }): Promise<ApiProxy> {
   const sockets = new Set<Socket>()
   let isAway = false
+  let isFrozen = false
   let accepted = 0
   const track = (socket: Socket) => {
     sockets.add(socket)
@@ -29,10 +32,8 @@ export async function openProxy(target: { host: string; port: number }): Promise
   const server = createServer(client => {
     accepted++
     track(client)
-    if (isAway) {
-      client.resetAndDestroy()
-      return
-    }
+    if (isAway) client.resetAndDestroy()
+    if (isAway || isFrozen) return
     const upstream = connect(target)
     track(upstream)
     client.pipe(upstream).pipe(client)
@@ -50,7 +51,12 @@ export async function openProxy(target: { host: string; port: number }): Promise
       isAway = away
       cut()
     },
+    freeze() {
+      isFrozen = true
+      for (const socket of sockets) socket.unpipe().pause()
+    },
     comeBack() {
+      isFrozen = false
       isAway = false
     },
     async close() {

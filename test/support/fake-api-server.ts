@@ -5,6 +5,7 @@
  */
 
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createSecureServer, type Http2Session } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { type Fault, failInstead } from './fake-api-faults.ts'
@@ -70,22 +71,26 @@ export class FakeApiServer implements AsyncDisposable {
   private held: { watch: Watch; line: string }[] | undefined
   private connections = 0
   private uids = 0
-  private readonly connectionOf = new WeakMap<Socket, number>()
+  private readonly connectionOf = new WeakMap<Socket | Http2Session, number>()
 
-  private constructor(tls: TlsMaterial | undefined) {
+  private constructor(tls: TlsMaterial | undefined, speaksHttp2: boolean) {
     for (const path of Object.keys(COLLECTIONS)) this.objects.set(path, new Map())
     const answer = (request: IncomingMessage, response: ServerResponse) => this.answer(request, response)
-    this.server = tls === undefined ? createHttpServer(answer) : createHttpsServer(tls, answer)
+    if (tls === undefined) this.server = createHttpServer(answer)
+    else if (!speaksHttp2) this.server = createHttpsServer(tls, answer)
+    else this.server = createSecureServer({ ...tls, allowHTTP1: true }, answer as never)
+    this.server.on('session', (session: Http2Session) => this.connectionOf.set(session, ++this.connections))
     this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.sockets.add(socket)
-      this.connectionOf.set(socket, ++this.connections)
+      if (!('alpnProtocol' in socket && socket.alpnProtocol === 'h2')) this.connectionOf.set(socket, ++this.connections)
       socket.on('error', () => {})
       socket.on('close', () => this.sockets.delete(socket))
     })
   }
 
-  static async start(tls?: TlsMaterial): Promise<FakeApiServer> {
-    const fake = new FakeApiServer(tls)
+  /** @param speaksHttp2 with TLS: HTTP/2 beside HTTP/1.1, as API servers do */
+  static async start(tls?: TlsMaterial, speaksHttp2 = true): Promise<FakeApiServer> {
+    const fake = new FakeApiServer(tls, speaksHttp2)
     await new Promise<void>(resolve => fake.server.listen(0, '127.0.0.1', resolve))
     fake.url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(fake.server.address() as AddressInfo).port}`
     return fake
@@ -93,7 +98,7 @@ export class FakeApiServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.sockets) socket.destroy()
-    this.server.closeAllConnections()
+    if ('closeAllConnections' in this.server) this.server.closeAllConnections()
     await new Promise(resolve => this.server.close(resolve))
   }
 
@@ -221,7 +226,8 @@ export class FakeApiServer implements AsyncDisposable {
 
   private answer(incoming: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://localhost')
-    const connection = this.connectionOf.get(incoming.socket) ?? 0
+    const { session } = (incoming as { stream?: { session?: Http2Session } }).stream ?? {}
+    const connection = this.connectionOf.get(session ?? incoming.socket) ?? 0
     const request = { path: pathname, query: searchParams, headers: incoming.headers, connection }
     this.requests.push(request)
     response.on('error', () => {})

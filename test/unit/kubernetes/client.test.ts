@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type ClientOptions, openClient } from '../../../src/kubernetes/client.ts'
+import type { ApiResponse } from '../../../src/kubernetes/http.ts'
 import { isLoopback } from '../../../src/kubernetes/loopback.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 import { SERVICES } from '../../support/fake-api-objects.ts'
 import { FakeApiServer, statusOf, type TlsMaterial } from '../../support/fake-api-server.ts'
 
@@ -57,7 +58,7 @@ function kubeconfig({ server, user = {}, cluster = {} }: Given): string {
 async function open(t: TestContext, options: ClientOptions) {
   const client = await openClient(options)
   t.after(() => client.close())
-  return async (path = SERVICES): Promise<IncomingMessage> => {
+  return async (path = SERVICES): Promise<ApiResponse> => {
     const response = await client.get(path, never)
     response.resume()
     await new Promise(resolve => response.once('close', resolve))
@@ -65,8 +66,8 @@ async function open(t: TestContext, options: ClientOptions) {
   }
 }
 
-async function server(t: TestContext, material?: TlsMaterial): Promise<FakeApiServer> {
-  const api = await FakeApiServer.start(material)
+async function server(t: TestContext, material?: TlsMaterial, speaksHttp2 = true): Promise<FakeApiServer> {
+  const api = await FakeApiServer.start(material, speaksHttp2)
   t.after(() => api[Symbol.asyncDispose]())
   return api
 }
@@ -202,22 +203,81 @@ describe('a kubeconfig', () => {
     assert.deepEqual(api.requests, [])
   })
 
-  it('a token file, with a newline at its end, relative to the kubeconfig; 401 reads it anew', needsTls, async t => {
+  it(
+    'a token file, with a newline at its end, relative to the kubeconfig, read again when it is another',
+    needsTls,
+    async t => {
+      const api = await server(t, tls)
+      const cluster = { 'certificate-authority': 'ca.crt' }
+      writeFileSync(join(root, 'token'), 'one\n')
+      const get = await open(t, {
+        kubeconfig: kubeconfig({ server: api.url, user: { tokenFile: 'token', token: 'x' }, cluster }),
+      })
+      await get()
+      await get()
+      // Whatever the clock on the wall says.
+      const jumped = t.mock.method(Date, 'now', () => 0)
+      writeFileSync(join(root, 'token'), 'the second\n')
+      await get()
+      jumped.mock.restore()
+      assert.deepEqual(
+        api.requests.map(({ headers }) => headers.authorization),
+        ['Bearer one', 'Bearer one', 'Bearer the second'],
+      )
+    },
+  )
+
+  it('a token of an exec plugin is asked for again after 401', needsTls, async t => {
     const api = await server(t, tls)
     const cluster = { 'certificate-authority': 'ca.crt' }
-    writeFileSync(join(root, 'token'), 'one\n')
-    const get = await open(t, {
-      kubeconfig: kubeconfig({ server: api.url, user: { tokenFile: 'token', token: 'x' }, cluster }),
-    })
-    await get()
-    writeFileSync(join(root, 'token'), 'two\n')
-    api.fail({ kind: 'status', status: 401, body: statusOf(401, 'Unauthorized', 'Unauthorized') })
+    const counter = join(root, 'counter')
+    writeFileSync(counter, '')
+    const program = `const { appendFileSync, readFileSync } = require('node:fs')
+      appendFileSync(${JSON.stringify(counter)}, 'x')
+      const token = readFileSync(${JSON.stringify(counter)}, 'utf8')
+      console.log(JSON.stringify({ kind: 'ExecCredential', status: { token, expirationTimestamp: '2999-01-01T00:00:00Z' } }))`
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', program] }
+    const get = await open(t, { kubeconfig: kubeconfig({ server: api.url, user: { exec }, cluster }) })
+    api.tokens = new Set(['x'])
+    for (let i = 0; i < 2; i++) assert.equal((await get()).statusCode, 200)
+    api.tokens = new Set(['xx'])
     assert.equal((await get()).statusCode, 401)
     assert.equal((await get()).statusCode, 200)
-    assert.deepEqual(
-      api.requests.map(({ headers }) => headers.authorization),
-      ['Bearer one', 'Bearer one', 'Bearer two'],
-    )
+  })
+
+  it('a user and a password', needsTls, async t => {
+    const cluster = { 'certificate-authority': 'ca.crt' }
+    for (const speaksHttp2 of [true, false]) {
+      const api = await server(t, tls, speaksHttp2)
+      const user = { username: 'me', password: 'secret' }
+      const get = await open(t, { kubeconfig: kubeconfig({ server: api.url, user, cluster }) })
+      await get()
+      assert.equal(api.requests[0]!.headers.authorization, `Basic ${btoa('me:secret')}`)
+    }
+  })
+
+  it('another authority is used for the next connection; those that wait for it are told', needsTls, async t => {
+    const other = makeCertificate(root, 'other')
+    for (const speaksHttp2 of [true, false]) {
+      const file = join(root, 'rotating.crt')
+      writeFileSync(file, tls!.cert)
+      const api = await server(t, tls, speaksHttp2)
+      const cluster = { 'certificate-authority': 'rotating.crt' }
+      const client = await openClient({ kubeconfig: kubeconfig({ server: api.url, cluster }) })
+      t.after(() => client.close())
+      assert.equal((await client.get(SERVICES, never)).statusCode, 200)
+      api.rotate(other)
+      for (const socket of api.sockets) socket.destroy()
+      await assert.rejects(client.get(SERVICES, never), { code: 'ERR_API_UNREACHABLE' })
+      t.mock.timers.enable({ apis: ['setInterval'] })
+      const renewed = client.renewed(never)
+      t.mock.timers.tick(10_000)
+      writeFileSync(file, other.cert)
+      t.mock.timers.tick(2000)
+      await renewed
+      t.mock.timers.reset()
+      assert.equal((await client.get(SERVICES, never)).statusCode, 200)
+    }
   })
 
   it('401 while the kubeconfig is gone is answered all the same, and what is known is used', needsTls, async t => {

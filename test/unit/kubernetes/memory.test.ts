@@ -52,6 +52,7 @@ describe('a list of 20,000 slices, 200 MB', () => {
         server: '',
         identity: '',
         close() {},
+        renewed: () => new Promise<void>(() => {}),
         async get(path: string): Promise<IncomingMessage> {
           const isStream = path.includes('sendInitialEvents')
           const isRefused = isStream && way === 'as one page'

@@ -1,0 +1,210 @@
+/**
+ * What a request to the API server needs besides its path: address, TLS material, Authorization. Layer: kubernetes.
+ * @kubernetes/client-node (kube-config.ts) is used for what it is good at: kubeconfig files, exec plugins, tokens,
+ * certificates. Files are watched here: tokens are replaced every hour, certificate authorities every few years.
+ */
+
+import { readFileSync, statSync } from 'node:fs'
+import type { RequestOptions } from 'node:https'
+import { dirname, resolve } from 'node:path'
+import { ApiError } from './errors.ts'
+import type { KubeConfig } from './kube-config.ts'
+
+export interface ClientOptions {
+  /** One of these three. */
+  readonly kubeconfig?: string | undefined
+  readonly endpoint?: string | undefined
+  readonly inCluster?: boolean
+  /** With `kubeconfig`; the file's current context when absent. */
+  readonly context?: string | undefined
+  /** In front of `/var/run/secrets/kubernetes.io/serviceaccount`, for tests. */
+  readonly root?: string
+}
+
+interface Loaded {
+  readonly server: string
+  /** Certificate authority, PEM; '' : none of its own. */
+  readonly authority: string
+  /** Files that all of it comes from. */
+  readonly files: readonly string[]
+  options(): Promise<RequestOptions>
+}
+
+/** How soon a new file is seen while there is nothing else to do than wait for it. */
+const LOOK_MS = 2000
+
+export class Credentials {
+  readonly server: string
+  readonly authority: string
+  private readonly given: ClientOptions
+  private loaded: Loaded
+  private stamp: string
+
+  private constructor(given: ClientOptions, loaded: Loaded) {
+    this.given = given
+    this.loaded = loaded
+    this.stamp = stampOf(loaded.files)
+    this.server = loaded.server
+    this.authority = loaded.authority
+  }
+
+  /** @throws ApiError ERR_API_CONFIG when what is given cannot be used */
+  static async load(given: ClientOptions): Promise<Credentials> {
+    return new Credentials(given, await load(given))
+  }
+
+  /**
+   * Of a request made now.
+   * @throws ApiError ERR_API_CONFIG: a file is gone, an exec plugin failed
+   */
+  async options(): Promise<RequestOptions> {
+    if (this.isChanged()) await this.renew()
+    try {
+      return await this.loaded.options()
+    } catch (cause) {
+      const message = `the credentials for ${this.server} cannot be had: ${(cause as Error).message}`
+      throw new ApiError('ERR_API_CONFIG', message, { cause })
+    }
+  }
+
+  /** Reads everything anew. What cannot be read now may be at the next request; until then what is known is used. */
+  async renew(): Promise<void> {
+    // The package keeps a token for a minute by the wall clock; a new configuration keeps none.
+    const stamp = stampOf(this.loaded.files)
+    try {
+      this.loaded = await load(this.given)
+      this.stamp = stamp
+    } catch {
+      // As said above.
+    }
+  }
+
+  /** Resolves when a file is another than the one that was read; not at all when there is none, or after `signal`. */
+  changed(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      if (this.loaded.files.length === 0 || signal.aborted) return
+      const timer = setInterval(() => {
+        if (!this.isChanged()) return
+        clearInterval(timer)
+        resolve()
+      }, LOOK_MS)
+      signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+    })
+  }
+
+  private isChanged(): boolean {
+    return stampOf(this.loaded.files) !== this.stamp
+  }
+}
+
+function stampOf(files: readonly string[]): string {
+  return files
+    .map(file => {
+      const stat = statSync(file, { throwIfNoEntry: false })
+      return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`
+    })
+    .join()
+}
+
+function load(given: ClientOptions): Promise<Loaded> {
+  return given.endpoint === undefined ? loadKubeConfig(given) : plainEndpoint(given.endpoint)
+}
+
+async function plainEndpoint(server: string): Promise<Loaded> {
+  return { server, authority: '', files: [], options: async () => ({}) }
+}
+
+async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Loaded> {
+  const { KubeConfig, loadYaml } = await import('./kube-config.ts')
+  const config = new KubeConfig()
+  try {
+    if (kubeconfig !== undefined) loadFile(config, kubeconfig, loadYaml)
+    else loadInCluster(config, root)
+    if (context !== undefined) config.setCurrentContext(context)
+  } catch (cause) {
+    const what = kubeconfig === undefined ? 'the service account of this pod' : `the kubeconfig ${kubeconfig}`
+    throw new ApiError('ERR_API_CONFIG', `${what} cannot be used: ${(cause as Error).message}`, { cause })
+  }
+  const cluster = config.getCurrentCluster()
+  if (cluster === null) {
+    const contexts = config.getContexts().map(({ name }) => name)
+    const asked = context ?? config.getCurrentContext()
+    throw new ApiError(
+      'ERR_API_CONFIG',
+      `the kubeconfig ${kubeconfig} has no context ${JSON.stringify(asked)}; it has ${contexts.join(', ') || 'none'}`,
+    )
+  }
+  if (cluster.proxyUrl !== undefined) {
+    throw new ApiError('ERR_API_CONFIG', `the kubeconfig ${kubeconfig} names a proxy-url: proxies are not supported`)
+  }
+  // Plain HTTP has no material that it could need, and the package refuses to make any.
+  if (/^http:/i.test(cluster.server)) return plainEndpoint(cluster.server)
+  return {
+    server: cluster.server,
+    authority: authorityOf(cluster),
+    files: [kubeconfig, ...filesOf(config)].filter(file => file !== undefined),
+    async options() {
+      const all: RequestOptions = {}
+      await config.applyToHTTPSOptions(all)
+      // The agent it makes is for one request; ours keeps connections.
+      const { agent: _, auth, headers, ...kept } = all
+      const basic = auth == null ? {} : { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` }
+      return { ...kept, headers: { ...trimmed(headers as Record<string, string> | undefined), ...basic } }
+    },
+  }
+}
+
+/** Files that the cluster and the user of the current context name. */
+function filesOf(config: KubeConfig): (string | undefined)[] {
+  const user = config.getCurrentUser()
+  const tokenFile: string | undefined = user?.authProvider?.config?.tokenFile
+  return [config.getCurrentCluster()?.caFile, user?.certFile, user?.keyFile, tokenFile]
+}
+
+/** What cannot be read is said by the first request. */
+function authorityOf({ caData, caFile }: { caData?: string; caFile?: string }): string {
+  if (caData !== undefined) return Buffer.from(caData, 'base64').toString('latin1').trim()
+  try {
+    return caFile === undefined ? '' : readFileSync(caFile, 'latin1').trim()
+  } catch {
+    return ''
+  }
+}
+
+/** A token file may end in a newline, which no header may hold. */
+function trimmed(headers: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.trim()]))
+}
+
+interface UserEntry {
+  readonly name?: unknown
+  readonly user?: { readonly tokenFile?: unknown }
+}
+
+/** What the package leaves out of a kubeconfig is put in: a user's `tokenFile`, which goes before its `token`. */
+function loadFile(config: KubeConfig, file: string, parseYaml: (text: string) => unknown): void {
+  const text = readFileSync(file, 'utf8')
+  const raw = parseYaml(text) as { users?: UserEntry[] } | undefined
+  if (typeof raw !== 'object' || raw === null) throw new Error('it is no kubeconfig')
+  config.loadFromString(text)
+  config.makePathsAbsolute(dirname(file))
+  config.users = config.users.map(user => {
+    const tokenFile = raw.users?.find(({ name }) => name === user.name)?.user?.tokenFile
+    if (typeof tokenFile !== 'string') return user
+    const { token: _, ...others } = user
+    return { ...others, authProvider: { name: 'tokenFile', config: { tokenFile: resolve(dirname(file), tokenFile) } } }
+  })
+}
+
+interface InClusterConfig {
+  loadFromCluster(root: string): void
+}
+
+function loadInCluster(config: InClusterConfig, root: string): void {
+  const token = `${root}/var/run/secrets/kubernetes.io/serviceaccount/token`
+  if (process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
+    throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
+  }
+  readFileSync(token)
+  config.loadFromCluster(root)
+}

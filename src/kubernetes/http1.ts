@@ -1,0 +1,107 @@
+/**
+ * Requests by HTTP/1.1, a connection for each that is not over: for plain HTTP, and servers that speak nothing newer.
+ * Layer: kubernetes. HTTP/1.1 has no question that a peer must answer amid a response: a request of its own is made, on a
+ * connection of its own, as long as any other is not over.
+ */
+
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { TLSSocket } from 'node:tls'
+import { Heartbeat } from './heartbeat.ts'
+import { type ApiResponse, CONNECT_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS } from './http.ts'
+
+/** Anybody may ask for it, and a refusal is an answer too. */
+const PROBE_PATH = '/version'
+
+interface Breakable {
+  destroy(error: Error): unknown
+}
+
+export class Http1Channel {
+  private readonly agent: HttpAgent
+  private readonly request: typeof httpRequest
+  private readonly open = new Set<Breakable>()
+  private readonly heartbeat: Heartbeat
+  private last: RequestOptions = {}
+
+  constructor(isHttps: boolean) {
+    this.agent = isHttps ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+    this.request = isHttps ? httpsRequest : httpRequest
+    this.heartbeat = new Heartbeat(
+      () => this.probe(),
+      error => {
+        for (const one of [...this.open]) one.destroy(error)
+      },
+    )
+  }
+
+  /**
+   * @param options host, port, path, headers, TLS material
+   * @throws what went wrong: no connection in 10 s, no response in 75 s, a connection that broke
+   */
+  get(options: RequestOptions, signal: AbortSignal): Promise<ApiResponse> {
+    this.last = options
+    return new Promise((accept, reject) => {
+      const sent = this.request({ ...options, agent: this.agent, signal })
+      this.track(sent)
+      const limit = (what: string, ms: number) =>
+        setTimeout(() => sent.destroy(new Error(`no ${what} in ${ms / 1000} s`)), ms)
+      let timer = limit('connection', CONNECT_TIMEOUT_MS)
+      const connected = () => {
+        clearTimeout(timer)
+        timer = limit('response', HEAD_TIMEOUT_MS)
+      }
+      sent.once('socket', socket => {
+        socket.setKeepAlive(true, KEEP_ALIVE_MS)
+        if (sent.reusedSocket) connected()
+        else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected)
+      })
+      sent.once('response', response => {
+        clearTimeout(timer)
+        this.track(response)
+        this.untrack(sent)
+        response.once('close', () => this.untrack(response))
+        accept(response)
+      })
+      sent.once('close', () => this.untrack(sent))
+      sent.on('error', error => {
+        clearTimeout(timer)
+        reject(error)
+      })
+      sent.end()
+    })
+  }
+
+  close(): void {
+    this.heartbeat.stop()
+    this.agent.destroy()
+  }
+
+  private track(one: Breakable): void {
+    this.open.add(one)
+    this.heartbeat.start()
+  }
+
+  private untrack(one: Breakable): void {
+    this.open.delete(one)
+    if (this.open.size === 0) this.heartbeat.stop()
+  }
+
+  private probe(): Promise<void> {
+    return new Promise((accept, reject) => {
+      const { headers: _, ...connection } = this.last
+      const sent = this.request({ ...connection, agent: false, path: PROBE_PATH })
+      const timer = setTimeout(() => sent.destroy(), CONNECT_TIMEOUT_MS)
+      sent.once('response', response => {
+        clearTimeout(timer)
+        response.destroy()
+        accept()
+      })
+      sent.on('error', error => {
+        clearTimeout(timer)
+        reject(error)
+      })
+      sent.end()
+    })
+  }
+}

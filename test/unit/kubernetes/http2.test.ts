@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import {
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { Http2Channel } from '../../../src/kubernetes/http2.ts'
+import { makeCertificate } from '../../support/certificate.ts'
+import type { TlsMaterial } from '../../support/fake-api-server.ts'
+
+const never = new AbortController().signal
+const root = mkdtempSync(join(tmpdir(), 'kubernetes-http2-'))
+after(() => rmSync(root, { recursive: true }))
+
+const tls = ((): TlsMaterial | undefined => {
+  try {
+    return makeCertificate(root, 'server')
+  } catch {
+    return undefined
+  }
+})()
+
+async function start(t: TestContext, settings = {}) {
+  const sessions: ServerHttp2Session[] = []
+  const responses: Http2ServerResponse[] = []
+  const server = createSecureServer({ ...tls, settings }, (_: Http2ServerRequest, response) => {
+    response.on('error', () => {})
+    response.writeHead(200)
+    response.write('one ')
+    responses.push(response)
+  })
+  server.on('session', session => sessions.push(session))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const channel = new Http2Channel()
+  t.after(() => {
+    channel.close()
+    for (const session of sessions) session.destroy()
+    server.close()
+  })
+  const options = {
+    ca: tls!.cert,
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    path: '/',
+    headers: {},
+  }
+  const get = async (signal = never) => (await channel.tryGet(options, signal))!
+  return { sessions, responses, channel, options, get }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const start = performance.now()
+  while (!condition()) {
+    assert.ok(performance.now() - start < 5000)
+    await setImmediate()
+  }
+}
+
+describe('HTTP/2', { skip: tls === undefined ? 'there is no openssl' : false }, () => {
+  it('RFC 9113 §6.8: after GOAWAY what is open goes on to its end, and the next request has a connection of its own', async t => {
+    const { sessions, responses, get } = await start(t)
+    const first = await get()
+    sessions[0]!.goaway()
+    await until(() => sessions.length === 1 && first.readableLength > 0)
+    for (let turns = 0; turns < 20; turns++) await setImmediate()
+    const second = await get()
+    assert.equal(sessions.length, 2)
+    responses[0]!.end('two')
+    let text = ''
+    for await (const chunk of first) text += chunk
+    assert.equal(text, 'one two')
+    second.destroy()
+  })
+
+  it('RFC 9113 §5.1.2: no more requests at one time than the server says; what is over makes room', async t => {
+    const { sessions, get } = await start(t, { maxConcurrentStreams: 2 })
+    const open = await Promise.all(Array.from({ length: 5 }, () => get()))
+    assert.equal(sessions.length, 3)
+    for (const one of open) one.destroy()
+    await until(() => open.every(({ closed }) => closed))
+    for (let turns = 0; turns < 20; turns++) await setImmediate()
+    await Promise.all(Array.from({ length: 5 }, () => get()))
+    assert.equal(sessions.length, 3)
+  })
+
+  it('a request that is aborted while the connection is made takes no room', async t => {
+    const { sessions, get } = await start(t, { maxConcurrentStreams: 1 })
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const aborted = get(abort.signal)
+    abort.abort(reason)
+    await assert.rejects(aborted, reason)
+    await get()
+    assert.equal(sessions.length, 1)
+  })
+
+  it('a connection that breaks is an error, not an end in order', async t => {
+    const { sessions, channel, options } = await start(t)
+    const first = (await channel.tryGet(options, never))!
+    const asked = channel.tryGet(options, never)
+    await setImmediate()
+    sessions[0]!.socket.destroy()
+    const outcomes = await Promise.allSettled([asked, first.toArray()])
+    assert.equal(outcomes[1]!.status, 'rejected')
+  })
+
+  it('closed while the connection is made, it leaves none', async t => {
+    const { sessions, channel, get } = await start(t)
+    const asked = get()
+    channel.close()
+    await assert.rejects(asked)
+    await until(() => sessions.every(({ destroyed }) => destroyed))
+  })
+})
