@@ -119,6 +119,9 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const shared = new Map<string, Contribution[]>()
   const zones = new Map<string, Gathered>()
   const lists = new Map<string, Target[]>()
+  // Neighbours by address have their slice in common as a rule, and so their ports.
+  let ofKeys: readonly string[] | undefined
+  let listsOfKeys: Target[][] = []
   for (const contribution of all) {
     const { name, address, zone, keys, targets } = contribution
     const { label } = name
@@ -127,7 +130,11 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
     const gathered = getOrMake(zones, zone, () => ({ v4: [], v6: [] }))
     if (typeof address === 'number') gathered.v4.push(address)
     else gathered.v6.push(address)
-    for (let i = 0; i < keys.length; i++) getOrMake(lists, keys[i]!, () => []).push(targets[i]!)
+    if (keys !== ofKeys) {
+      ofKeys = keys
+      listsOfKeys = keys.map(key => getOrMake(lists, key, () => []))
+    }
+    for (let i = 0; i < targets.length; i++) listsOfKeys[i]!.push(targets[i]!)
   }
   for (const [label, more] of shared) byLabel.set(label, merge([byLabel.get(label)!, ...more.map(({ name }) => name)]))
 

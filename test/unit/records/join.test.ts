@@ -69,6 +69,99 @@ describe('joining slices', () => {
   })
 })
 
+describe('one pod in two slices: the newer slice’s word', () => {
+  const pod = { address: '10.0.0.1', target: 7, hostname: 'a' }
+  const both = (older: object, newer: object, ports: [object, object] = [{}, {}]) => {
+    const slices = [
+      slice('web', [{ ...pod, ...older }], { name: 'x', version: 5, ...ports[0] }),
+      slice('web', [{ ...pod, ...newer }], { name: 'y', version: 12, ...ports[1] }),
+    ]
+    const [one, two] = [join(slices), join(slices.toReversed())]
+    assert.deepEqual(one.byLabel, two.byLabel)
+    assert.deepEqual(one.v4, two.v4)
+    return one
+  }
+
+  it('not ready in the newer one: it is not ready', () => {
+    assert.deepEqual(addresses(both({}, { ready: false })), [])
+  })
+
+  it('ready in the newer one: it is ready', () => {
+    assert.deepEqual(addresses(both({ ready: false }, {})), ['10.0.0.1'])
+  })
+
+  it('ready in both: hostname and zone of the newer one', () => {
+    const joined = both({ hostname: 'old', zone: 'z1' }, { zone: 'z2' })
+    assert.deepEqual([...joined.byLabel.keys()], ['a'])
+    assert.deepEqual([...joined.byZone.keys()], ['z2'])
+  })
+
+  it('ready in both, with other ports: each has its own, the address is there once', () => {
+    const joined = both({}, {}, [{ ports: [HTTP] }, { ports: [{ ...HTTP, name: 'x', port: 81 }] }])
+    assert.deepEqual(addresses(joined), ['10.0.0.1'])
+    assert.deepEqual(joined.byLabel.get('a')!.ports, [80, 81])
+  })
+
+  it('versions that are not known decide nothing: the ready one counts', () => {
+    const slices = [
+      slice('web', [pod], { name: 'x' }),
+      slice('web', [{ ...pod, ready: false }], { name: 'y', version: 9 }),
+    ]
+    assert.deepEqual(addresses(join(slices)), ['10.0.0.1'])
+  })
+
+  it('one among many, of both families', () => {
+    const many = Array.from({ length: 200 }, (_, i) => ({ address: `10.0.1.${i}`, target: 1000 + i }))
+    const six = Array.from({ length: 200 }, (_, i) => ({ address: `fd00::${i}`, target: 1000 + i }))
+    const gone = [3, 77, 199]
+    const unready = (all: typeof many) => gone.map(i => ({ ...all[i]!, ready: false }))
+    const joined = join([
+      slice('web', many, { version: 5 }),
+      slice('web', six, { version: 5 }),
+      slice('web', unready(many), { version: 6 }),
+      slice('web', unready(six), { version: 4 }),
+    ])
+    const expected = [...many.filter((_, i) => !gone.includes(i)), ...six].map(({ address }) => address)
+    assert.deepEqual(new Set(addresses(joined)), new Set(expected.map(text => text.replace('fd00::0', 'fd00::'))))
+  })
+})
+
+describe('one address under two pods (F4, k8s#135334)', () => {
+  const ghost = { address: '10.0.0.1', target: 1, hostname: 'ghost', ready: false, terminating: true }
+  const real = { address: '10.0.0.1', target: 2, hostname: 'real' }
+
+  for (const [ghostVersion, realVersion] of [
+    [5, 9],
+    [9, 5],
+    [0, 0],
+  ]) {
+    it(`the ready one counts, its hostname and no other: versions ${ghostVersion} and ${realVersion}`, () => {
+      const slices = [
+        slice('web', [ghost], { version: ghostVersion! }),
+        slice('web', [real], { version: realVersion! }),
+      ]
+      for (const order of [slices, slices.toReversed(), [slice('web', [real, ghost])]]) {
+        const joined = join(order)
+        assert.deepEqual(addresses(joined), ['10.0.0.1'])
+        assert.deepEqual([...joined.byLabel.keys()], ['real'])
+      }
+    })
+  }
+
+  it('when the ghost goes the address stays', () => {
+    const withGhost = [slice('web', [ghost], { name: 'g' }), slice('web', [real], { name: 'r' })]
+    const before = join(withGhost)
+    const after = joinEndpoints({ service: headless('web'), slices: withGhost.slice(1) }, false, before)
+    assert.deepEqual(addresses(after), ['10.0.0.1'])
+  })
+
+  it('two ready pods on one address (host network) have it once, and a name each', () => {
+    const joined = join([slice('web', [real, { ...ghost, ready: true }])])
+    assert.deepEqual(addresses(joined), ['10.0.0.1'])
+    assert.deepEqual([...joined.byLabel.keys()], ['ghost', 'real'])
+  })
+})
+
 describe('endpoint names', () => {
   it('endpoints with one hostname share the name and its addresses, of both families', () => {
     const joined = join([
