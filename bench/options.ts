@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { WORKLOADS } from './dataset.ts'
 import { LOOP, SERVERS } from './servers.ts'
 
-export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory'] as const
+export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory', 'hand-over'] as const
 export type Measure = (typeof MEASURES)[number]
 
 export interface Options {
@@ -33,7 +33,8 @@ export const HELP = `npm run bench -- MEASURE... [options]
   change    from an event's octets being written to the first new answer
   start     from spawn to ready and to the first right answer
   memory    resident memory with 100,000 endpoints, steady and through lists made anew
-  all       the five above, one after another
+  hand-over queries lost while one process takes a port over from another, 20 times at 10,000 a second
+  all       the above, one after another
   readme    writes the newest results into README.md (alone, or after measures)
 
   --only A,B        only these servers: ${NAMES.join(', ')}

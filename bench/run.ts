@@ -5,6 +5,7 @@
 
 import { measureChange } from './measures/change.ts'
 import { measureCpu } from './measures/cpu.ts'
+import { measureHandOver } from './measures/hand-over.ts'
 import { measureLatency } from './measures/latency.ts'
 import { measureMemory } from './measures/memory.ts'
 import { measureStart } from './measures/start.ts'
@@ -18,6 +19,7 @@ const RUN: Record<Measure, (options: Options) => Promise<Measured>> = {
   change: measureChange,
   start: measureStart,
   memory: measureMemory,
+  'hand-over': measureHandOver,
 }
 
 try {

@@ -79,6 +79,7 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       idleMs: limits.tcp.idleMs,
     },
     lameduckMs: config.lameduckMs,
+    staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),
   }
 }

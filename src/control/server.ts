@@ -1,8 +1,9 @@
 /**
  * The running server: opens what listens, starts what feeds the table, and takes both down in order. Layer: control.
  *
- *   start   table ─▶ admin ─▶ TCP ─▶ UDP workers ─▶ sources     (a port that cannot be had is known before anything else)
- *   stop    not ready ─▶ lameduck: answers go on ─▶ TCP, workers ─▶ sources ─▶ admin
+ *   start   table ─▶ admin ─▶ TCP ─▶ UDP workers, sources       (a port that cannot be had is known before anything else)
+ *           when another process has the port: admin ─▶ sources ─▶ synced ─▶ TCP ─▶ UDP workers
+ *   stop    not ready ─▶ lameduck: answers go on ─▶ TCP, workers: what is queued is answered ─▶ sources ─▶ admin
  */
 
 import { randomBytes, randomInt } from 'node:crypto'
@@ -22,6 +23,7 @@ import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { type Condition, formatCondition, healthConditions } from './health.ts'
 import { favourMemory } from './heap.ts'
+import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
@@ -56,9 +58,11 @@ export interface ServerOptions {
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
+  /** Whether answers from a snapshot say that they may be old (EDE 3). */
+  readonly staleError: boolean
   /**
    * Opens its sinks before it returns, so that the server cannot think itself synced before.
-   * @param setStale whether answers say that they may be old
+   * @param setStale whether what is served may be old
    */
   readonly startSources: (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]>
 }
@@ -114,6 +118,7 @@ class Server implements RunningServer {
   private sources: Source[] = []
   private reclaim: NodeJS.Timeout | undefined
   private stopping = false
+  private isStale = false
 
   constructor(options: ServerOptions, log: Log) {
     this.options = options
@@ -163,6 +168,25 @@ class Server implements RunningServer {
       }
       this.admin = await openAdmin(options.admin, routes)
     }
+    this.reclaim = setInterval(() => {
+      this.serving.table.commit()
+      this.readers.look()
+    }, RECLAIM_MS)
+    if (await isAnyTaken(options.listen)) {
+      log.info('another process has the port: it is joined when there is something to answer')
+      await this.feed()
+      await untilJoinable(options.listen, () => this.isCurrent())
+      await this.listenTcp()
+      await this.startWorkers()
+      return
+    }
+    await this.listenTcp()
+    // What the table is filled with comes in while the workers start; a port that another has taken meanwhile ends both.
+    await all([this.startWorkers(), this.feed()])
+  }
+
+  private async listenTcp(): Promise<void> {
+    const { options } = this
     const table = new TableReader(this.serving.memory, TCP_READER)
     const handler = new QueryHandler({
       table,
@@ -172,25 +196,38 @@ class Server implements RunningServer {
       now: () => performance.now(),
       onCut: name => this.cut(name),
     })
-    this.tcp = await openTcp({ ...options.tcp, sockets: options.listen }, handler)
+    this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
+  }
+
+  private async startWorkers(): Promise<void> {
+    const { options, log } = this
     this.data = await Workers.start({
       memory: this.serving.memory,
       count: options.workers,
       firstReader: FIRST_WORKER_READER,
       transport: this.chooseTransport(),
       // The port that TCP got, where any would do.
-      sockets: this.tcp.addresses,
+      sockets: this.addresses,
       order: options.order,
       maxUdpSize: options.maxUdpSize,
       log,
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
-    this.reclaim = setInterval(() => {
-      this.serving.table.commit()
-      this.readers.look()
-    }, RECLAIM_MS)
-    this.sources = await options.startSources(this.serving.cluster, isStale => this.serving.table.setStale(isStale))
+  }
+
+  private async feed(): Promise<void> {
+    const { serving, options } = this
+    this.sources = await options.startSources(serving.cluster, isStale => {
+      this.isStale = isStale
+      if (options.staleError) serving.table.setStale(isStale)
+    })
+  }
+
+  /** Whether every source has said all there is, and not from a snapshot. */
+  private isCurrent(): boolean {
+    const states = this.serving.cluster.states()
+    return states.length > 0 && states.every(({ synced }) => synced) && !this.isStale
   }
 
   async stop(lameduckMs = this.options.lameduckMs): Promise<void> {
@@ -348,4 +385,9 @@ class Server implements RunningServer {
       ],
     })
   }
+}
+
+/** Waits for both, then throws what the first that failed threw: what is half open can be closed. */
+async function all(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(tasks)) if (outcome.status === 'rejected') throw outcome.reason
 }

@@ -54,7 +54,7 @@ export function sourcesOf(
 }
 
 function snapshotOf(
-  { source, records, answers }: Config,
+  { source, records }: Config,
   cluster: ClusterState,
   setStale: (isStale: boolean) => void,
   log: Logger,
@@ -71,7 +71,7 @@ function snapshotOf(
     records.pods === 'verified',
     records.noEndpoints,
   ])
-  return new SnapshotSource({ path, intervalMs, filters }, cluster, answers.staleError ? setStale : () => {}, log, deps)
+  return new SnapshotSource({ path, intervalMs, filters }, cluster, setStale, log, deps)
 }
 
 const RANDOM_BITS = 2 ** 32

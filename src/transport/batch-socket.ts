@@ -99,6 +99,20 @@ export function openBatchSocket(libc: Libc, where: ListenAddress, receiveOctets:
 }
 
 /**
+ * Takes a socket out of the choice of its SO_REUSEPORT group, so that what was queued can be read to its end while new
+ * datagrams go to the others: the kernel gives a connected socket nothing but what its peer sends, and its peer is then
+ * the socket itself. Replies with addresses of their own can still be sent.
+ * @returns false: the kernel would not
+ */
+export function leaveGroup(libc: Libc, { fd, family }: BatchSocket): boolean {
+  const sockaddr = new Uint8Array(SOCKADDR_OCTETS)
+  const sockaddrAt = libc.addressOf(sockaddr.buffer as ArrayBuffer)
+  const octets = new Int32Array([SOCKADDR_OCTETS])
+  if (libc.getsockname(fd, sockaddrAt, libc.addressOf(octets.buffer)) < 0) return false
+  return libc.connect(fd, sockaddrAt, family.sockaddrOctets) >= 0
+}
+
+/**
  * Any thread: datagrams that the kernel dropped because the socket's receive buffer was full, since it was opened.
  * @returns a count that wraps at 2^32; −1: the kernel did not say
  */

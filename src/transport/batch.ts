@@ -5,7 +5,7 @@
  */
 
 import { constants } from 'node:os'
-import { type BatchSocket, openBatchSocket } from './batch-socket.ts'
+import { type BatchSocket, leaveGroup, openBatchSocket } from './batch-socket.ts'
 import {
   CONTROL_ATTEND,
   CONTROL_CLOSED,
@@ -25,6 +25,11 @@ import { EFD_CLOEXEC, EFD_NONBLOCK, POLLIN } from './linux-abi.ts'
 import { MessageBatch, MessageSlots } from './message-batch.ts'
 
 const { EAGAIN, EBADF, EINTR, ENOTSOCK } = constants.errno
+
+/** A datagram that the kernel was about to queue when its socket left the group is queued within this time. */
+const QUIET_MS = 5
+/** Batches enough for the largest receive buffer. */
+const MAX_LEAVE_ROUNDS = 1000
 
 /** While batches come full, sockets that were empty are looked at again after so many rounds. */
 const ROUNDS_BEFORE_POLL = 16
@@ -87,7 +92,10 @@ class BatchTransport implements DatagramTransport {
     for (;;) {
       // Looked at before every batch, so that no flood keeps the thread from stopping.
       const bits = Atomics.load(words, index)
-      if ((bits & CONTROL_STOP) !== 0) return
+      if ((bits & CONTROL_STOP) !== 0) {
+        this.leave(handler, counters)
+        return
+      }
       if ((bits & CONTROL_ATTEND) !== 0) {
         Atomics.and(words, index, ~CONTROL_ATTEND)
         control.attend()
@@ -114,6 +122,18 @@ class BatchTransport implements DatagramTransport {
   close(control: ServeControl): void {
     for (const fd of this.report.fds) this.libc.close(fd)
     Atomics.or(control.words, control.index, CONTROL_CLOSED)
+  }
+
+  /** Answers what is queued, while new datagrams go to whoever else has the port. */
+  private leave(handler: MessageHandler, counters: Float64Array): void {
+    const left = this.batches.filter(({ socket }) => leaveGroup(this.libc, socket))
+    const queued = new Uint8Array(this.batches.length)
+    for (let round = 0; round < MAX_LEAVE_ROUNDS && this.poll(QUIET_MS, queued) !== 0; round++) {
+      for (const [i, batch] of this.batches.entries()) {
+        if (queued[i] === 1 && left.includes(batch)) batch.exchange(handler, counters)
+        queued[i] = 0
+      }
+    }
   }
 
   /**

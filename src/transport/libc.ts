@@ -15,6 +15,7 @@ type Koffi = typeof import('koffi')
 export interface Libc {
   socket(family: number, type: number, protocol: number): number
   bind(fd: number, sockaddr: number, octets: number): number
+  connect(fd: number, sockaddr: number, octets: number): number
   setsockopt(fd: number, level: number, option: number, value: number, octets: number): number
   getsockopt(fd: number, level: number, option: number, value: number, octetsAt: number): number
   getsockname(fd: number, sockaddr: number, octetsAt: number): number
@@ -60,6 +61,7 @@ function declare(koffi: Koffi): Libc {
   return {
     socket: process.func('int socket(int, int, int)'),
     bind: process.func('int bind(int, uintptr_t, uint32_t)'),
+    connect: process.func('int connect(int, uintptr_t, uint32_t)'),
     setsockopt: process.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
     getsockopt: process.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
     getsockname: process.func('int getsockname(int, uintptr_t, uintptr_t)'),

@@ -53,6 +53,7 @@ export async function startListening(
       maxUdpSize: 1232,
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 1000, idleMs: 30_000 },
       lameduckMs: 0,
+      staleError: false,
       startSources: async cluster => {
         fill(cluster)
         return []
