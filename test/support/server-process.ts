@@ -59,8 +59,9 @@ export async function startServer(
 
   await until(async () => {
     if (child.exitCode !== null) throw new Error(`the server exited with ${child.exitCode}:\n${output}`)
-    return (await admin('/readyz')).status === untilStatus
-  }, `/readyz answers ${untilStatus}`)
+    const { status, body } = await admin('/readyz')
+    return status === untilStatus && !body.includes('no worker')
+  }, `/readyz answers ${untilStatus}, and somebody the port`)
   return {
     port,
     adminPort,
