@@ -2,7 +2,7 @@
  * Endpoints on the move between two EndpointSlices of one Service. Layer: cluster; pure: the clock is given.
  *
  * The controller moves an endpoint by two writes to two objects, in any order. Added first and removed then, it is in
- * both for a moment, and joined (records/join.ts). Removed first, it would be in none: so a ready endpoint that vanishes from
+ * both for a moment, and joined (records/join.ts). Removed first, it would be in none: so a pod that was ready and vanishes from
  * a slice that lives on is held for a moment, until a slice says something of it:
  *
  *   it has it again            it has moved
@@ -142,7 +142,7 @@ export class Moves {
   }
 }
 
-/** Endpoints of `previous` that were to be answered and that `next` has no more. */
+/** Endpoints of pods that `previous` has as to be answered, and that `next` has no more. */
 function vanished({ endpoints: before }: EndpointSlice, { endpoints: after }: EndpointSlice): Endpoint[] {
   // An event changes one endpoint or a few: what is the same at both ends is not looked at again.
   let start = 0
@@ -153,28 +153,31 @@ function vanished({ endpoints: before }: EndpointSlice, { endpoints: after }: En
   const left = new Set(after.slice(start, after.length - cut).map(identityOf))
   return before
     .slice(start, before.length - cut)
-    .filter(endpoint => endpoint.ready && endpoint.terminating !== true && !left.has(identityOf(endpoint)))
+    .filter(one => one.ready && one.terminating !== true && isOfPod(one) && !left.has(identityOf(one)))
 }
 
-/** Those of `endpoints`, of one family, of which the slice says nothing. */
+/** Those of `endpoints`, which are pods of one family, of which the slice says nothing. */
 function unspokenOf(endpoints: readonly Endpoint[], slice: EndpointSlice): readonly Endpoint[] {
   if (endpoints.length === 0) return endpoints
-  const byTarget = new Set(endpoints.map(({ target }) => target ?? 0).filter(target => target !== 0))
-  const byName = new Set(endpoints.flatMap(namesOf))
-  const targets = new Set<number>()
-  const names = new Set<string>()
-  const isV6 = endpoints[0]!.address.includes(':')
-  for (const endpoint of slice.endpoints) {
-    const { address, ready, terminating, podName, hostname, target = 0 } = endpoint
-    const isOfFamily = address.includes(':') === isV6
-    if (byTarget.has(target) && (isOfFamily || !ready || terminating === true)) targets.add(target)
-    if (!isOfFamily) continue
-    if (byName.has(podName) || byName.has(hostname) || byName.has(address)) {
-      for (const name of namesOf(endpoint)) names.add(name)
-    }
+  const pods = new Set<number | string>()
+  for (const { target = 0, podName } of endpoints) {
+    pods.add(target)
+    if (podName !== '') pods.add(podName)
   }
-  if (targets.size + names.size === 0) return endpoints
-  return endpoints.filter(one => !targets.has(one.target ?? 0) && !namesOf(one).some(name => names.has(name)))
+  const spoken = new Set<number | string>()
+  const isV6 = endpoints[0]!.address.includes(':')
+  for (const { address, ready, terminating, podName, target = 0 } of slice.endpoints) {
+    const isThere = ready && terminating !== true
+    if (pods.has(target) && (!isThere || address.includes(':') === isV6)) spoken.add(target)
+    // Of two pods of one name, one is the successor of the other.
+    else if (pods.has(podName) && address.includes(':') === isV6) spoken.add(podName)
+  }
+  return spoken.size === 0 ? endpoints : endpoints.filter(one => !spoken.has(one.target!) && !spoken.has(one.podName))
+}
+
+/** What stands for no pod was written by somebody who means what it says: no controller moves it. */
+function isOfPod({ target = 0 }: Endpoint): boolean {
+  return target !== 0
 }
 
 function isSame(a: Endpoint, b: Endpoint): boolean {
@@ -183,14 +186,4 @@ function isSame(a: Endpoint, b: Endpoint): boolean {
 
 function identityOf({ address, target = 0 }: Endpoint): string {
   return `${address} ${target}`
-}
-
-/**
- * Of two pods of one name, one is the successor of the other. What is no pod, or one that is not named, is known by its
- * hostname and address.
- */
-function namesOf({ podName, hostname, address, target = 0 }: Endpoint): string[] {
-  if (podName !== '') return [podName]
-  if (target !== 0) return []
-  return hostname === '' ? [address] : [hostname, address]
 }
