@@ -18,7 +18,9 @@ const BETWEEN_LISTS_MS = 300_000
 
 export class Backoff {
   private readonly deps: Pick<ReflectorDeps, 'now' | 'random'>
+  /** Of failures, and of lists that the server asked for. */
   private boundMs = FIRST_MS
+  private listBoundMs = FIRST_MS
 
   constructor(deps: Pick<ReflectorDeps, 'now' | 'random'>) {
     this.deps = deps
@@ -38,12 +40,19 @@ export class Backoff {
 
   /**
    * After the server has said that it does not know where the watch stood. That ends an outage as a rule, and what is
-   * served is old until the list is in: it does not wait for that outage's bound.
+   * served is old until the list is in: it does not wait for that outage's bound, but has one of its own, for a server that
+   * says so again and again.
    * @param listedMs when the last list was complete
    * @param leastMs what the server asked for. @returns ms to wait
    */
   afterExpiry(listedMs: number, leastMs: number): number {
-    return leastMs + (this.deps.now() - listedMs >= BETWEEN_LISTS_MS ? 0 : this.next())
+    if (this.deps.now() - listedMs >= BETWEEN_LISTS_MS) {
+      this.listBoundMs = FIRST_MS
+      return leastMs
+    }
+    const bound = this.listBoundMs
+    this.listBoundMs = Math.min(bound * 2, STEADY_MS)
+    return leastMs + this.waitOf(bound)
   }
 
   private forgetAfter(startedMs: number): void {
@@ -52,8 +61,12 @@ export class Backoff {
 
   private next(): number {
     const bound = this.boundMs
-    if (bound >= STEADY_MS) return STEADY_MS + this.deps.random() * STEADY_JITTER_MS
-    this.boundMs = bound * 2
-    return bound * this.deps.random()
+    this.boundMs = Math.min(bound * 2, STEADY_MS)
+    return this.waitOf(bound)
+  }
+
+  private waitOf(boundMs: number): number {
+    const random = this.deps.random()
+    return boundMs >= STEADY_MS ? STEADY_MS + random * STEADY_JITTER_MS : boundMs * random
   }
 }

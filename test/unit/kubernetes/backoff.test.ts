@@ -47,6 +47,16 @@ describe('Backoff', () => {
     assert.equal(backoff.afterExpiry(0, 1000), 1000)
   })
 
+  it('lists soon after an outage, however long that was, and seldom when the server asks for lists again and again', () => {
+    let now = 0
+    const backoff = new Backoff({ now: () => now, random: () => 0.5 })
+    for (let i = 0; i < 20; i++) backoff.afterFailure(now, 0)
+    const waits = Array.from({ length: 8 }, () => backoff.afterExpiry(now, 0))
+    assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 8000, 35_000, 35_000])
+    now = 300_000
+    assert.deepEqual([backoff.afterExpiry(0, 0), backoff.afterExpiry(now, 0)], [0, 250])
+  })
+
   it('is in no tight loop, whatever fails or is closed: never more than one request in 30 s', () => {
     const ends = fc.array(fc.constantFrom('closed', 'failed'), { minLength: 1, maxLength: 5 })
     fc.assert(
