@@ -28,7 +28,7 @@ const PAGE = 500
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
 const WATCH_SECONDS = 300
 /** A watch that goes on from a version and is silent for so long at its start: perhaps that version is yet to come. */
-const DOUBT_MS = 5000
+const DOUBT_MS = 2000
 /** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
 const WATCH_LIST_SILENCE_MS = 10_000
 /** What cannot be published is told no more often than this. */
