@@ -115,14 +115,15 @@ describe('an audit', () => {
 
   it('takes no object for drift that came, changed or went after the list', async t => {
     const world = await start(t, { endpoints: false })
-    const listed = Promise.withResolvers<void>()
-    world.api.fail({ kind: 'notice', call: listed.resolve }, ({ query }) => !query.has('watch'))
+    // The list is made when it is asked for, and comes in while these are told.
+    world.api.fail({ kind: 'trickle', octets: 30, everyMs: 1 }, ({ query }) => !query.has('watch'))
     await world.time.advance(INTERVAL_MS / 2)
-    await listed.promise
-    // The list was made; these are told before it has been read.
+    await world.until(() => audits(world).length === 1, 'it is asked for')
     world.api.put(SERVICES, serviceOf('new'))
     world.api.put(SERVICES, serviceOf('a', 'default', '10.96.0.1'))
     world.api.delete(SERVICES, 'default', 'b')
+    await world.until(() => world.addresses('b') === undefined, 'they are told')
+    assert.equal(world.status('services').audits, 0)
     await world.until(() => world.status('services').audits === 1, 'it is judged')
     assert.deepEqual([world.status('services').drifted, world.status('services').lists], [0, 1])
   })
