@@ -3,6 +3,7 @@
  * Layer: kubernetes.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
 import type { ApiResponse } from './http.ts'
@@ -61,6 +62,8 @@ export class Requests {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         silence.heard()
         for (const raw of parser.push(chunk)) take(raw)
+        // A list that has come in faster than it is read must not keep queries over TCP waiting.
+        await nextTurn()
       }
       const { resourceVersion: version, continue: next } = metadataOf(parser.end())
       if (version === '') throw new ApiError('ERR_API_MALFORMED', 'the list has no resourceVersion')
