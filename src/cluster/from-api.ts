@@ -152,7 +152,8 @@ function endpointsOf(raw: unknown, addressType: EndpointSlice['addressType'], om
     for (const value of list(endpoint['addresses'])) {
       const address = text(value)
       if (familyOf(address) === family) {
-        endpoints.push({ address, ready, terminating, hostname, podName, target, nodeName, zone })
+        const one = { address, ready, hostname, podName, target, nodeName, zone }
+        endpoints.push(terminating ? { ...one, terminating } : one)
       } else omitted.add(`the address ${quote(value)} is no ${addressType} address that a record can carry`)
     }
   }

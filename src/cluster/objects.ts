@@ -51,7 +51,10 @@ export interface Endpoint {
   readonly address: string
   /** `conditions.ready`, nil read as true (EndpointSlice API: "a nil value should be interpreted as true"). */
   readonly ready: boolean
-  /** `conditions.terminating`: the pod is being deleted. It may be ready all the same (publishNotReadyAddresses). */
+  /**
+   * `conditions.terminating`: the pod is being deleted. It may be ready all the same
+   * (publishNotReadyAddresses). Absent where it is not so: hardly any is.
+   */
   readonly terminating?: boolean
   /** The endpoint's `hostname`, or `''`. Not yet checked to be one label. */
   readonly hostname: string

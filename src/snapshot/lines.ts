@@ -149,16 +149,16 @@ export class LineReader {
       const address = text(flat[i])
       const flags = flat[i + 1]
       if (familyOf(address) !== family || !isWhole(flags, READY | TERMINATING)) throw misfit()
-      endpoints.push({
+      const one = {
         address,
         ready: (flags & READY) !== 0,
-        terminating: (flags & TERMINATING) !== 0,
         hostname: text(flat[i + 2]),
         podName: text(flat[i + 3]),
         target: fingerprint(flat[i + 4]),
         nodeName: this.shared(flat[i + 5]),
         zone: this.shared(flat[i + 6]),
-      })
+      }
+      endpoints.push((flags & TERMINATING) === 0 ? one : { ...one, terminating: true })
     }
     return endpoints
   }

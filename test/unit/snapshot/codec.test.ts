@@ -35,16 +35,17 @@ const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom('IPv4', 'IPv6').chain
     addressType: fc.constant(addressType as 'IPv4' | 'IPv6'),
     ports,
     endpoints: fc.array(
-      fc.record({
-        address: addressType === 'IPv4' ? fc.ipV4() : fc.ipV6(),
-        ready: fc.boolean(),
-        terminating: fc.boolean(),
-        hostname: text,
-        podName: text,
-        target: fingerprint,
-        nodeName: text,
-        zone: text,
-      }),
+      fc
+        .record({
+          address: addressType === 'IPv4' ? fc.ipV4() : fc.ipV6(),
+          ready: fc.boolean(),
+          hostname: text,
+          podName: text,
+          target: fingerprint,
+          nodeName: text,
+          zone: text,
+        })
+        .chain(one => fc.constantFrom(one, { ...one, terminating: true })),
       { maxLength: 5 },
     ),
     lastChangeTriggerTime: fc.maxSafeInteger(),
