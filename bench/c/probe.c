@@ -51,7 +51,11 @@ static int open_socket(int port, int stream) {
   server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   if (stream) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server)) {
+  struct sockaddr_in own;
+  socklen_t size = sizeof own;
+  /* While nobody has the port, the kernel may give it to this socket, which would then talk to itself. */
+  if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) ||
+      getsockname(fd, (struct sockaddr *)&own, &size) || own.sin_port == server.sin_port) {
     if (fd >= 0) close(fd);
     return -1;
   }
