@@ -92,7 +92,7 @@ export class Answerer {
     const { query, reply, table } = this
     let owner = HEADER_OCTETS
     for (let chain = 0; ; chain++) {
-      const block = table.find(query.suffixHash[0]!, query.name, query.words, 0, query.nameLength)
+      const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
       if (block === 0) {
         this.answerMissing(owner)
         return
@@ -132,7 +132,7 @@ export class Answerer {
     let encloser = 0
     for (; below <= query.labels; below++) {
       const at = query.labelStart[below]!
-      encloser = table.find(query.suffixHash[below]!, query.name, query.words, at, query.nameLength - at)
+      encloser = table.find(query.suffixHash[below]!, query.nameView, at, query.nameLength - at)
       if (encloser !== 0) break
     }
     if (encloser === 0) {

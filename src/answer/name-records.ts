@@ -60,7 +60,7 @@ export function putName(
 /** Addresses of the zone's one name server, in the additional section if they fit. @param rdata offset of its name */
 function putNameServerAddresses(reply: Reply, table: TableReader, query: Query, rdata: number): void {
   query.readName(reply.octets, reply.start + rdata, reply.at)
-  const block = table.find(query.suffixHash[0]!, query.name, query.words, 0, query.nameLength)
+  const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
   if (block === 0) return
   const { words } = table
   const ttl = words[block + BLOCK_TTL]!

@@ -14,10 +14,10 @@ import type { TableReader } from '../table/reader.ts'
 import { POINTER, TYPE_SOA } from '../wire/constants.ts'
 import { RECORD_OCTETS, type Reply } from './reply.ts'
 
-/** `ns.dns` and `hostmaster` as labels, each before a pointer. */
-const MNAME_LABELS = Uint8Array.of(2, 0x6e, 0x73, 3, 0x64, 0x6e, 0x73)
-const RNAME_LABELS = Uint8Array.of(10, 0x68, 0x6f, 0x73, 0x74, 0x6d, 0x61, 0x73, 0x74, 0x65, 0x72)
-const RDATA_OCTETS = MNAME_LABELS.length + 2 + RNAME_LABELS.length + 2 + 20
+/** `ns.dns` and a pointer, `hostmaster` and a pointer, five numbers. */
+const MNAME_OCTETS = 9
+const RNAME_OCTETS = 13
+const RDATA_OCTETS = MNAME_OCTETS + RNAME_OCTETS + 20
 
 /**
  * @param zone  number of the zone
@@ -31,16 +31,19 @@ export function putSoa(reply: Reply, table: TableReader, zone: number, nameEnd: 
   const { words } = table
   const owner = nameEnd - words[soa + SOA_NAME_OCTETS]!
   reply.putRecordHead(owner, TYPE_SOA, ttl < 0 ? words[soa + SOA_MINIMUM]! : ttl, RDATA_OCTETS)
-  putLabels(reply, MNAME_LABELS, owner)
-  putLabels(reply, RNAME_LABELS, owner)
-  for (let i = 0; i < 5; i++) reply.view.setUint32(reply.at + 4 * i, words[soa + SOA_SERIAL + i]!)
-  reply.at += 20
+  const { view, at } = reply
+  // 02 n s 03, d n, s
+  view.setUint32(at, 0x026e7303)
+  view.setUint16(at + 4, 0x646e)
+  view.setUint8(at + 6, 0x73)
+  view.setUint16(at + 7, POINTER | owner)
+  // 0a h o s, t m a s, t e, r
+  view.setUint32(at + 9, 0x0a686f73)
+  view.setUint32(at + 13, 0x746d6173)
+  view.setUint16(at + 17, 0x7465)
+  view.setUint8(at + 19, 0x72)
+  view.setUint16(at + 20, POINTER | owner)
+  for (let i = 0; i < 5; i++) view.setUint32(at + 22 + 4 * i, words[soa + SOA_SERIAL + i]!)
+  reply.at += RDATA_OCTETS
   return true
-}
-
-function putLabels(reply: Reply, labels: Uint8Array, zone: number): void {
-  for (let i = 0; i < labels.length; i++) reply.octets[reply.at + i] = labels[i]!
-  reply.at += labels.length
-  reply.view.setUint16(reply.at, POINTER | zone)
-  reply.at += 2
 }

@@ -22,6 +22,9 @@ import {
 } from './layout.ts'
 import { type SharedMemory, Views } from './memory.ts'
 
+/** Blocks are words in host order. */
+const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
 export class TableReader {
   private readonly views: Views
   private readonly myWord: number
@@ -59,13 +62,12 @@ export class TableReader {
 
   /**
    * @param hash   of the name (wire/hash.ts)
-   * @param name   lower-cased wire form; `words` is the same memory
-   * @param offset where the name starts in `name`: 0 for a whole QNAME, which is then padded with zeros to a word and
-   *               compared by words; else that of a suffix
+   * @param name   over lower-cased wire form; three zeros follow the name
+   * @param offset where the name starts in `name`, not 0 for a suffix
    * @param octets of the name, root label included
    * @returns word offset of the name's block, or 0: the name does not exist
    */
-  find(hash: number, name: Uint8Array, words: Int32Array, offset: number, octets: number): number {
+  find(hash: number, name: DataView, offset: number, octets: number): number {
     const slots = this.index + INDEX_SLOTS
     let memory = this.words
     const mask = memory[this.index + INDEX_MASK]!
@@ -81,12 +83,8 @@ export class TableReader {
       }
       if (memory[block + BLOCK_HASH] !== hash || (memory[block + BLOCK_META]! & 0xff) !== octets) continue
       let i = 0
-      if (offset === 0) {
-        while (i < octets && memory[block + BLOCK_NAME + (i >>> 2)] === words[i >>> 2]) i += 4
-      } else {
-        const stored = (block + BLOCK_NAME) * 4
-        while (i < octets && this.octets[stored + i] === name[offset + i]) i++
-      }
+      while (i < octets && memory[block + BLOCK_NAME + (i >>> 2)] === name.getInt32(offset + i, IS_LITTLE_ENDIAN))
+        i += 4
       if (i >= octets) return block
     }
   }

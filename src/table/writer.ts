@@ -324,11 +324,11 @@ export class TableWriter implements NameWriter {
   }
 
   private findAbove(level: number): number {
-    const { name, words, nameLength, labels, labelStart, suffixHash } = this.name
+    const { nameView, nameLength, labels, labelStart, suffixHash } = this.name
     if (level > labels) return 0
     const start = labelStart[level]!
     this.reader.begin()
-    const block = this.reader.find(suffixHash[level]!, name, words, start, nameLength - start)
+    const block = this.reader.find(suffixHash[level]!, nameView, start, nameLength - start)
     this.reader.end()
     return block
   }

@@ -48,9 +48,9 @@ const MAX_ARCOUNT = 2
 
 /** The fields of the query at hand. One object serves a thread for ever. */
 export class Query {
-  /** QNAME lower-cased, padded with zeros to a multiple of 4. `words` is the same memory. */
+  /** QNAME lower-cased, followed by three zeros. `nameView` is the same memory. */
   readonly name: Uint8Array
-  readonly words: Int32Array
+  readonly nameView: DataView
   /** Where each label of `name` starts; the root label is the last one. */
   readonly labelStart = new Uint8Array(MAX_LABELS)
   /** Hash of the name from each label on. */
@@ -75,7 +75,7 @@ export class Query {
   constructor(seed: number) {
     const memory = new ArrayBuffer(MAX_NAME_OCTETS + 5)
     this.name = new Uint8Array(memory)
-    this.words = new Int32Array(memory)
+    this.nameView = new DataView(memory)
     this.seed = seed
   }
 

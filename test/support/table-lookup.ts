@@ -71,8 +71,8 @@ export interface Found {
 /** One reader: look-ups between `begin` and `end`. */
 export class Lookup {
   readonly reader: TableReader
-  private readonly key = new Int32Array(64)
-  private readonly keyOctets = new Uint8Array(this.key.buffer)
+  private readonly key = new Uint8Array(260)
+  private readonly keyView = new DataView(this.key.buffer)
 
   constructor(memory: SharedMemory, row: number) {
     if (row >= MAX_READERS) throw new RangeError(`no row ${row}`)
@@ -81,9 +81,9 @@ export class Lookup {
 
   /** @returns word offset of the block, or 0 */
   find(name: WireName): number {
-    this.keyOctets.fill(0)
-    this.keyOctets.set(name)
-    return this.reader.find(hashName(name, this.reader.seed), this.keyOctets, this.key, 0, name.length)
+    this.key.fill(0)
+    this.key.set(name)
+    return this.reader.find(hashName(name, this.reader.seed), this.keyView, 0, name.length)
   }
 
   /** A batch of one. */

@@ -73,7 +73,7 @@ class TestIndex {
   find(name: number): number {
     this.key[0] = name
     this.reader.begin()
-    const block = this.reader.find(this.hashOf(name) | 0, new Uint8Array(this.key.buffer), this.key, 0, 4)
+    const block = this.reader.find(this.hashOf(name) | 0, new DataView(this.key.buffer), 0, 4)
     this.reader.end()
     return block
   }
