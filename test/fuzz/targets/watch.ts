@@ -19,7 +19,8 @@ interface Verdict {
 }
 
 const READERS = [serviceFromApi, endpointSliceFromApi, namespaceFromApi, podFromApi]
-const BROKEN = 'ERR_API_STREAM'
+/** Cut off; no JSON. */
+const DECLARED = ['ERR_API_STREAM', 'ERR_API_MALFORMED']
 
 export const watchTarget: Target = {
   name: 'watch',
@@ -90,7 +91,7 @@ function read(chunks: readonly Buffer[], push: (chunk: Buffer) => Iterable<unkno
     for (const chunk of chunks) for (const object of push(chunk)) objects.push(toDomain(object))
     return { objects, end: end() }
   } catch (error) {
-    if (error instanceof ApiError && error.code === BROKEN) return { objects, end: BROKEN }
+    if (error instanceof ApiError && DECLARED.includes(error.code)) return { objects, end: error.code }
     throw error
   }
 }
