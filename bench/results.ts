@@ -32,9 +32,15 @@ export interface Result {
 export type Measured = Pick<Result, 'tables' | 'data' | 'versions'>
 
 /** @param commit what was checked out when the run began */
-export function writeResult(measure: string, args: readonly string[], commit: string, measured: Measured): Result {
+export function writeResult(
+  measure: string,
+  args: readonly string[],
+  commit: string,
+  measured: Measured,
+  words = `npm run bench -- ${measure}`,
+): Result {
   const date = new Date().toISOString()
-  const command = ['npm run bench --', measure, ...args].join(' ')
+  const command = [words, ...args].join(' ')
   const result: Result = { measure, date, command, commit, machine: machine(), ...measured }
   const stem = join(FOLDER, `${date.slice(0, 19).replaceAll(':', '')}-${measure}`)
   mkdirSync(FOLDER, { recursive: true })

@@ -28,8 +28,8 @@ import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { ReaderWatch } from './reader-watch.ts'
+import { serverMetrics } from './server-metrics.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
-import { transportCounters } from './transport-metrics.ts'
 import { UncaughtErrors } from './uncaught.ts'
 import { Workers } from './workers.ts'
 
@@ -318,9 +318,17 @@ class Server implements RunningServer {
 
   private metrics(): Family[] {
     const { serving, data, tcp, options } = this
-    const own = this.sources.map(source => source.metrics?.() ?? { gauges: [], counters: [] })
     const first = this.addresses[0] ?? options.listen[0]!
     const isWildcard = first.address === '0.0.0.0' || first.address === '::'
+    const process = serverMetrics({
+      data,
+      tcp,
+      readerLag: this.readers.lag(),
+      unpublished: serving.unpublished(),
+      unpublishedErrors: this.unpublishedErrors,
+      uncaughtErrors: this.uncaught.count,
+    })
+    const all = [process, ...this.sources.flatMap(source => source.metrics?.() ?? [])]
     return metricFamilies({
       version: options.version,
       server: `dns://${isWildcard ? '' : first.address}:${first.port}`,
@@ -331,58 +339,8 @@ class Server implements RunningServer {
       counts: serving.cluster.counts(),
       sources: serving.cluster.states(),
       programming: this.programming,
-      gauges: [
-        {
-          name: 'headless_dns_workers',
-          help: 'Threads that answer over UDP.',
-          samples: [{ value: data?.serving ?? 0 }],
-        },
-        {
-          name: 'headless_dns_workers_lost',
-          help: 'Threads that hang in a system call and cannot be ended: only a restart of the process helps.',
-          samples: [{ value: data?.lost ?? 0 }],
-        },
-        {
-          name: 'headless_dns_reader_lag_epochs',
-          help: 'Changes of the table that its oldest reader has not seen the end of.',
-          samples: [{ value: this.readers.lag() }],
-        },
-        {
-          name: 'headless_dns_unpublished_changes',
-          help: 'Changes that are not served, for want of room or by a defect; each is tried again.',
-          samples: [{ value: serving.unpublished() }],
-        },
-        {
-          name: 'headless_dns_tcp_connections',
-          help: 'TCP connections open.',
-          samples: [{ value: tcp?.connections() ?? 0 }],
-        },
-        ...own.flatMap(({ gauges }) => gauges),
-      ],
-      counters: [
-        ...transportCounters(data, tcp),
-        {
-          name: 'headless_dns_worker_deaths_total',
-          help: 'Threads that died and were replaced.',
-          samples: [{ value: data?.deaths ?? 0 }],
-        },
-        {
-          name: 'headless_dns_unpublished_errors_total',
-          help: 'Times that not all changes could be served.',
-          samples: [{ value: this.unpublishedErrors }],
-        },
-        {
-          name: 'headless_dns_uncaught_errors_total',
-          help: 'Errors of the main thread that nobody caught.',
-          samples: [{ value: this.uncaught.count }],
-        },
-        {
-          name: 'headless_dns_worker_hangs_total',
-          help: 'Threads that did not turn any more, and were ended where that is possible.',
-          samples: [{ value: data?.hangs ?? 0 }],
-        },
-        ...own.flatMap(({ counters }) => counters),
-      ],
+      gauges: all.flatMap(({ gauges }) => gauges),
+      counters: all.flatMap(({ counters }) => counters),
     })
   }
 }

@@ -44,14 +44,16 @@ function isV6(first: object | undefined): boolean {
 }
 
 /** Services `s0`, `s1`… of one to some pods each. */
+export type ChangedWorld = Pick<StoryWorld, 'random' | 'putService' | 'deleteService' | 'putSlices' | 'deleteSlice'>
+
 export class RandomCluster {
-  private readonly world: StoryWorld
+  private readonly world: ChangedWorld
   private readonly random: Random
   private readonly services = new Map<string, Set<string>>()
   private readonly most: number
   private readonly mostSlices: number
 
-  constructor(world: StoryWorld, { services = 12, slices = 2 } = {}) {
+  constructor(world: ChangedWorld, { services = 12, slices = 2 } = {}) {
     this.world = world
     this.random = world.random
     this.most = services

@@ -66,6 +66,23 @@ export class Truth {
     if (last !== undefined) last.untilMs = sharedNowMs()
   }
 
+  /** Lets go of what no answer can be held to any more: what was over before then. */
+  forget(beforeMs: number): void {
+    for (const { services, slices, models } of this.timelines.values()) {
+      dropBefore(services, beforeMs)
+      dropBefore(slices, beforeMs)
+      const [ofServices, ofSlices] = [
+        new Set(services.map(({ value }) => value)),
+        new Set(slices.map(({ value }) => value)),
+      ]
+      for (const [service, known] of models) {
+        if (!ofServices.has(service)) models.delete(service)
+        else for (const some of known.keys()) if (!ofSlices.has(some)) known.delete(some)
+      }
+    }
+    while (this.blind.length > 0 && this.blind[0]!.untilMs < beforeMs) this.blind.shift()
+  }
+
   /** @returns questions that have a meaning from now on: the names that there are, with each type asked of them */
   putService(service: ApiObject): Question[] {
     const timeline = this.timeline(`${service.metadata.namespace}/${service.metadata.name}`)
@@ -214,6 +231,12 @@ export class Truth {
     this.timelines.set(key, timeline)
     return timeline
   }
+}
+
+/** Keeps what was so at that moment, and what came after. */
+function dropBefore<T>(all: At<T>[], beforeMs: number): void {
+  const first = all.findLastIndex(({ sinceMs }) => sinceMs <= beforeMs)
+  if (first > 0) all.splice(0, first)
 }
 
 /** Newest first: what was so at any moment of the window. */

@@ -1,0 +1,124 @@
+/**
+ * The soak: queries, changes and an API server that goes away again and again, for as long as asked; every answer is judged,
+ * and the server's memory, descriptors and threads are watched. The report is printed and kept under bench/results/.
+ *
+ *     npm run soak                                  # 20 minutes
+ *     npm run soak -- --minutes 3 --seed 7
+ */
+
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { commitName, pageOf, writeResult } from '../../bench/results.ts'
+import { ROOT } from '../support/server-process.ts'
+import { slopePerHour } from './slope.ts'
+import { SoakWorld } from './soak-world.ts'
+
+const QUERIES_PER_SECOND = 5000
+const CHANGE_MS = 50
+const SAMPLE_MS = 5000
+const OUTAGE_EVERY_MS = 120_000
+const OUTAGES = [
+  { how: 'killed', ms: 5000, isCompacted: false },
+  { how: 'killed', ms: 5000, isCompacted: true },
+  { how: 'frozen', ms: 25_000, isCompacted: false },
+] as const
+const SEEN_MS = 90_000
+const MOST_MIB_PER_HOUR = 1
+const MIB = 1 << 20
+
+const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
+const minutes = Number(values.minutes ?? 20)
+const seed = Number(values.seed ?? randomInt(2 ** 31))
+if (!(minutes > 0) || !Number.isInteger(seed)) throw new Error('--minutes is above 0, --seed a whole number')
+
+const bundle = 'dist/main.mjs'
+const entry = existsSync(join(ROOT, bundle)) ? bundle : 'src/main.ts'
+const folder = mkdtempSync(join(tmpdir(), 'headless-dns-soak-'))
+const commit = commitName()
+const world = await SoakWorld.start(seed, QUERIES_PER_SECOND, entry, folder)
+const samples: { atMs: number; rss: number; descriptors: number; threads: number }[] = []
+let changes = 0
+let outages = 0
+
+const startMs = performance.now()
+const endMs = startMs + minutes * 60_000
+const nowMs = () => performance.now() - startMs
+const changing = setInterval(() => {
+  world.step()
+  changes++
+}, CHANGE_MS)
+const sampling = setInterval(() => {
+  samples.push(sample())
+  world.forget()
+}, SAMPLE_MS)
+
+let nextMs = OUTAGE_EVERY_MS
+while (performance.now() < endMs) {
+  await sleep(200)
+  if (nowMs() < nextMs || performance.now() + SEEN_MS > endMs) continue
+  const { how, ms, isCompacted } = OUTAGES[outages++ % OUTAGES.length]!
+  world.away(how)
+  await sleep(ms)
+  world.back(isCompacted)
+  const limitMs = performance.now() + SEEN_MS
+  while (!world.isSeen && performance.now() < limitMs) await sleep(50)
+  if (!world.isSeen) world.checker.told.push(`the API server is back, and not watched after ${SEEN_MS / 1000} s`)
+  world.truth.sees()
+  nextMs += OUTAGE_EVERY_MS
+  console.error(`${(nowMs() / 60_000).toFixed(1)} min: ${world.checker.checked} answers, ${world.checker.wrong} wrong`)
+}
+clearInterval(changing)
+clearInterval(sampling)
+const metrics = (await world.server.admin('/metrics')).body
+const exitCode = await world.close()
+rmSync(folder, { recursive: true })
+
+const warm = samples.filter(({ atMs }) => atMs > (minutes * 60_000) / 3)
+const slope = slopePerHour(warm.map(({ atMs, rss }) => ({ atMs, value: rss / MIB })))
+const range = (pick: (one: (typeof samples)[number]) => number) => {
+  const all = warm.map(pick)
+  return `${Math.min(...all)} to ${Math.max(...all)}`
+}
+const { checked, wrong, told } = world.checker
+const isConstant = (pick: (one: (typeof samples)[number]) => number) =>
+  Math.max(...warm.map(pick)) - Math.min(...warm.map(pick))
+const rows = [
+  ['answers checked', String(checked), '', ''],
+  ['wrong answers', String(wrong), '0', yes(wrong === 0 && told.length === 0)],
+  ['queries a second', (checked / (minutes * 60)).toFixed(0), `${QUERIES_PER_SECOND}`, ''],
+  ['changes a second', (changes / (minutes * 60)).toFixed(1), `${1000 / CHANGE_MS}`, ''],
+  ['outages of the API server', String(outages), '', ''],
+  ['RSS, MiB', range(({ rss }) => Math.round(rss / MIB)), '', ''],
+  ['RSS slope, MiB an hour', slope.toFixed(2), `≤ ${MOST_MIB_PER_HOUR}`, yes(slope <= MOST_MIB_PER_HOUR)],
+  ['descriptors', range(({ descriptors }) => descriptors), '', ''],
+  ['threads', range(({ threads }) => threads), 'constant', yes(isConstant(({ threads }) => threads) === 0)],
+  ['exit code after SIGTERM', String(exitCode), '0', yes(exitCode === 0)],
+]
+const notes = [
+  `${minutes} minutes, seed ${seed}, ${entry}. Memory, descriptors and threads from the second third on.`,
+  'The slope is that of the least of every minute, by the median of all pairs (Theil and Sen): what garbage comes and goes is no slope.',
+  ...told,
+]
+const data = { seed, minutes, samples, told, metrics }
+const table = { title: 'Soak', head: ['', 'seen', 'wanted', 'met'], rows, notes }
+const measured = { data, versions: {}, tables: [table] }
+const args = process.argv.slice(2)
+process.stdout.write(
+  `${pageOf(writeResult('soak', args, commit, measured, `npm run soak${args.length > 0 ? ' --' : ''}`))}\n`,
+)
+process.exit(rows.some(([, , , met]) => met === 'no') ? 1 : 0)
+
+function sample(): (typeof samples)[number] {
+  const root = `/proc/${world.server.child.pid}`
+  const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`${root}/status`, 'utf8')) ?? []
+  const count = (what: string) => readdirSync(`${root}/${what}`).length
+  return { atMs: nowMs(), rss: Number(kib) * 1024, descriptors: count('fd'), threads: count('task') }
+}
+
+function yes(isMet: boolean): string {
+  return isMet ? 'yes' : 'no'
+}
