@@ -255,10 +255,17 @@ function merge(names: readonly EndpointName[]): EndpointName {
   }
 }
 
-/** Targets with the names that they have after all were merged, each once. */
+/** Targets with the names that they have after all were merged, each once, and its addresses once (RFC 2181 §5). */
 function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, EndpointName>): Target[] {
   const distinct = new Map<string, Target>()
-  for (const { label, port } of targets) distinct.set(`${label}/${port}`, targetOf(byLabel.get(label)!, port))
+  const labels = new Set<string>()
+  for (const { label, port } of targets) {
+    const key = `${label}/${port}`
+    if (distinct.has(key)) continue
+    const target = targetOf(byLabel.get(label)!, port)
+    distinct.set(key, labels.has(label) ? { ...target, v4: [], v6: NO_V6 } : target)
+    labels.add(label)
+  }
   return [...distinct.values()]
 }
 
