@@ -23,6 +23,8 @@ export interface CheckerOptions extends AskerSetup {
   readonly allowedMs: number
   readonly ttl: number
   readonly negativeTtl: number
+  /** What is true is known only afterwards: replies are kept until `judgeKept`. */
+  readonly isDeferred?: boolean
 }
 
 /** One answer that was judged. */
@@ -57,6 +59,7 @@ export class Checker {
   private sweeps = 0
   private readonly sweeping = new Map<number, { left: number; old: Set<number> }>()
   private failure: Error | undefined
+  private readonly kept: Batch[] = []
 
   constructor(truth: Truth, options: CheckerOptions) {
     this.truth = truth
@@ -66,7 +69,10 @@ export class Checker {
     this.asker = new Worker(new URL('./story-asker.ts', import.meta.url), { workerData })
     this.exited = new Promise(resolve => this.asker.once('exit', resolve))
     this.asker.on('error', error => (this.failure = error as Error))
-    this.asker.on('message', (batch: Batch) => this.judgeAll(batch))
+    this.asker.on('message', (batch: Batch) => {
+      if (options.isDeferred) this.kept.push(batch)
+      else this.judgeAll(batch)
+    })
   }
 
   /** Asks these from now on, too. */
@@ -130,6 +136,10 @@ export class Checker {
   async stop(): Promise<void> {
     this.say({ kind: 'stop' })
     await this.exited
+  }
+
+  judgeKept(): void {
+    for (const batch of this.kept.splice(0)) this.judgeAll(batch)
   }
 
   /** @throws AssertionError with the wrong answers, up to a few */

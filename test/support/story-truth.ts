@@ -26,6 +26,8 @@ export type Verdict =
   /** `answers`: as cluster-model.ts writes them, sorted. */
   { readonly rcode: 'NOERROR' | 'NXDOMAIN'; readonly answers: readonly string[] } | { readonly rcode: 'SERVFAIL' }
 
+/** No delay that is allowed is longer. */
+const BEFORE_BLIND_MS = 10_000
 const SERVICE_LABEL = 'kubernetes.io/service-name'
 const NO_SLICES: readonly ApiObject[] = []
 const FORWARD = /(?:^|\.)([^.]+)\.([^.]+)\.(?:svc|direct)\.cluster\.local$/
@@ -66,8 +68,10 @@ export class Truth {
     if (last !== undefined) last.untilMs = sharedNowMs()
   }
 
-  /** Lets go of what no answer can be held to any more: what was over before then. */
-  forget(beforeMs: number): void {
+  /** Lets go of what no answer can be held to any more: what was over before then, but for what the server cannot know to be over. */
+  forget(longAgoMs: number): void {
+    while (this.blind.length > 0 && this.blind[0]!.untilMs < longAgoMs) this.blind.shift()
+    const beforeMs = Math.min(longAgoMs, (this.blind[0]?.fromMs ?? longAgoMs) - BEFORE_BLIND_MS)
     for (const { services, slices, models } of this.timelines.values()) {
       dropBefore(services, beforeMs)
       dropBefore(slices, beforeMs)
@@ -80,13 +84,12 @@ export class Truth {
         else for (const some of known.keys()) if (!ofSlices.has(some)) known.delete(some)
       }
     }
-    while (this.blind.length > 0 && this.blind[0]!.untilMs < beforeMs) this.blind.shift()
   }
 
   /** @returns questions that have a meaning from now on: the names that there are, with each type asked of them */
-  putService(service: ApiObject): Question[] {
+  putService(service: ApiObject, atMs = sharedNowMs()): Question[] {
     const timeline = this.timeline(`${service.metadata.namespace}/${service.metadata.name}`)
-    timeline.services.push({ sinceMs: sharedNowMs(), value: service })
+    timeline.services.push({ sinceMs: atMs, value: service })
     return this.questionsOf(timeline)
   }
 
@@ -105,6 +108,13 @@ export class Truth {
     const others = timeline.slices.at(-1)!.value.filter(({ metadata }) => !names.has(metadata.name))
     timeline.slices.push({ sinceMs: sharedNowMs(), value: [...others, ...slices] })
     return isAsked ? this.questionsOf(timeline) : []
+  }
+
+  /** All slices of one Service, as they were read. */
+  setSlices(namespace: string, service: string, slices: readonly ApiObject[], atMs: number): void {
+    const timeline = this.timeline(`${namespace}/${service}`)
+    timeline.slices.push({ sinceMs: atMs, value: slices })
+    this.questionsOf(timeline)
   }
 
   deleteSlice(namespace: string, service: string, name: string): void {
