@@ -91,7 +91,7 @@ const NOTHING_OUTDATED: ReadonlySet<Contribution> = new Set()
 /** SRV targets of one slice: 1,000 endpoints of 262 ports. The API's own limits allow 20 million. */
 const MAX_TARGETS = 1 << 18
 
-/** Addresses of both families, gathered in any order, with duplicates. */
+/** Addresses of both families, sorted, with duplicates. */
 interface Gathered {
   readonly v4: number[]
   readonly v6: Uint8Array[]
@@ -118,6 +118,7 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const byLabel = new Map<string, EndpointName>()
   const shared = new Map<string, Contribution[]>()
   const zones = new Map<string, Gathered>()
+  const everywhere: Gathered = { v4: [], v6: [] }
   const lists = new Map<string, Target[]>()
   // Neighbours by address have their slice in common as a rule, and so their ports.
   let ofKeys: readonly string[] | undefined
@@ -128,8 +129,13 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
     if (byLabel.has(label)) getOrMake(shared, label, () => []).push(contribution)
     else byLabel.set(label, name)
     const gathered = getOrMake(zones, zone, () => ({ v4: [], v6: [] }))
-    if (typeof address === 'number') gathered.v4.push(address)
-    else gathered.v6.push(address)
+    if (typeof address === 'number') {
+      gathered.v4.push(address)
+      everywhere.v4.push(address)
+    } else {
+      gathered.v6.push(address)
+      everywhere.v6.push(address)
+    }
     if (keys !== ofKeys) {
       ofKeys = keys
       listsOfKeys = keys.map(key => getOrMake(lists, key, () => []))
@@ -139,9 +145,9 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   for (const [label, more] of shared) byLabel.set(label, merge([byLabel.get(label)!, ...more.map(({ name }) => name)]))
 
   const byZone = new Map<string, Addresses>()
-  for (const [zone, { v4, v6 }] of zones) byZone.set(zone, { v4: sortV4(v4), v6: sortV6(v6) })
-  const [only] = byZone.values()
-  const { v4, v6 } = byZone.size === 1 ? only! : union([...zones.values()])
+  for (const [zone, { v4, v6 }] of zones) byZone.set(zone, { v4: distinctV4(v4), v6: distinctV6(v6) })
+  const v4 = distinctV4(everywhere.v4)
+  const v6 = distinctV6(everywhere.v6)
   const ports = [...lists].map(([key, targets]) => {
     const [name = '', protocol = ''] = key.split('/')
     return { name, protocol, targets: shared.size === 0 ? targets : retarget(targets, byLabel) }
@@ -249,8 +255,8 @@ function merge(names: readonly EndpointName[]): EndpointName {
   const ports = new Set(names.flatMap(name => name.ports))
   return {
     label: names[0]!.label,
-    v4: sortV4(names.flatMap(name => name.v4)),
-    v6: sortV6(names.flatMap(addressesV6)),
+    v4: distinctV4(names.flatMap(name => name.v4).sort((a, b) => a - b)),
+    v6: distinctV6(names.flatMap(addressesV6).sort(Buffer.compare)),
     ports: [...ports].sort((a, b) => a - b),
   }
 }
@@ -287,26 +293,16 @@ function compareSaid(a: Contribution, b: Contribution): number {
   return a.name.label < b.name.label ? -1 : a.name.label > b.name.label ? 1 : 0
 }
 
-function union(all: readonly Gathered[]): Addresses {
-  return { v4: sortV4(all.flatMap(({ v4 }) => v4)), v6: sortV6(all.flatMap(({ v6 }) => v6)) }
+/** @param addresses sorted */
+function distinctV4(addresses: readonly number[]): readonly number[] {
+  const isRepeated = (address: number, i: number) => i > 0 && address === addresses[i - 1]
+  return addresses.some(isRepeated) ? addresses.filter((address, i) => !isRepeated(address, i)) : addresses
 }
 
-/** Sorted, without duplicates. */
-function sortV4(addresses: number[]): number[] {
-  if (addresses.length < 2) return addresses
-  const sorted = Uint32Array.from(addresses).sort()
-  const distinct: number[] = []
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) distinct.push(sorted[i]!)
-  return distinct
-}
-
-/** Sorted, without duplicates, end to end. */
-function sortV6(addresses: Uint8Array[]): Uint8Array {
-  if (addresses.length === 0) return NO_V6
-  if (addresses.length === 1) return addresses[0]!
-  addresses.sort(Buffer.compare)
-  const distinct = addresses.filter((address, i) => i === 0 || Buffer.compare(address, addresses[i - 1]!) !== 0)
-  return Buffer.concat(distinct)
+/** @param addresses sorted @returns end to end */
+function distinctV6(addresses: readonly Uint8Array[]): Uint8Array {
+  if (addresses.length < 2) return addresses[0] ?? NO_V6
+  return Buffer.concat(addresses.filter((one, i) => i === 0 || Buffer.compare(one, addresses[i - 1]!) !== 0))
 }
 
 /**

@@ -5,22 +5,38 @@
 
 import type { Service } from '../cluster/objects.ts'
 import type { ServiceChange, ServiceView } from '../cluster/state.ts'
-import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
 import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
-import { addressesV6, type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
+import { type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
 import type { RecordOptions } from './options.ts'
-import { type Branch, base, branchesOf, type Content, endpointContent, serviceNames } from './service-names.ts'
+import { addressesOf, hasAddress, PtrChanges, parseAddress } from './ptr-changes.ts'
+import {
+  type Branch,
+  base,
+  branchesOf,
+  type Content,
+  endpointContent,
+  type ServiceName,
+  serviceNames,
+} from './service-names.ts'
 
 /** All that is published for one state of a Service. */
 interface Plan {
   readonly service: Service | undefined
   readonly endpoints: JoinedEndpoints | undefined
-  readonly names: ReadonlyMap<string, { labels: readonly string[]; content: Content }>
+  /** By branch and labels. */
+  readonly names: ReadonlyMap<string, ServiceName>
+}
+
+/** What of the endpoints is other than it was. */
+interface EndpointChanges {
+  readonly put: readonly { readonly before: EndpointName | undefined; readonly now: EndpointName }[]
+  readonly removed: readonly EndpointName[]
 }
 
 const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map() }
+const NO_LABELS: readonly string[] = []
 const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
 
 /** Endpoints in all plans that are kept for the next change; some hundred octets each. */
@@ -41,13 +57,20 @@ export class ServicePublisher {
   publish({ before, after }: ServiceChange): void {
     const old = this.takeKept(before) ?? this.plan(before)
     const now = this.plan(after, old.endpoints)
-    this.putEndpoints(old, now)
+    const service = now.service ?? old.service
+    if (service === undefined) return
+    const suffixes = new ServiceSuffixes(service, this.options.zones)
+    const endpoints = changesOf(endpointsOf(old), endpointsOf(now))
+    const branches = branchesOf(service)
+    for (const { now } of endpoints.put) this.putAll(suffixes, branches, [now.label], endpointContent(now))
     // The Service's own name, which comes first, is the target of others.
-    for (const { labels, content } of now.names.values()) this.put(labels, content)
-    this.changePtrs(old, now, 'add')
-    this.changePtrs(now, old, 'remove')
-    for (const [key, { labels }] of [...old.names].reverse()) if (!now.names.has(key)) this.remove(labels)
-    this.removeEndpoints(old, now)
+    for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
+    this.changePtrs(old, now, endpoints, suffixes)
+    for (const [key, { branch, prefix }] of [...old.names].reverse()) {
+      if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
+    }
+    const oldBranches = old.service === undefined ? [] : branchesOf(old.service)
+    for (const { label } of endpoints.removed) this.removeAll(suffixes, oldBranches, [label])
     if (after !== undefined) this.keep(after, now)
   }
 
@@ -78,76 +101,77 @@ export class ServicePublisher {
     const isLooked = !noEndpoints && service.kind !== 'externalName'
     const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
     if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
-    const names = new Map(serviceNames(service, looked).map(name => [name.labels.join('/'), name]))
+    const names = new Map<string, ServiceName>()
+    for (const name of serviceNames(service, looked)) names.set(`${name.branch}/${name.prefix.join('/')}`, name)
     return { service, endpoints: looked, names }
   }
 
-  private putEndpoints(old: Plan, now: Plan): void {
-    if (now.service === undefined) return
-    const known = endpointsOf(old)
-    for (const [label, endpoint] of endpointsOf(now)) {
-      const before = known.get(label)
-      if (before !== undefined && isSame(before, endpoint)) continue
-      for (const branch of branchesOf(now.service))
-        this.put(endpointLabels(label, now.service, branch), endpointContent(endpoint))
+  /** K8s DNS spec §2.3.3 and §2.4.3. */
+  private changePtrs(old: Plan, now: Plan, endpoints: EndpointChanges, suffixes: ServiceSuffixes): void {
+    const ptrs = new PtrChanges()
+    const target = suffixes.name('svc', NO_LABELS, 0)
+    const oldIPs = virtualAddresses(old)
+    const newIPs = virtualAddresses(now)
+    for (const address of newIPs) if (!oldIPs.includes(address)) ptrs.add(parseAddress(address), target)
+    for (const address of oldIPs) if (!newIPs.includes(address)) ptrs.remove(parseAddress(address), target)
+    for (const { before, now } of endpoints.put) {
+      const name = suffixes.name('svc', [now.label], 0)
+      const known = before === undefined ? [] : addressesOf(before)
+      const wanted = addressesOf(now)
+      for (const address of wanted) if (!hasAddress(known, address)) ptrs.add(address, name)
+      for (const address of known) if (!hasAddress(wanted, address)) ptrs.remove(address, name)
+    }
+    for (const endpoint of endpoints.removed) {
+      const name = suffixes.name('svc', [endpoint.label], 0)
+      for (const address of addressesOf(endpoint)) ptrs.remove(address, name)
+    }
+    for (const { owner, added, removed } of ptrs.all()) {
+      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, removed)
     }
   }
 
-  private removeEndpoints(old: Plan, now: Plan): void {
-    if (old.service === undefined) return
-    const kept = endpointsOf(now)
-    for (const label of endpointsOf(old).keys()) {
-      if (kept.has(label)) continue
-      for (const branch of branchesOf(old.service)) this.remove(endpointLabels(label, old.service, branch))
-    }
-  }
-
-  /** Adds or removes the PTRs that `plan` has and `other` has not. K8s DNS spec §2.3.3 and §2.4.3. */
-  private changePtrs(other: Plan, plan: Plan, change: 'add' | 'remove'): void {
-    const { service } = plan
-    if (service === undefined) return
-    const zone = this.options.zones[0]!
-    for (const address of plan.names.size > 0 ? service.clusterIPs : []) {
-      if (other.names.size > 0 && other.service!.clusterIPs.includes(address)) continue
-      const target = prependLabels(base(service, 'svc'), zone)
-      const owner = address.includes(':')
-        ? reverseNameOfIPv6(parseIPv6(address))
-        : reverseNameOfIPv4(parseIPv4(address))
-      this.changePtr(owner, target, change)
-    }
-    const others = endpointsOf(other)
-    for (const [label, endpoint] of endpointsOf(plan)) {
-      const same = others.get(label)
-      if (same !== undefined && isSame(same, endpoint)) continue
-      const target = prependLabels(endpointLabels(label, service, 'svc'), zone)
-      for (const address of endpoint.v4) {
-        if (same?.v4.includes(address) !== true) this.changePtr(reverseNameOfIPv4(address), target, change)
-      }
-      for (const address of addressesV6(endpoint)) {
-        const stays = same !== undefined && addressesV6(same).some(one => Buffer.compare(one, address) === 0)
-        if (!stays) this.changePtr(reverseNameOfIPv6(address), target, change)
+  private putAll(
+    suffixes: ServiceSuffixes,
+    branches: readonly Branch[],
+    labels: readonly string[],
+    content: Content,
+  ): void {
+    for (const branch of branches) {
+      for (let zone = 0; zone < this.options.zones.length; zone++) {
+        const owner = suffixes.name(branch, labels, zone)
+        if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...withNames(content, owner) })
       }
     }
   }
 
-  private changePtr(owner: WireName, target: WireName | undefined, change: 'add' | 'remove'): void {
-    if (target === undefined) return
-    if (change === 'add') this.writer.addRecord(owner, TYPE_PTR, this.options.ttl, target)
-    else this.writer.removeRecord(owner, TYPE_PTR, target)
-  }
-
-  private put(labels: readonly string[], content: Content): void {
-    for (const zone of this.options.zones) {
-      const owner = prependLabels(labels, zone)
-      if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...withNames(content, owner) })
+  private removeAll(suffixes: ServiceSuffixes, branches: readonly Branch[], labels: readonly string[]): void {
+    for (const branch of branches) {
+      for (let zone = 0; zone < this.options.zones.length; zone++) {
+        const owner = suffixes.name(branch, labels, zone)
+        if (owner !== undefined) this.writer.remove(owner)
+      }
     }
   }
+}
 
-  private remove(labels: readonly string[]): void {
-    for (const zone of this.options.zones) {
-      const owner = prependLabels(labels, zone)
-      if (owner !== undefined) this.writer.remove(owner)
-    }
+/** `<svc>.<ns>.<branch>.<zone>` in wire form, made once for all names of a Service. */
+class ServiceSuffixes {
+  private readonly service: Service
+  private readonly zones: readonly WireName[]
+  private readonly made: Record<Branch, (WireName | undefined)[]> = { svc: [], direct: [] }
+
+  constructor(service: Service, zones: readonly WireName[]) {
+    this.service = service
+    this.zones = zones
+  }
+
+  /** @returns undefined when the name would be too long */
+  name(branch: Branch, labels: readonly string[], zone: number): WireName | undefined {
+    const made = this.made[branch]
+    if (made.length <= zone)
+      made.push(...this.zones.slice(made.length).map(apex => prependLabels(base(this.service, branch), apex)))
+    const suffix = made[zone]
+    return suffix === undefined || labels.length === 0 ? suffix : prependLabels(labels, suffix)
   }
 }
 
@@ -164,8 +188,24 @@ function endpointsOf(plan: Plan): ReadonlyMap<string, EndpointName> {
   return plan.endpoints?.byLabel ?? NO_ENDPOINTS
 }
 
-function endpointLabels(label: string, service: Service, branch: Branch): string[] {
-  return [label, ...base(service, branch)]
+function changesOf(
+  before: ReadonlyMap<string, EndpointName>,
+  after: ReadonlyMap<string, EndpointName>,
+): EndpointChanges {
+  const put: { before: EndpointName | undefined; now: EndpointName }[] = []
+  let stayed = 0
+  for (const now of after.values()) {
+    const known = before.get(now.label)
+    if (known !== undefined) stayed++
+    if (known === undefined || !isSame(known, now)) put.push({ before: known, now })
+  }
+  const isRemoved = ({ label }: EndpointName) => !after.has(label)
+  return { put, removed: stayed === before.size ? [] : [...before.values()].filter(isRemoved) }
+}
+
+/** Addresses of the Service itself that it is served with. */
+function virtualAddresses({ service, names }: Plan): readonly string[] {
+  return service === undefined || names.size === 0 ? [] : service.clusterIPs
 }
 
 function isSame(a: EndpointName, b: EndpointName): boolean {

@@ -17,13 +17,15 @@ import { type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 
-/** A name of the Service itself, not of one of its endpoints. */
+/** A name of the Service itself, not of one of its endpoints: labels before `base(service, branch)`. */
 export interface ServiceName {
-  readonly labels: readonly string[]
+  readonly branch: Branch
+  readonly prefix: readonly string[]
   readonly content: Content
 }
 
 const NO_V6 = new Uint8Array(0)
+const NO_LABELS: readonly string[] = []
 /** Topology zones of one Service, far above what a cluster has: the table counts their words in 16 bits. */
 const MAX_ZONES = 512
 /** Records of one set that the table counts. */
@@ -45,11 +47,10 @@ export function serviceNames(service: Service, endpoints: JoinedEndpoints | unde
   // K8s DNS spec §2.4.1: without ready endpoints a headless Service has no name
   const sets = endpointSets(endpoints)
   if (service.kind === 'headless') {
-    const labels = base(service, 'svc')
-    for (const { prefix, content } of sets) names.push({ labels: [...prefix, ...labels], content })
-    names.push({ labels: ['_zone', ...labels], content: { zones: zoneGroups(endpoints) } })
+    for (const set of sets) names.push({ branch: 'svc', ...set })
+    names.push({ branch: 'svc', prefix: ['_zone'], content: { zones: zoneGroups(endpoints) } })
   }
-  for (const { prefix, content } of sets) names.push({ labels: [...prefix, ...base(service, 'direct')], content })
+  for (const set of sets) names.push({ branch: 'direct', ...set })
   return names
 }
 
@@ -67,28 +68,41 @@ export function base(service: Service, branch: Branch): string[] {
 function externalName(service: Service): ServiceName[] {
   const target = isIP(service.externalName) === 0 ? parseName(service.externalName) : undefined
   if (target === undefined || target.length === 1) return []
-  return [{ labels: base(service, 'svc'), content: { raw: [{ type: TYPE_CNAME, rdata: [target] }] } }]
+  return [{ branch: 'svc', prefix: NO_LABELS, content: { raw: [{ type: TYPE_CNAME, rdata: [target] }] } }]
 }
 
 /** K8s DNS spec §2.3.1 and §2.3.2: the virtual addresses; the Service itself is the target of its SRVs. */
 function clusterIPNames(service: Service): ServiceName[] {
   const v4 = service.clusterIPs.filter(ip => !ip.includes(':')).map(parseIPv4)
   const v6 = Buffer.concat(service.clusterIPs.filter(ip => ip.includes(':')).map(parseIPv6))
-  const labels = base(service, 'svc')
   const numbers = [...new Set(service.ports.map(({ port }) => port))]
   const own = numbers.map((port, i) => (i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_V6 }))
-  const names: ServiceName[] = [{ labels, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
+  const names: ServiceName[] = [{ branch: 'svc', prefix: NO_LABELS, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
   for (const { name, protocol, port } of service.ports) {
     if (!isPortName(name, protocol)) continue
     const prefix = portLabels(name, protocol)
     const srv = srvSet(octetsOf(prefix), [{ port, label: '', v4, v6 }])
-    names.push({ labels: [...prefix, ...labels], content: { srv } })
+    names.push({ branch: 'svc', prefix, content: { srv } })
   }
   return names
 }
 
 /** K8s DNS spec §2.4.1 and §2.4.2: one address per ready endpoint, one SRV per endpoint and named port. */
-function endpointSets(endpoints: JoinedEndpoints): { prefix: readonly string[]; content: Content }[] {
+function endpointSets(endpoints: JoinedEndpoints): Omit<ServiceName, 'branch'>[] {
+  const own = { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, ownTargets(endpoints)) }
+  const sets: Omit<ServiceName, 'branch'>[] = [{ prefix: NO_LABELS, content: own }]
+  for (const { name, protocol, targets } of endpoints.ports) {
+    const prefix = portLabels(name, protocol)
+    sets.push({ prefix, content: { srv: srvSet(octetsOf(prefix), targets) } })
+  }
+  return sets
+}
+
+/** Every endpoint with each of its ports. */
+function ownTargets(endpoints: JoinedEndpoints): readonly SrvTarget[] {
+  const only = endpoints.ports[0]?.targets
+  // One named port that all have, and no other: the sets are the same, and are encoded once.
+  if (only?.length === endpoints.byLabel.size && endpoints.ports.length === 1 && hasOnePortEach(endpoints)) return only
   const all: SrvTarget[] = []
   // Of more than the table counts, each endpoint has its share.
   const most = Math.max(1, Math.floor(MAX_TARGETS / endpoints.byLabel.size))
@@ -100,13 +114,12 @@ function endpointSets(endpoints: JoinedEndpoints): { prefix: readonly string[]; 
       all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
     }
   }
-  const own = { a: endpoints.v4, aaaa: endpoints.v6, srv: srvSet(0, all) }
-  const sets: { prefix: readonly string[]; content: Content }[] = [{ prefix: [], content: own }]
-  for (const { name, protocol, targets } of endpoints.ports) {
-    const prefix = portLabels(name, protocol)
-    sets.push({ prefix, content: { srv: srvSet(octetsOf(prefix), targets) } })
-  }
-  return sets
+  return all
+}
+
+function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
+  for (const { ports } of byLabel.values()) if (ports.length !== 1) return false
+  return true
 }
 
 function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {

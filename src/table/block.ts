@@ -24,12 +24,18 @@ import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './section
 /** Addresses of an SRV target, per family: what their count in the block can say. */
 const MAX_GLUE = 255
 
+/** SRV targets from which on the words of a set are kept for the next name. */
+const MANY_TARGETS = 16
+
 /** Room for one block, kept between blocks. Word 0 is left to the allocator. */
 export class BlockDraft {
   words = new Int32Array(1024)
   octets = new Uint8Array(this.words.buffer)
   /** Words of the block in the draft. */
   length = 0
+  /** The targets of the latest large SRV set, and its words: names of one Service have the same. */
+  private targets: readonly SrvTarget[] | undefined
+  private encoded = this.words
 
   /**
    * Writes `records` as a block of zone 0 with no children. Counts of addresses and targets over 65,535 are cut to it.
@@ -80,19 +86,27 @@ export class BlockDraft {
 
   private copy(words: Int32Array, from: number, end: number): void {
     this.reserve(end - from)
-    for (let at = from; at < end; at++) this.words[this.length++] = words[at]!
+    this.words.set(words.subarray(from, end), this.length)
+    this.length += end - from
   }
 
   private putSrv(set: SrvSet): void {
     const count = Math.min(set.targets.length, MAX_COUNT)
-    this.reserve(2 + count)
     const start = this.length
-    this.words[start] = count | (set.weight << 16)
-    this.length += 2 + count
-    for (let i = 0; i < count; i++) {
-      this.words[start + 2 + i] = this.length - start
-      this.putTarget(set.targets[i]!)
+    if (set.targets === this.targets) this.copy(this.encoded, 0, this.encoded.length)
+    else {
+      this.reserve(2 + count)
+      this.length += 2 + count
+      for (let i = 0; i < count; i++) {
+        this.words[start + 2 + i] = this.length - start
+        this.putTarget(set.targets[i]!)
+      }
+      if (count >= MANY_TARGETS) {
+        this.targets = set.targets
+        this.encoded = this.words.slice(start, this.length)
+      }
     }
+    this.words[start] = count | (set.weight << 16)
     this.words[start + 1] = set.suffixStart | ((this.length - start) << 8)
   }
 

@@ -67,6 +67,9 @@ export interface TableStats {
   readonly retiredOctets: number
 }
 
+/** Words from which on a typed array's own copy is worth its call. */
+const MANY_WORDS = 128
+
 export class TableWriter implements NameWriter {
   private readonly views: Views
   private readonly allocator: Allocator
@@ -143,21 +146,21 @@ export class TableWriter implements NameWriter {
     } else this.unpublish(0, block)
   }
 
-  addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void {
+  changeRecords(
+    owner: WireName,
+    type: number,
+    ttl: number,
+    added: readonly Uint8Array[],
+    removed: readonly Uint8Array[],
+  ): void {
     const block = this.find(owner)
     const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
-    if (known.some(other => equalOctets(other, rdata))) return
-    this.putSets(owner, block, ttl, sets, type, [...known, rdata])
-  }
-
-  removeRecord(owner: WireName, type: number, rdata: Uint8Array): void {
-    const block = this.find(owner)
-    const sets = this.rawSetsAt(block)
-    const known = sets.find(set => set.type === type)?.rdata ?? []
-    const left = known.filter(other => !equalOctets(other, rdata))
-    if (left.length === known.length) return
-    this.putSets(owner, block, this.views.words[block + BLOCK_TTL]!, sets, type, left)
+    const left = removed.length === 0 ? known : known.filter(one => !includes(removed, one))
+    const more = added.filter(one => !includes(left, one))
+    if (left.length === known.length && more.length === 0) return
+    const newTtl = added.length > 0 ? ttl : this.views.words[block + BLOCK_TTL]!
+    this.putSets(owner, block, newTtl, sets, type, [...left, ...more])
   }
 
   /** Ends a change: blocks that no reader holds are free again. */
@@ -283,7 +286,8 @@ export class TableWriter implements NameWriter {
       if (block === 0) throw new TableFullError()
     }
     const words = this.views.words
-    for (let i = 1; i < length; i++) words[block + i] = draft[i]!
+    if (length < MANY_WORDS) for (let i = 1; i < length; i++) words[block + i] = draft[i]!
+    else words.set(draft.subarray(1, length), block + 1)
     words[block + BLOCK_META]! |= zone << META_ZONE_SHIFT
     words[block + BLOCK_CHILDREN] = children
     return block
@@ -332,6 +336,10 @@ export class TableWriter implements NameWriter {
     this.reader.end()
     return block
   }
+}
+
+function includes(all: readonly Uint8Array[], one: Uint8Array): boolean {
+  return all.some(other => equalOctets(other, one))
 }
 
 function equalOctets(a: Uint8Array, b: Uint8Array): boolean {

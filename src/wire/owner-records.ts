@@ -69,8 +69,16 @@ export interface NameWriter {
   put(records: OwnerRecords): void
   /** Takes away all that is at a name; it lives on as an empty non-terminal while names exist below it. */
   remove(owner: WireName): void
-  /** Adds one record to an RRset that several objects share, such as the PTRs of an address. Idempotent. */
-  addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void
-  /** Takes one record out of a shared RRset. Idempotent. */
-  removeRecord(owner: WireName, type: number, rdata: Uint8Array): void
+  /**
+   * Adds records to an RRset that several objects share, such as the PTRs of an address, and takes others out of it, in one
+   * write. Idempotent.
+   * @param ttl of the whole set, if a record is added
+   */
+  changeRecords(
+    owner: WireName,
+    type: number,
+    ttl: number,
+    added: readonly Uint8Array[],
+    removed: readonly Uint8Array[],
+  ): void
 }

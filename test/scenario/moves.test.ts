@@ -60,7 +60,7 @@ class World {
     this.server.services.upsert(headless('web', 'default', [HTTP]))
     for (let i = 0; i < SLICES; i++) this.write(i)
     const { table } = this.server.serving
-    for (const method of ['put', 'remove', 'addRecord', 'removeRecord'] as const) {
+    for (const method of ['put', 'remove', 'changeRecords'] as const) {
       const plain = table[method].bind(table) as (...given: unknown[]) => void
       table[method] = (...given: unknown[]) => {
         plain(...given)

@@ -25,16 +25,18 @@ export class MapWriter implements NameWriter {
     this.written()
   }
 
-  addRecord(owner: Uint8Array, type: number, _ttl: number, rdata: Uint8Array): void {
+  changeRecords(
+    owner: Uint8Array,
+    type: number,
+    _ttl: number,
+    added: readonly Uint8Array[],
+    removed: readonly Uint8Array[],
+  ): void {
     const records = this.shared.get(key(owner)) ?? new Set()
-    this.shared.set(key(owner), records.add(`${type}:${key(rdata)}`))
-    this.written()
-  }
-
-  removeRecord(owner: Uint8Array, type: number, rdata: Uint8Array): void {
-    const records = this.shared.get(key(owner))
-    records?.delete(`${type}:${key(rdata)}`)
-    if (records?.size === 0) this.shared.delete(key(owner))
+    for (const rdata of removed) records.delete(`${type}:${key(rdata)}`)
+    for (const rdata of added) records.add(`${type}:${key(rdata)}`)
+    if (records.size === 0) this.shared.delete(key(owner))
+    else this.shared.set(key(owner), records)
     this.written()
   }
 

@@ -27,15 +27,19 @@ export class TableModel implements NameWriter {
     else this.names.set(hexOf(owner), { owner, ttl: 0, flags })
   }
 
-  addRecord(owner: WireName, type: number, ttl: number, rdata: Uint8Array): void {
-    const set = this.rdataAt(owner, type)
-    if (!set.some(other => hexOf(other) === hexOf(rdata))) this.putSet(owner, type, ttl, [...set, rdata])
-  }
-
-  removeRecord(owner: WireName, type: number, rdata: Uint8Array): void {
-    const set = this.rdataAt(owner, type)
-    const left = set.filter(other => hexOf(other) !== hexOf(rdata))
-    if (left.length < set.length) this.putSet(owner, type, this.names.get(hexOf(owner))!.ttl, left)
+  changeRecords(
+    owner: WireName,
+    type: number,
+    ttl: number,
+    added: readonly Uint8Array[],
+    removed: readonly Uint8Array[],
+  ): void {
+    const isIn = (all: readonly Uint8Array[], one: Uint8Array) => all.some(other => hexOf(other) === hexOf(one))
+    const known = this.rdataAt(owner, type)
+    const left = known.filter(one => !isIn(removed, one))
+    const more = added.filter(one => !isIn(left, one))
+    if (left.length === known.length && more.length === 0) return
+    this.putSet(owner, type, added.length > 0 ? ttl : this.names.get(hexOf(owner))!.ttl, [...left, ...more])
   }
 
   /** Has the name content other than records that are added and removed one by one? */

@@ -174,28 +174,30 @@ const commands = [
     return put(more === undefined ? { ...records, owner } : { ...records, owner, flags: more })
   }),
   name.map(owner => new Change(`remove ${hexOf(owner)}`, writer => writer.remove(owner))),
-  fc.tuple(name, type, fc.nat(3600), rdata).map(
-    ([owner, type, ttl, rdata]) =>
+  fc.tuple(name, type, fc.nat(3600), fc.uniqueArray(rdata, { minLength: 1, maxLength: 2, selector: hexOf })).map(
+    ([owner, type, ttl, added]) =>
       new Change(
-        `addRecord ${hexOf(owner)} ${type} ${ttl} ${hexOf(rdata)}`,
-        writer => writer.addRecord(owner, type, ttl, rdata),
+        `add ${hexOf(owner)} ${type} ${ttl} ${added.map(hexOf).join(' ')}`,
+        writer => writer.changeRecords(owner, type, ttl, added, []),
         model => !model.hasOwnContent(owner),
       ),
   ),
-  fc.tuple(name, fc.nat(100)).map(([owner, pick]) => {
-    let chosen: { type: number; rdata: Uint8Array } | undefined
-    return new Change(
-      `removeRecord ${hexOf(owner)} (${pick})`,
-      writer => chosen && writer.removeRecord(owner, chosen.type, chosen.rdata),
-      model => {
-        const records = (model.names.get(hexOf(owner))?.raw ?? []).flatMap(set =>
-          set.rdata.map(rdata => ({ type: set.type, rdata })),
-        )
-        chosen = records[pick % records.length]
-        return !model.hasOwnContent(owner)
-      },
-    )
-  }),
+  fc
+    .tuple(name, fc.nat(3600), fc.uniqueArray(rdata, { maxLength: 2, selector: hexOf }), fc.nat(100))
+    .map(([owner, ttl, added, pick]) => {
+      let chosen: { type: number; rdata: Uint8Array } | undefined
+      return new Change(
+        `add ${added.map(hexOf).join(' ')} and remove at ${hexOf(owner)} (${pick})`,
+        writer => chosen && writer.changeRecords(owner, chosen.type, ttl, added, [chosen.rdata]),
+        model => {
+          const records = (model.names.get(hexOf(owner))?.raw ?? []).flatMap(set =>
+            set.rdata.map(rdata => ({ type: set.type, rdata })),
+          )
+          chosen = records[pick % records.length]
+          return !model.hasOwnContent(owner)
+        },
+      )
+    }),
   fc.constant(new Commit()),
   fc.constant(new Hold()),
 ]
@@ -227,11 +229,11 @@ describe('the table is a Map to its reader', () => {
   it('a record added at a name leaves there what else it has: its addresses, its place as a zone apex', () => {
     const { memory, writer } = createTable(ZONES)
     const lookup = new Lookup(memory, 1)
-    writer.addRecord(APEXES[0]!, 12, 5, Uint8Array.of(0))
+    writer.changeRecords(APEXES[0]!, 12, 5, [Uint8Array.of(0)], [])
     assert.equal(lookup.get(APEXES[0]!)?.flags, NAME_APEX | NAME_PERMANENT)
     const owner = below(LABELS[0]!, APEXES[0]!)
     writer.put({ owner, ttl: 5, a: [1] })
-    writer.addRecord(owner, 12, 5, Uint8Array.of(0))
+    writer.changeRecords(owner, 12, 5, [Uint8Array.of(0)], [])
     assert.deepEqual(lookup.get(owner)?.a, [1])
   })
 })

@@ -29,7 +29,7 @@ class TortureWriter {
     this.table = table
     this.control = control
     for (let i = 0; i < torture.SHARED; i++) {
-      table.addRecord(nameOf(`p${i}`, torture.ZONE), TXT, 9, torture.sharedRecord(1))
+      table.changeRecords(nameOf(`p${i}`, torture.ZONE), TXT, 9, [torture.sharedRecord(1)], [])
     }
     for (let i = 0; i < torture.SERVICES; i++) this.changeService(i, 1)
     this.grow()
@@ -63,8 +63,7 @@ class TortureWriter {
 
   private changeShared(i: number, v: number): void {
     const owner = nameOf(`p${i}`, torture.ZONE)
-    this.table.addRecord(owner, TXT, 9, torture.sharedRecord(v))
-    this.table.removeRecord(owner, TXT, torture.sharedRecord(v - 1))
+    this.table.changeRecords(owner, TXT, 9, [torture.sharedRecord(v)], [torture.sharedRecord(v - 1)])
   }
 
   private grow(): void {

@@ -131,6 +131,28 @@ describe('a Service that changes', () => {
     assert.deepEqual([...writer.shared.get(owner)!], [`12:${key(parseName('h.b.default.svc.cluster.local')!)}`])
   })
 
+  it('an address whose endpoint is called otherwise has one PTR after every write: the old one, then the new one', () => {
+    const owner = key(parseName('1.0.0.10.in-addr.arpa')!)
+    const v6Owner = key(parseName(`1.${'0.'.repeat(29)}d.f.ip6.arpa`)!)
+    const seen = [new Set<string>(), new Set<string>()]
+    const writer = new MapWriter(() => {
+      for (const [i, name] of [owner, v6Owner].entries()) seen[i]!.add([...(writer.shared.get(name) ?? [])].join())
+    })
+    const publisher = new ServicePublisher(writer, OPTIONS)
+    const of = (hostname: string): ServiceView => ({
+      service: headless('web'),
+      slices: [
+        slice('web', [{ address: '10.0.0.1', hostname }]),
+        slice('web', [{ address: 'fd00::1', hostname }], { name: 'web-6', addressType: 'IPv6' }),
+      ],
+    })
+    publisher.publish({ before: undefined, after: of('a') })
+    for (const states of seen) states.clear()
+    publisher.publish({ before: of('a'), after: of('b') })
+    const targets = ['a', 'b'].map(label => `12:${key(parseName(`${label}.web.default.svc.cluster.local`)!)}`)
+    for (const states of seen) assert.deepEqual([...states], targets)
+  })
+
   it('an endpoint that moves to another slice is written no more than if it had stayed', () => {
     const endpoints = [{ address: '10.0.0.1', hostname: 'a' }, { address: '10.0.0.2' }]
     const whole: ServiceView = { service: headless('web'), slices: [slice('web', endpoints)] }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { joinEndpoints } from '../../../src/records/join.ts'
-import { serviceNames } from '../../../src/records/service-names.ts'
+import { base, serviceNames } from '../../../src/records/service-names.ts'
 import { createAnswering, headless, slice } from '../../support/answering.ts'
 
 const WEB = 'web.default.svc.cluster.local'
@@ -52,7 +52,9 @@ describe('names of a Service', () => {
   const names = (kind: 'headless' | 'clusterIP' | 'externalName', ready: boolean): string[] => {
     const service = { ...headless('web'), kind, externalName: 'db.example.com', ports: [HTTP] }
     const slices = [slice('web', [{ address: '10.0.0.1', ready }], { ports: [HTTP] })]
-    return serviceNames(service, joinEndpoints({ service, slices }, false)).map(({ labels }) => labels.join('.'))
+    return serviceNames(service, joinEndpoints({ service, slices }, false)).map(({ branch, prefix }) =>
+      [...prefix, ...base(service, branch)].join('.'),
+    )
   }
 
   it('headless: itself, zonal, ports; and direct; none without a ready endpoint', () => {
