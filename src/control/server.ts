@@ -22,7 +22,7 @@ import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { type Condition, formatCondition, healthConditions } from './health.ts'
-import { favourMemory } from './heap.ts'
+import { whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
@@ -139,7 +139,7 @@ class Server implements RunningServer {
       serial: Math.floor(Date.now() / 1000) >>> 0,
       onPublished: changes => this.published(changes),
       onUnpublished: error => this.unpublished(error),
-      onListing: favourMemory,
+      onListing: whileListing,
     })
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
