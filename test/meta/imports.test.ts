@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cluster: [],
   table: ['wire'],
   records: ['wire', 'cluster'],
+  rules: ['wire'],
   answer: ['wire', 'table'],
   transport: ['wire'],
   dataplane: ['answer', 'table', 'transport', 'wire'],

@@ -1,0 +1,98 @@
+/**
+ * Names and addresses of hosts, found by owner name: A and AAAA at names, PTR at reverse names, wildcards below names.
+ * Layer: rules; pure. It is made anew when a file changes, and never changed.
+ */
+
+import { reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
+import { RCODE_NOERROR, TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_PTR } from '../wire/constants.ts'
+import type { WireName } from '../wire/name.ts'
+import { type AskedName, keyOf } from './asked-name.ts'
+import type { HostEntry } from './hosts-file.ts'
+import { type LocalAnswer, type LocalRecord, noData, noName } from './local-answer.ts'
+
+export interface HostsOptions {
+  /** Seconds. */
+  readonly ttl: number
+  /** Whether addresses have their names. */
+  readonly reverse: boolean
+  /** What lies in one of these and has no entry does not exist, and nobody is asked. */
+  readonly zones: readonly WireName[]
+}
+
+/** Label `*`, RFC 4592 §2.1.1. */
+const WILDCARD = '\x01*'
+
+export class Hosts {
+  /** Pairs of a name and an address. */
+  readonly entries: number
+  private readonly records = new Map<string, LocalRecord[]>()
+  private readonly options: HostsOptions
+  private readonly zones: ReadonlyMap<string, WireName>
+
+  constructor(entries: readonly HostEntry[], options: HostsOptions) {
+    this.options = options
+    this.zones = new Map(options.zones.map(zone => [keyOf(zone), zone]))
+    let count = 0
+    for (const { address, names } of entries) {
+      const type = address.length === 4 ? TYPE_A : TYPE_AAAA
+      const reverse = keyOf(reverseNameOf(address))
+      for (const name of names) {
+        const key = keyOf(name)
+        if (this.add(key, type, address)) count++
+        // A wildcard is no name of anybody.
+        if (options.reverse && !key.startsWith(WILDCARD)) this.add(reverse, TYPE_PTR, name)
+      }
+    }
+    this.entries = count
+  }
+
+  /** @returns undefined: nothing is known of this name */
+  answer(name: AskedName, type: number): LocalAnswer | undefined {
+    const { ttl } = this.options
+    const records = this.find(name)
+    if (records !== undefined) {
+      const ofType = records.filter(each => type === TYPE_ANY || each.type === type)
+      if (ofType.length > 0) return { rcode: RCODE_NOERROR, records: ofType, ttl, zone: undefined }
+      return noData(ttl, this.zoneOf(name))
+    }
+    const zone = this.zoneOf(name)
+    if (zone === undefined) return undefined
+    return name.key === keyOf(zone) ? noData(ttl, zone) : noName(ttl, zone)
+  }
+
+  private find(name: AskedName): LocalRecord[] | undefined {
+    const { records } = this
+    const exact = records.get(name.key)
+    if (exact !== undefined) return exact
+    // RFC 4592 §3.3.1: the wildcard of the closest encloser, and no other
+    for (let label = 1; label < name.labelAt.length; label++) {
+      const suffix = name.suffix(label)
+      const wild = records.get(WILDCARD + suffix)
+      if (wild !== undefined || records.has(suffix)) return wild
+    }
+    return undefined
+  }
+
+  private zoneOf(name: AskedName): WireName | undefined {
+    if (this.zones.size === 0) return undefined
+    for (let label = 0; label < name.labelAt.length; label++) {
+      const zone = this.zones.get(name.suffix(label))
+      if (zone !== undefined) return zone
+    }
+    return undefined
+  }
+
+  /** @returns false: it is there already */
+  private add(key: string, type: number, rdata: Uint8Array): boolean {
+    const there = this.records.get(key)
+    if (there === undefined) this.records.set(key, [{ type, rdata }])
+    else if (there.some(each => each.type === type && Buffer.compare(each.rdata, rdata) === 0)) return false
+    else there.push({ type, rdata })
+    return true
+  }
+}
+
+export function reverseNameOf(address: Uint8Array): WireName {
+  if (address.length === 16) return reverseNameOfIPv6(address)
+  return reverseNameOfIPv4(new DataView(address.buffer, address.byteOffset).getUint32(0))
+}

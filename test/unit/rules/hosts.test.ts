@@ -1,0 +1,140 @@
+/**
+ * Hosts: lines of hosts(5), and what is answered from them.
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { AskedName } from '../../../src/rules/asked-name.ts'
+import { Hosts, type HostsOptions, reverseNameOf } from '../../../src/rules/hosts.ts'
+import { MAX_LINES, parseHostLine, parseHosts } from '../../../src/rules/hosts-file.ts'
+import { asked, text, wire } from '../../support/rule-names.ts'
+
+const [A, AAAA, PTR, TXT, ANY] = [1, 28, 12, 16, 255]
+
+function hosts(lines: string, options: Partial<HostsOptions> = {}): Hosts {
+  const { entries, problems } = parseHosts(lines)
+  assert.deepEqual(problems, [])
+  return new Hosts(entries, { ttl: 3600, reverse: true, zones: [], ...options })
+}
+
+function answer(from: Hosts, name: string, type: number): string[] | number | undefined {
+  const found = from.answer(asked(name), type)
+  if (found === undefined) return undefined
+  if (found.records.length === 0) return found.rcode
+  return found.records.map(each => (each.type === PTR ? text(each.rdata) : [...each.rdata].join('.')))
+}
+
+describe('lines of hosts(5)', () => {
+  it('have an address, a name, aliases, comments, tabs and CR', () => {
+    const { entries, problems } = parseHosts('# all\r\n\r\n10.0.0.1\tDB.example.com  db # here\r\n ::1 localhost\n')
+    assert.deepEqual(problems, [])
+    assert.deepEqual(
+      entries.map(({ address, names }) => [[...address].join('.'), names.map(text)]),
+      [
+        ['10.0.0.1', ['db.example.com.', 'db.']],
+        ['0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1', ['localhost.']],
+      ],
+    )
+  })
+
+  it('an IPv4 address in IPv6 writing is IPv4, a scope is left out', () => {
+    const [mapped, scoped] = ['::ffff:10.0.0.1 a', 'fe80::1%lo0 a'].map(parseHostLine)
+    assert.ok(typeof mapped === 'object' && typeof scoped === 'object')
+    assert.deepEqual([...mapped.address], [10, 0, 0, 1])
+    assert.equal(scoped.address.length, 16)
+  })
+
+  it('that say nothing are named with their number and what is wrong', () => {
+    const { entries, problems } = parseHosts(
+      ['10.0.0.1 a', '10.0.0.300 b', 'c 10.0.0.1', '10.0.0.2', '10.0.0.3 a..b', '10.0.0.4 x*y', '10.0.0.5 z'].join(
+        '\n',
+      ),
+    )
+    assert.equal(entries.length, 2)
+    assert.deepEqual(
+      problems.map(({ line, reason }) => `${line}: ${reason}`),
+      [
+        '2: "10.0.0.300" is no IP address',
+        '3: "c" is no IP address',
+        '4: 10.0.0.2 has no name behind it',
+        '5: "a..b" is no host name',
+        '6: "x*y" is no host name',
+      ],
+    )
+  })
+
+  it('are bounded: in number, in names, in problems', () => {
+    assert.equal(parseHosts('\n'.repeat(MAX_LINES + 5)).problems.length, 1)
+    assert.equal(parseHosts('x\n'.repeat(1000)).problems.length, 10)
+    assert.match(String(parseHostLine(`10.0.0.1 ${'a '.repeat(65)}`)), /more than 64 names/)
+  })
+
+  it('whatever they hold, nothing is thrown', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 80 }), line => {
+        const entry = parseHostLine(line)
+        assert.ok(entry === undefined || typeof entry === 'string' || entry.names.length > 0)
+      }),
+    )
+  })
+})
+
+describe('hosts', () => {
+  const some = hosts('10.0.0.1 db.example.com db\n10.0.0.2 db.example.com\nfd00::1 db.example.com\n10.0.0.1 db')
+
+  it('answer A and AAAA, of a name in any case; another type is NODATA', () => {
+    assert.deepEqual(answer(some, 'DB.example.com', A), ['10.0.0.1', '10.0.0.2'])
+    assert.deepEqual(answer(some, 'db.example.com', AAAA), ['253.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1'])
+    assert.equal(answer(some, 'db.example.com', TXT), 0)
+    assert.equal((answer(some, 'db.example.com', ANY) as string[]).length, 3)
+    assert.equal(some.entries, 4)
+  })
+
+  it('know nothing of other names, above and below', () => {
+    for (const name of ['example.com', 'a.db.example.com', 'xdb', '.']) assert.equal(answer(some, name, A), undefined)
+  })
+
+  it('answer PTR with all names of an address, unless told not to', () => {
+    assert.deepEqual(answer(some, '1.0.0.10.in-addr.arpa', PTR), ['db.example.com.', 'db.'])
+    const fd = text(reverseNameOf(Uint8Array.from({ length: 16 }, (_, i) => [0xfd, ...Array(14).fill(0), 1][i]!)))
+    assert.deepEqual(answer(some, fd, PTR), ['db.example.com.'])
+    assert.equal(answer(hosts('10.0.0.1 db', { reverse: false }), '1.0.0.10.in-addr.arpa', PTR), undefined)
+  })
+
+  it('RFC 4592 §3.3.1: a wildcard answers below the closest encloser, a name that exists itself', () => {
+    const wild = hosts('10.0.0.1 *.example.com\n10.0.0.2 www.example.com\n10.0.0.3 *.deep.example.com')
+    assert.deepEqual(answer(wild, 'any.example.com', A), ['10.0.0.1'])
+    assert.deepEqual(answer(wild, 'a.b.example.com', A), ['10.0.0.1'])
+    assert.deepEqual(answer(wild, 'www.example.com', A), ['10.0.0.2'])
+    assert.equal(answer(wild, 'below.www.example.com', A), undefined)
+    assert.deepEqual(answer(wild, 'x.deep.example.com', A), ['10.0.0.3'])
+    assert.equal(answer(wild, 'example.com', A), undefined)
+    assert.equal(answer(wild, '1.0.0.10.in-addr.arpa', PTR), undefined)
+  })
+
+  it('are all there is in the zones they are given', () => {
+    const zoned = hosts('10.0.0.1 a.corp.example', { zones: [wire('corp.example')] })
+    assert.equal(answer(zoned, 'b.corp.example', A), 3)
+    assert.equal(answer(zoned, 'corp.example', A), 0)
+    assert.equal(answer(zoned, 'b.example', A), undefined)
+    assert.equal(text(zoned.answer(asked('b.corp.example'), A)!.zone!), 'corp.example.')
+  })
+
+  it('are found by every name they were given, and by no other (property)', () => {
+    const label = fc.stringMatching(/^[a-c]{1,2}$/)
+    const name = fc.array(label, { minLength: 1, maxLength: 3 }).map(labels => labels.join('.'))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat({ max: 255 }), name), { maxLength: 12 }), name, (pairs, other) => {
+        const index = hosts(pairs.map(([octet, each]) => `10.0.0.${octet} ${each}`).join('\n'))
+        const wanted = [...new Set(pairs.filter(([, each]) => each === other).map(([octet]) => `10.0.0.${octet}`))]
+        assert.deepEqual(answer(index, other, A) ?? [], wanted)
+      }),
+    )
+  })
+
+  it('a name of any octets is looked up octet by octet', () => {
+    const odd = new AskedName(Uint8Array.of(5, 0x64, 0x62, 0x2e, 0x00, 0xff, 0))
+    assert.equal(some.answer(odd, A), undefined)
+  })
+})
