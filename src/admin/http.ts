@@ -1,10 +1,12 @@
 /**
- * The admin HTTP server: health, readiness, metrics. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
+ * The admin HTTP server: health, readiness, metrics, names. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
  * says is asked of functions it is given.
  */
 
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type Family, formatFamilies } from './prometheus.ts'
 
 export interface AdminRoutes {
@@ -17,6 +19,8 @@ export interface AdminRoutes {
   /** Sentences on what is not as it should be although queries are answered: said with `?verbose`. */
   notes(): string[]
   metrics(): Family[]
+  /** The names that are served, and about how many there are. */
+  names(): { readonly count: number; readonly text: AsyncIterable<string> }
 }
 
 export interface AdminServer {
@@ -28,12 +32,32 @@ export interface AdminServer {
 /** A request has this long to arrive; nothing here takes a body. */
 const REQUEST_TIMEOUT_MS = 5000
 const MAX_CONNECTIONS = 100
+/** Lists of names that are made at the same time: each costs CPU of the thread that serves TCP. */
+const MAX_LISTS = 2
+/** A list whose reader takes nothing for so long is given up. */
+const LIST_SILENCE_MS = 30_000
 
 /** @throws the error of listen(2), e.g. code EADDRINUSE */
 export async function openAdmin(where: { address: string; port: number }, routes: AdminRoutes): Promise<AdminServer> {
+  let lists = 0
+  async function list(response: ServerResponse, isHead: boolean): Promise<void> {
+    lists++
+    const { count, text } = routes.names()
+    response.setTimeout(LIST_SILENCE_MS, () => response.destroy())
+    response.writeHead(200, { 'content-type': TEXT, 'cache-control': 'no-store', 'headless-dns-names': count })
+    // A reader that goes away ends the list, and nothing else.
+    if (isHead) response.end()
+    else await pipeline(Readable.from(text), response).catch(() => {})
+    lists--
+  }
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
+      const isRead = request.method === 'GET' || request.method === 'HEAD'
+      if (isRead && lists < MAX_LISTS && pathOf(request.url ?? '') === '/names') {
+        void list(response, request.method === 'HEAD')
+        return
+      }
       const { status, type, body } = answer(request.method ?? '', request.url ?? '', routes)
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
       response.end(request.method === 'HEAD' ? undefined : body)
@@ -67,9 +91,15 @@ function answer(method: string, url: string, routes: AdminRoutes): { status: num
       return state(routes.unready(), isVerbose ? routes.notes() : [])
     case '/metrics':
       return { status: 200, type: EXPOSITION, body: formatFamilies(routes.metrics()) }
+    case '/names':
+      return { status: 503, type: TEXT, body: 'names are being listed for others: try again\n' }
     default:
-      return { status: 404, type: TEXT, body: 'there are /healthz, /readyz and /metrics\n' }
+      return { status: 404, type: TEXT, body: 'there are /healthz, /readyz, /metrics and /names\n' }
   }
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]!
 }
 
 function state(

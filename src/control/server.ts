@@ -26,6 +26,7 @@ import { whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
+import { nameList } from './name-list.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import { serverMetrics } from './server-metrics.ts'
@@ -165,6 +166,7 @@ class Server implements RunningServer {
         unready: () => this.unready(),
         notes: () => this.notes(),
         metrics: () => this.metrics(),
+        names: () => ({ count: this.serving.table.stats().names, text: nameList(this.serving.memory) }),
       }
       this.admin = await openAdmin(options.admin, routes)
     }

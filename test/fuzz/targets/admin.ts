@@ -55,6 +55,7 @@ export const adminTarget: Target = {
       unready: () => ['nothing is ready'],
       notes: () => ['a note'],
       metrics: () => [],
+      names: () => ({ count: 1, text: listOfOne() }),
     }
     const server = await openAdmin({ address: '127.0.0.1', port: 0 }, routes)
     let connections = 0
@@ -88,4 +89,8 @@ export const adminTarget: Target = {
       close: () => server.close(),
     }
   },
+}
+
+async function* listOfOne() {
+  yield 'cluster.local. SOA NS\n'
 }
