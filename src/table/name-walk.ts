@@ -4,8 +4,8 @@
  * pieces anything may change.
  *
  * What holds of a whole walk: a name that is there from its begin to its end is visited exactly once; one that comes or
- * goes meanwhile, at most once. All names of one piece are of one moment; who needs one moment for all of them (a transfer,
- * RFC 5936 §2.2) takes one piece of Infinity, or looks at the SOA serial before and after.
+ * goes meanwhile, at most once. All names of one piece are of one moment; who needs one moment for all of them (a transfer of
+ * a zone) takes one piece of Infinity, or looks at the SOA serial before and after.
  *
  * Names are visited by their home in the index, `hash & mask`. A grown index has twice the homes: those of old home h are
  * then h and h + (slots of before), so the homes of the index that the walk began with go on to say what was visited.
