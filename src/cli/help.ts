@@ -11,6 +11,7 @@ Commands:
   serve    answer names from a cluster, or from manifest files
   query    ask a DNS server, as dig does
   check    check a configuration file and print what it comes to
+  compare  ask this server and another the same questions, and say why they differ
 
 headless-dns COMMAND --help tells more; headless-dns --version the version.
 `,
@@ -54,6 +55,28 @@ Examples:
   headless-dns query my-headless-service.default.svc.cluster.local
   headless-dns query _http._tcp.db.default.svc.cluster.local SRV --server 127.0.0.1:5353
   headless-dns query 10.244.0.5
+`,
+  compare: `Usage: headless-dns compare --against ADDR[:PORT] [options]
+
+Asks a running headless-dns and another server, as a rule CoreDNS, the same questions: every name that headless-dns holds,
+addresses' names, what pods' search paths make of names, and what lists and query logs say. Says how the answers differ, by
+cause; what CoreDNS is known to get wrong is explained. What differs is asked again before it counts.
+The exit status is 0 if every difference is explained, 1 if not, 2 if they could not be compared.
+
+  --against ADDR[:PORT]  the other server
+  --server ADDR[:PORT]   this server (127.0.0.1:1053)
+  --admin ADDR:PORT      its admin address, for the names (127.0.0.1:9153)
+  --questions FILE       more to ask: lines NAME [TYPE], or a query log of CoreDNS or headless-dns; "-" for standard
+                         input; may be repeated
+  --rate N               questions a second, each to both (1000)
+  --concurrency N        questions at the same time (32)
+  --timeout MS           for a reply; three are waited for (2000)
+  --examples N           of each cause (3)
+  --json                 for programs
+
+Examples:
+  headless-dns compare --against 10.96.0.10
+  kubectl logs -n kube-system -l k8s-app=kube-dns --tail=-1 | headless-dns compare --against 10.96.0.10 --questions -
 `,
   check: `Usage: headless-dns check FILE
 

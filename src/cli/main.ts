@@ -57,6 +57,25 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return runQuery({ name, tcp: tcp === true, ...more }, io)
     },
   },
+  compare: {
+    options: {
+      against: text,
+      server: text,
+      admin: text,
+      questions: texts,
+      rate: text,
+      concurrency: text,
+      timeout: text,
+      examples: text,
+      json: flag,
+    },
+    positionals: [],
+    async run({ questions, json, ...values }, _, io) {
+      const { runCompare } = await import('./compare.ts')
+      const lists = Array.isArray(questions) ? questions.map(String) : []
+      return runCompare({ ...(values as Record<string, string>), questions: lists, json: json === true }, io)
+    },
+  },
   check: {
     options: {},
     positionals: ['FILE'],

@@ -41,7 +41,8 @@ export function formatRecord(record: DecodedRecord): string {
   return `${head}\t${formatData(record)}`
 }
 
-function formatData(record: DecodedRecord): string {
+/** Presentation format of RDATA. */
+export function formatData(record: DecodedRecord): string {
   const name = (text: string | undefined) => formatName(text ?? '')
   switch (typeName(record.type)) {
     case 'A':
@@ -108,7 +109,7 @@ function edns(opt: DecodedRecord): string[] {
 }
 
 /** dns2 gives a name's octets as characters 0..255, without the final dot. */
-function formatName(name: string): string {
+export function formatName(name: string): string {
   const escaped = name.replace(/[^\x21-\x7e]|["();@$\\]/gu, character => escapeCharacter(character, 'latin1'))
   return name === '' ? '.' : `${escaped}.`
 }

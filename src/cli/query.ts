@@ -11,6 +11,7 @@ import { ask, DnsClientError, type Reply } from './dns-client.ts'
 import { parseType, TYPE_NAMES } from './dns-types.ts'
 import type { Io } from './main.ts'
 import { formatReply } from './presentation.ts'
+import { DEFAULT_SERVER, parseServer } from './server-address.ts'
 
 export interface QueryArguments {
   /** A domain name; or an address, which is asked for its PTR. */
@@ -21,8 +22,6 @@ export interface QueryArguments {
   readonly tcp: boolean
 }
 
-const DEFAULT_SERVER = '127.0.0.1:1053'
-const DNS_PORT = 53
 const TIMEOUT_MS = 2000
 const TRIES = 3
 const EXIT_USAGE = 2
@@ -64,14 +63,6 @@ async function askAgain(question: Parameters<typeof ask>[0]): Promise<Reply> {
       if (left === 0 || (error as DnsClientError).code !== 'ERR_DNS_TIMEOUT') throw error
     }
   }
-}
-
-function parseServer(text: string): { server: string; port: number } | undefined {
-  if (isIP(text) !== 0) return { server: text, port: DNS_PORT }
-  const match = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text)
-  const server = match?.[1] ?? match?.[2] ?? ''
-  const port = Number(match?.[3] ?? DNS_PORT)
-  return isIP(server) !== 0 && port > 0 && port <= 65_535 ? { server, port } : undefined
 }
 
 function reverseName(address: string): string {

@@ -36,7 +36,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'snapshot',
     'admin',
   ],
-  cli: ['control', 'wire'],
+  compare: ['wire'],
+  cli: ['compare', 'control', 'wire'],
   '.': ['cli', 'control'],
 }
 

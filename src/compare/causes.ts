@@ -1,0 +1,321 @@
+/**
+ * Why two servers answer differently: one entry for each known cause, the first that fits is the cause. Layer: compare; pure.
+ *
+ * `explained`: this server is right by the rule named, or both are. `advice`: a difference that clients would feel, and what
+ * to do about it. What no entry fits is told as it is. Numbers of defects (`#21`) are those of CoreDNS's kubernetes plugin in
+ * this project's list of them, which test/conformance/coredns-defects.test.ts goes through.
+ */
+
+import { type Answer, type Difference, isNoData, type Part, type RecordText } from './answers.ts'
+import { labelsBefore, type Names } from './names.ts'
+import type { Question } from './questions.ts'
+
+/** One question and what came back. */
+export interface Case {
+  readonly question: Question
+  readonly names: Names
+  /** The zone the question is in, and the labels before it; undefined and none: outside of all zones. */
+  readonly zone: string | undefined
+  readonly labels: readonly string[]
+  readonly here: Answer
+  readonly there: Answer
+}
+
+export interface Cause {
+  readonly name: string
+  readonly kind: 'explained' | 'advice'
+  /** What is seen. */
+  readonly says: string
+  /** The rule by which it is right, or what to do. */
+  readonly because: string
+  /** The parts of the replies whose difference it accounts for. */
+  readonly parts: readonly Part[]
+  readonly fits: (one: Case, difference: Difference) => boolean
+}
+
+const DENIAL: readonly Part[] = ['rcode', 'answer', 'authority', 'additional']
+
+export const CAUSES: readonly Cause[] = [
+  {
+    name: 'not-ready',
+    kind: 'advice',
+    says: 'one of the two says SERVFAIL',
+    because: 'look at the log of the one that does; ask again when both are ready',
+    parts: [...DENIAL, 'authoritative'],
+    fits: ({ here, there }) => here.rcode === 'SERVFAIL' || there.rcode === 'SERVFAIL',
+  },
+  {
+    name: 'not-forwarded',
+    kind: 'advice',
+    says: 'a name outside the zones is REFUSED here',
+    because:
+      'configure `forward` for it (import-corefile carries it over from the Corefile), or let nobody ask it here',
+    parts: [...DENIAL, 'authoritative'],
+    fits: ({ zone, here, there }) => zone === undefined && here.rcode === 'REFUSED' && there.rcode !== 'REFUSED',
+  },
+  {
+    name: 'any',
+    kind: 'explained',
+    says: 'ANY: a HINFO here, no data in CoreDNS',
+    because: 'RFC 8482 §4.2: a small answer to a question that nobody needs',
+    parts: DENIAL,
+    fits: ({ question }) => question.type === 'ANY',
+  },
+  {
+    name: 'direct-names',
+    kind: 'explained',
+    says: 'SVC.NS.direct, the pods of any Service: only here',
+    because: 'names that this server has beside the specification (K8s DNS spec §1: extensions are allowed)',
+    parts: DENIAL,
+    fits: ({ labels, there }) => labels.at(-1) === 'direct' && there.rcode === 'NXDOMAIN',
+  },
+  {
+    name: 'zonal-names',
+    kind: 'explained',
+    says: '_zone.SVC.NS.svc, the pods of one topology zone: in CoreDNS only with its option `zonal`',
+    because: 'names beside the specification (K8s DNS spec §1: extensions are allowed)',
+    parts: DENIAL,
+    fits: ({ labels, there }) => labels.at(-4) === '_zone' && labels.at(-1) === 'svc' && there.rcode === 'NXDOMAIN',
+  },
+  {
+    name: 'own-names',
+    kind: 'explained',
+    says: 'NS of a zone and the addresses of ns.dns: each server names itself',
+    because:
+      'two servers have two addresses; CoreDNS names the Services that have its own, and nobody when bound to loopback',
+    parts: DENIAL,
+    fits: ({ question, labels, zone }) =>
+      labels.slice(-2).join('.') === 'ns.dns' || (question.name === zone && question.type === 'NS'),
+  },
+  {
+    name: 'text-at-empty-name',
+    kind: 'explained',
+    says: 'TXT at a name that exists: no data here, NXDOMAIN in CoreDNS, even at the top of the zone (#20)',
+    because: 'RFC 8020 §2: NXDOMAIN denies the name and all below it, which a resolver may act upon',
+    parts: ['rcode'],
+    fits: one => one.question.type === 'TXT' && isDeniedThere(one),
+  },
+  {
+    name: 'empty-non-terminal',
+    kind: 'explained',
+    says: 'a name that exists without data of the type: no data here, NXDOMAIN in CoreDNS (#21)',
+    because: 'RFC 8020 §2: a name with names below it, or with data of another type, exists',
+    parts: ['rcode'],
+    fits: isDeniedThere,
+  },
+  {
+    name: 'port-name-addresses',
+    kind: 'explained',
+    says: 'addresses at _PORT._PROTO names: none here, CoreDNS gives those of the targets (#23)',
+    because: 'K8s DNS spec §2.3.2, §2.4.2: such a name has SRV records; RFC 2782 gives addresses to targets',
+    parts: ['answer', 'authority'],
+    fits: ({ question, labels, here, there, names }) =>
+      /^A(AAA)?$/.test(question.type) &&
+      labels.length === 5 &&
+      labels[0]!.startsWith('_') &&
+      names.types.get(question.name)?.includes('SRV') === true &&
+      isNoData(here) &&
+      there.rcode === 'NOERROR',
+  },
+  {
+    name: 'port-name-wildcard',
+    kind: 'explained',
+    says: 'names of ports that do not exist, or without their underscores: NXDOMAIN here, CoreDNS answers them (#23)',
+    because: 'RFC 2782: _Service._Proto.Name; K8s DNS spec §2.3.2, §2.4.2: for named ports only',
+    parts: DENIAL,
+    fits: ({ question, labels, here, there, names }) =>
+      labels.length === 5 &&
+      labels[4] === 'svc' &&
+      !names.has(question.name) &&
+      names.has(nameFrom(question.name, 2)) &&
+      here.rcode === 'NXDOMAIN' &&
+      there.rcode === 'NOERROR',
+  },
+  {
+    name: 'below-pod-name',
+    kind: 'explained',
+    says: 'labels before a pod’s name: NXDOMAIN here, CoreDNS passes over them (#24)',
+    because: 'K8s DNS spec §1: a pod’s name has one label of its own, and nothing is below it',
+    parts: DENIAL,
+    fits: ({ labels, here, there }) =>
+      labels.at(-1) === 'pod' && labels.length > 3 && here.rcode === 'NXDOMAIN' && there.rcode === 'NOERROR',
+  },
+  {
+    name: 'pod-name-srv',
+    kind: 'explained',
+    says: 'SRV at a pod’s name: no data here, CoreDNS gives one of port 0 (#24)',
+    because: 'RFC 2782: the port of a target on which a service is; there is none',
+    parts: ['answer', 'authority', 'additional'],
+    fits: ({ question, labels, here }) => question.type === 'SRV' && labels.at(-1) === 'pod' && isNoData(here),
+  },
+  {
+    name: 'pod-names-off',
+    kind: 'advice',
+    says: 'pods’ names such as 10-1-0-5.NS.pod: NXDOMAIN here',
+    because: 'set `records.pods` to what the Corefile says (`pods insecure` or `pods verified`)',
+    parts: DENIAL,
+    fits: ({ labels, here, there }) =>
+      labels.at(-1) === 'pod' && labels.length === 3 && here.rcode === 'NXDOMAIN' && there.rcode === 'NOERROR',
+  },
+  {
+    name: 'namespace-without-services',
+    kind: 'explained',
+    says: 'NS.svc and NS.pod of a namespace without Services: NXDOMAIN here, no data in CoreDNS',
+    because: 'Namespaces are not watched here (a smaller role); nothing is at such a name in either',
+    parts: ['rcode'],
+    fits: ({ labels, here, there }) =>
+      labels.length === 2 && /^(svc|pod)$/.test(labels[1]!) && here.rcode === 'NXDOMAIN' && isNoData(there),
+  },
+  {
+    name: 'alias-forgotten',
+    kind: 'explained',
+    says: 'ExternalName whose target has not the type, or is not there: CoreDNS leaves the CNAME out (#26)',
+    because: 'RFC 1034 §3.6.2: the alias is there for every type; RFC 6604 §3: the RCODE is that of the chain’s end',
+    parts: DENIAL,
+    fits: ({ here, there }) => isAlias(here) && isNoData(there),
+  },
+  {
+    name: 'alias-not-followed',
+    kind: 'advice',
+    says: 'ExternalName to the outside: the CNAME alone here, CoreDNS adds what its upstream says',
+    because: 'configure `forward` for the target',
+    parts: DENIAL,
+    fits: ({ here, there, names }) =>
+      isAlias(here) &&
+      there.answers.length > here.answers.length &&
+      names.zoneOf(here.answers.at(-1)!.data) === undefined,
+  },
+  {
+    name: 'pointers-of-one-service',
+    kind: 'explained',
+    says: 'PTR of an address that several Services have: all here, CoreDNS gives one (#27)',
+    because: 'K8s DNS spec §2.3.3, §2.4.3: a record for each; RFC 2181 §10.2: there may be several PTRs',
+    parts: ['answer'],
+    fits: ({ question, there }, difference) =>
+      question.type === 'PTR' && there.answers.length === 1 && difference.there.length === 0,
+  },
+  {
+    name: 'pointer-to-nothing',
+    kind: 'advice',
+    says: 'PTR to a name that this server does not hold (#27: CoreDNS gives them for slices without a Service, and for namespaces that it hides)',
+    because:
+      'ask the other server for the target: if it is NXDOMAIN there too, the PTR is wrong; else look why it is not served here',
+    parts: DENIAL,
+    fits: ({ question, here, there, names }) =>
+      question.type === 'PTR' &&
+      here.rcode === 'NXDOMAIN' &&
+      there.answers.length > 0 &&
+      there.answers.every(({ data }) => !names.has(data)),
+  },
+  {
+    name: 'endpoint-names',
+    kind: 'advice',
+    says: 'endpoints have other names: addresses with dashes in one, pods’ names in the other',
+    because: 'set `records.endpointPodNames` to what the Corefile says (`endpoint_pod_names`)',
+    parts: ['answer', 'additional'],
+    fits: ({ question, here, there }, { part }) =>
+      /^(SRV|PTR)$/.test(question.type) &&
+      hasSame(here, there, record => dataWithoutLabel(record)) &&
+      (part === 'additional' || !hasSame(here, there, record => withoutWeight(record))),
+  },
+  {
+    name: 'srv-weights',
+    kind: 'explained',
+    says: 'SRV: the same targets, other weights: CoreDNS counts each family, port and slice of an endpoint as a target',
+    because: 'K8s DNS spec §2.3.2, §2.4.2 leave them free; RFC 2782: in equal weights only their proportion counts',
+    parts: ['answer'],
+    fits: ({ here, there }) =>
+      hasSame(here, there, withoutWeight) && hasEqualWeights(here.answers) && hasEqualWeights(there.answers),
+  },
+  {
+    name: 'glue',
+    kind: 'explained',
+    says: 'addresses of the targets in the additional section: more in one of the two, and none that contradict',
+    because: 'RFC 2782: they may be left out; a client asks for what it misses',
+    parts: ['additional'],
+    fits: ({ here, there }, difference) =>
+      here.rcode === there.rcode &&
+      hasSame(here, there, withoutWeight) &&
+      (difference.here.length === 0 || difference.there.length === 0),
+  },
+  {
+    name: 'too-many-records',
+    kind: 'explained',
+    says: 'more records than a message holds, over TCP too',
+    because: 'RFC 2181 §9: TC is set; which records are in is for each server to choose',
+    parts: ['answer', 'authority', 'additional'],
+    fits: ({ here, there }) => here.isTruncated || there.isTruncated,
+  },
+  {
+    name: 'outside-authority',
+    kind: 'explained',
+    says: 'names outside the zones: the flag AA, the authority and additional sections',
+    because:
+      'RFC 1035 §4.1.1: AA is for the servers of the zone; CoreDNS’s cache sets it, and a forwarder may trim the rest',
+    parts: ['authoritative', 'authority', 'additional'],
+    fits: ({ zone, here }) => zone === undefined || isOutside(here),
+  },
+  {
+    name: 'outside-data',
+    kind: 'explained',
+    says: 'names outside the zones: both answered, with other records',
+    because: 'what balances load out there answers differently from one moment, and one resolver, to the next',
+    parts: ['answer'],
+    fits: ({ question, zone, here, there }) =>
+      (zone === undefined || isOutside(here)) &&
+      here.rcode === 'NOERROR' &&
+      there.rcode === 'NOERROR' &&
+      [here, there].every(({ answers }) => answers.some(({ type }) => type === question.type)),
+  },
+]
+
+export function caseOf(question: Question, names: Names, here: Answer, there: Answer): Case {
+  const zone = names.zoneOf(question.name)
+  const labels = zone === undefined ? [] : labelsBefore(question.name, zone)
+  return { question, names, zone, labels, here, there }
+}
+
+export function causeOf(one: Case, difference: Difference): Cause | undefined {
+  return CAUSES.find(({ parts, fits }) => parts.includes(difference.part) && fits(one, difference))
+}
+
+/** The name is in the index: what is denied there has names below it or data of other types. */
+function isDeniedThere({ question, names, here, there }: Case): boolean {
+  return names.has(question.name) && isNoData(here) && there.rcode === 'NXDOMAIN' && there.answers.length === 0
+}
+
+/** Nothing but aliases. */
+function isAlias({ answers }: Answer): boolean {
+  return answers.length > 0 && answers.every(({ type }) => type === 'CNAME')
+}
+
+/** An alias of ours was followed by another server. */
+function isOutside({ answers }: Answer): boolean {
+  return answers[0]?.type === 'CNAME' && answers.length > 1
+}
+
+/** The name without its first labels. */
+function nameFrom(name: string, labels: number): string {
+  return name.split('.').slice(labels).join('.')
+}
+
+function hasSame(here: Answer, there: Answer, text: (record: RecordText) => string): boolean {
+  const [a, b] = [here, there].map(({ answers }) => [...new Set(answers.map(text))].sort().join('\n'))
+  return here.answers.length > 0 && a === b
+}
+
+/** RFC 2782: PRIORITY WEIGHT PORT TARGET */
+function withoutWeight({ owner, type, data }: RecordText): string {
+  return `${owner} ${type} ${type === 'SRV' ? data.replace(/^(\d+) \d+/, '$1') : data}`
+}
+
+function hasEqualWeights(records: readonly RecordText[]): boolean {
+  return new Set(records.filter(({ type }) => type === 'SRV').map(({ data }) => data.split(' ')[1])).size <= 1
+}
+
+/** Of SRV: the port and what the target lies in; of PTR: what it lies in. */
+function dataWithoutLabel({ owner, type, data }: RecordText): string {
+  const words = data.split(' ')
+  const target = nameFrom(words.at(-1)!, 1)
+  return `${owner} ${type} ${words.slice(2, -1).join(' ')} ${target}`
+}
