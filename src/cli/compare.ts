@@ -28,6 +28,7 @@ export interface CompareArguments {
   readonly rate?: string
   readonly concurrency?: string
   readonly timeout?: string
+  readonly settle?: string
   readonly examples?: string
   readonly json: boolean
 }
@@ -74,6 +75,8 @@ async function compare(given: CompareArguments, io: Io): Promise<number> {
   const rate = numberOf('--rate', given.rate, 1000, 1, 100_000)
   const concurrency = numberOf('--concurrency', given.concurrency, 32, 1, 512)
   const timeoutMs = numberOf('--timeout', given.timeout, 2000, 10, 60_000)
+  // The TTL that kubeadm gives CoreDNS is 30 s.
+  const settleSeconds = numberOf('--settle', given.settle, 30, 0, 3600)
   const examples = numberOf('--examples', given.examples, 3, 0, 1000)
   const names = await fetchNames(given.admin ?? DEFAULT_ADMIN)
   const first = names.zones.filter(zone => !isReverse(zone)).at(-1)
@@ -95,6 +98,7 @@ async function compare(given: CompareArguments, io: Io): Promise<number> {
     tally,
     concurrency,
     rate,
+    settleSeconds,
     maxUnexplained: MAX_UNEXPLAINED,
     now: () => performance.now(),
     sleep: ms => delay(ms),

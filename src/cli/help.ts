@@ -71,6 +71,7 @@ The exit status is 0 if every difference is explained, 1 if not, 2 if they could
   --rate N               questions a second, each to both (1000)
   --concurrency N        questions at the same time (32)
   --timeout MS           for a reply; three are waited for (2000)
+  --settle SECONDS       at most, for what the other may have in its cache before a difference counts (30)
   --examples N           of each cause (3)
   --json                 for programs
 

@@ -66,6 +66,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       rate: text,
       concurrency: text,
       timeout: text,
+      settle: text,
       examples: text,
       json: flag,
     },

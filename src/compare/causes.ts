@@ -19,6 +19,8 @@ export interface Case {
   readonly labels: readonly string[]
   readonly here: Answer
   readonly there: Answer
+  /** What the other server says to the question that a cause wants for its proof, once it was asked. */
+  readonly proof?: Answer
 }
 
 export interface Cause {
@@ -31,6 +33,8 @@ export interface Cause {
   /** The parts of the replies whose difference it accounts for. */
   readonly parts: readonly Part[]
   readonly fits: (one: Case, difference: Difference) => boolean
+  /** Asked of the other server alone, and given to `fits` again. */
+  readonly proof?: (one: Case) => Question
 }
 
 const DENIAL: readonly Part[] = ['rcode', 'answer', 'authority', 'additional']
@@ -196,16 +200,21 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: 'pointer-to-nothing',
-    kind: 'advice',
-    says: 'PTR to a name that this server does not hold (#27: CoreDNS gives them for slices without a Service, and for namespaces that it hides)',
+    kind: 'explained',
+    says: 'PTR to a name that does not exist: NXDOMAIN here, CoreDNS gives it for slices without a Service and for hidden namespaces (#27)',
     because:
-      'ask the other server for the target: if it is NXDOMAIN there too, the PTR is wrong; else look why it is not served here',
+      'K8s DNS spec §2.4.3: endpoints of Services have PTRs; RFC 1912 §2.1: a PTR has its name. The other server was asked for it: NXDOMAIN',
     parts: DENIAL,
-    fits: ({ question, here, there, names }) =>
-      question.type === 'PTR' &&
-      here.rcode === 'NXDOMAIN' &&
-      there.answers.length > 0 &&
-      there.answers.every(({ data }) => !names.has(data)),
+    fits: ({ proof, ...one }) => isPointerToUnknown(one) && (proof === undefined || proof.rcode === 'NXDOMAIN'),
+    proof: ({ there }) => ({ name: there.answers[0]!.data, type: 'A', origin: 'index' }),
+  },
+  {
+    name: 'pointer-to-unknown',
+    kind: 'advice',
+    says: 'PTR to a name that only the other server has',
+    because: 'look why it is not served here: `source.kubernetes.namespaces` and `labels`, or another cluster there',
+    parts: DENIAL,
+    fits: isPointerToUnknown,
   },
   {
     name: 'endpoint-names',
@@ -213,10 +222,10 @@ export const CAUSES: readonly Cause[] = [
     says: 'endpoints have other names: addresses with dashes in one, pods’ names in the other',
     because: 'set `records.endpointPodNames` to what the Corefile says (`endpoint_pod_names`)',
     parts: ['answer', 'additional'],
-    fits: ({ question, here, there }, { part }) =>
+    fits: ({ question, here, there }) =>
       /^(SRV|PTR)$/.test(question.type) &&
-      hasSame(here, there, record => dataWithoutLabel(record)) &&
-      (part === 'additional' || !hasSame(here, there, record => withoutWeight(record))),
+      hasSame(here, there, dataWithoutLabel) &&
+      !hasSame(here, there, withoutWeight),
   },
   {
     name: 'srv-weights',
@@ -269,10 +278,10 @@ export const CAUSES: readonly Cause[] = [
   },
 ]
 
-export function caseOf(question: Question, names: Names, here: Answer, there: Answer): Case {
+export function caseOf(question: Question, names: Names, here: Answer, there: Answer, proof?: Answer): Case {
   const zone = names.zoneOf(question.name)
   const labels = zone === undefined ? [] : labelsBefore(question.name, zone)
-  return { question, names, zone, labels, here, there }
+  return { question, names, zone, labels, here, there, ...(proof && { proof }) }
 }
 
 export function causeOf(one: Case, difference: Difference): Cause | undefined {
@@ -292,6 +301,12 @@ function isAlias({ answers }: Answer): boolean {
 /** An alias of ours was followed by another server. */
 function isOutside({ answers }: Answer): boolean {
   return answers[0]?.type === 'CNAME' && answers.length > 1
+}
+
+function isPointerToUnknown({ question, here, there, names }: Case): boolean {
+  const { answers } = there
+  const isUnknown = question.type === 'PTR' && here.rcode === 'NXDOMAIN' && answers.length > 0
+  return isUnknown && answers.every(({ data }) => !names.has(data))
 }
 
 /** The name without its first labels. */

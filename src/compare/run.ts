@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly concurrency: number
   /** Questions a second, those asked again included. */
   readonly rate: number
+  /** Seconds, at most, that a cache may go on saying what was so before. */
+  readonly settleSeconds: number
   /** Differences without an explanation after which it is enough. */
   readonly maxUnexplained: number
   /** Milliseconds of a clock that only goes forward. */
@@ -43,8 +45,6 @@ interface Pending {
 }
 
 const SECOND_LOOK_MS = 1000
-/** The TTL that kubeadm gives CoreDNS is 30 s. */
-const MAX_CACHED_SECONDS = 30
 const CACHE_MARGIN_MS = 1000
 const LOOKS = 3
 /** Questions that wait for another look; with more, nothing new is asked. */
@@ -55,7 +55,8 @@ const MAX_SILENCE = 50
 const PACE_MS = 10
 
 export async function runComparison(options: RunOptions): Promise<RunResult> {
-  const { questions, ask, tally, rate, now, sleep } = options
+  const { questions, ask, tally, rate, settleSeconds, now, sleep } = options
+  /** In the order in which they are due. */
   const pending: Pending[] = []
   const silences: Record<Side, number> = { here: 0, there: 0 }
   let silent: Side | undefined
@@ -74,6 +75,12 @@ export async function runComparison(options: RunOptions): Promise<RunResult> {
     return isDone ? undefined : { question: next.value, times: 0, dueMs: 0 }
   }
 
+  function later(one: Pending): void {
+    let at = pending.length
+    while (at > 0 && pending[at - 1]!.dueMs > one.dueMs) at--
+    pending.splice(at, 0, one)
+  }
+
   async function askBoth({ question, times }: Pending): Promise<void> {
     const [here, there] = await Promise.all([ask('here', question), ask('there', question)])
     for (const [side, outcome] of [
@@ -83,12 +90,12 @@ export async function runComparison(options: RunOptions): Promise<RunResult> {
       silences[side] = isSilence(outcome) ? silences[side] + 1 : 0
       if (silences[side] >= MAX_SILENCE) silent ??= side
     }
-    const judged = tally.judge(question, here, there)
+    let judged = tally.judge(question, here, there)
+    if (judged.proof !== undefined) judged = tally.judge(question, here, there, await ask('there', judged.proof))
     if (judged.verdict === 'unexplained' && times + 1 < LOOKS) {
-      const seconds = Math.max(lifetimeOf(here, MAX_CACHED_SECONDS), lifetimeOf(there, MAX_CACHED_SECONDS))
-      const waitMs = times === 0 ? SECOND_LOOK_MS : seconds * 1000 + CACHE_MARGIN_MS
-      pending.push({ question, times: times + 1, dueMs: now() + waitMs })
-      pending.sort((a, b) => a.dueMs - b.dueMs)
+      const seconds = Math.max(lifetimeOf(here, settleSeconds), lifetimeOf(there, settleSeconds))
+      const waitMs = times === 0 ? SECOND_LOOK_MS : seconds === 0 ? 0 : seconds * 1000 + CACHE_MARGIN_MS
+      later({ question, times: times + 1, dueMs: now() + waitMs })
       return
     }
     if (times > 0 && judged.verdict !== 'unexplained') tally.settled++

@@ -34,6 +34,8 @@ export interface TtlRange {
 export interface Judged {
   readonly verdict: Verdict
   readonly groups: readonly Omit<Group, 'count' | 'examples'>[]
+  /** To be asked of the other server, and its answer judged together with these. */
+  readonly proof?: Question
 }
 
 /** Further kinds of differences that nothing explains are told together. */
@@ -58,14 +60,28 @@ export class Tally {
     this.maxExamples = maxExamples
   }
 
-  /** Changes nothing but the TTLs seen. */
-  judge(question: Question, here: Outcome, there: Outcome): Judged {
+  /**
+   * Changes nothing but the TTLs seen.
+   * @param proof what came back to the question that the judgement before wanted
+   */
+  judge(question: Question, here: Outcome, there: Outcome, proof?: Outcome): Judged {
     if (isSilence(here) || isSilence(there)) return judgeSilence(here, there)
     if (this.names.zoneOf(question.name) !== undefined) this.noteTtls(here, there)
     const differences = differencesOf(here, there)
     if (differences.length === 0) return { verdict: 'same', groups: [] }
-    const one = caseOf(question, this.names, here, there)
+    const proven = proof === undefined || isSilence(proof) ? undefined : proof
+    const one = caseOf(question, this.names, here, there, proven)
     const causes = differences.map(difference => causeOf(one, difference))
+    const wanted = causes.find(cause => cause?.proof !== undefined)?.proof?.(one)
+    if (wanted !== undefined && proven === undefined) {
+      // Nothing is proven by silence.
+      const parts = differences.map(({ part }) => part)
+      return {
+        verdict: 'unexplained',
+        groups: [unexplained(question, here, there, parts)],
+        ...(proof === undefined && { proof: wanted }),
+      }
+    }
     const isOpen = (cause: Cause | undefined) => cause === undefined || cause.kind === 'advice'
     if (!causes.some(isOpen)) return { verdict: 'explained', groups: [...new Set(causes as Cause[])] }
     const advice = causes.filter((cause): cause is Cause => cause?.kind === 'advice')

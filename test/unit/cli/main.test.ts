@@ -14,7 +14,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
 describe('command line', () => {
   it('tells what there is', async () => {
     for (const flag of ['--help', '-h', 'help']) assert.deepEqual(await run(flag), { code: 0, out: HELP[''], err: '' })
-    for (const command of ['serve', 'query', 'check']) {
+    for (const command of ['serve', 'query', 'check', 'compare']) {
       for (const argv of [
         [command, '--help'],
         [command, '-h'],
