@@ -11,7 +11,6 @@ type Plain = string | number | boolean | readonly string[] | { readonly [key: st
 export function formatEffective(config: Config): string {
   const { kubernetes, manifests, snapshot, snapshotIntervalMs } = config.source
   const { moveWindowMs, ...records } = config.records
-  const { idleMs, ...tcp } = config.limits.tcp
   return lines(
     {
       zones: config.zones,
@@ -29,7 +28,7 @@ export function formatEffective(config: Config): string {
       records: { ...records, moveWindow: formatDuration(moveWindowMs) },
       answers: config.answers,
       node: config.node,
-      limits: { tcp: { ...tcp, idle: formatDuration(idleMs) } },
+      limits: limitsOf(config.limits),
       lameduck: formatDuration(config.lameduckMs),
       log: config.log,
     },
@@ -39,6 +38,19 @@ export function formatEffective(config: Config): string {
 
 function kubernetesOf({ auditIntervalMs, ...rest }: KubernetesConfig) {
   return { ...rest, auditInterval: formatDuration(auditIntervalMs) }
+}
+
+function limitsOf({ tcp: { idleMs, ...tcp }, errorRate, responseRate }: Config['limits']) {
+  const { perSecond, windowMs, ...rest } = responseRate
+  return {
+    tcp: { ...tcp, idle: formatDuration(idleMs) },
+    errorRate: rateOf(errorRate),
+    responseRate: { perSecond: rateOf(perSecond), window: formatDuration(windowMs), ...rest },
+  }
+}
+
+function rateOf(perSecond: number): number | 'off' {
+  return perSecond === 0 ? 'off' : perSecond
 }
 
 function lines(mapping: { readonly [key: string]: Plain }, indent: string): string[] {

@@ -26,6 +26,7 @@ export function resolveConfig(
   const problems: Problem[] = []
   const { source, node, limits, lameduck: lameduckMs, ...rest } = values
   const { idle: idleMs, ...tcp } = limits.tcp
+  const { window: windowMs, ...responseRate } = limits.responseRate
   const { moveWindow: moveWindowMs, ...records } = values.records
   const config: Config = {
     ...rest,
@@ -39,7 +40,7 @@ export function resolveConfig(
     },
     records: { ...records, moveWindowMs },
     node: { name: node.name ?? surroundings.nodeName },
-    limits: { tcp: { ...tcp, idleMs } },
+    limits: { ...limits, tcp: { ...tcp, idleMs }, responseRate: { ...responseRate, windowMs } },
     lameduckMs,
   }
   checkLists(config, problems)

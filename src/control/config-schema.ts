@@ -73,6 +73,13 @@ const SCHEMA = v.object({
       perClient: key(read.readWhole(1, 100_000), 100),
       idle: key(read.readDuration('1s', '10m'), '10s'),
     }),
+    errorRate: key(read.readRate, 100),
+    responseRate: group({
+      perSecond: key(read.readRate, 'off'),
+      window: key(read.readDuration('100ms', '1m'), '1s'),
+      slip: key(read.readWhole(0, 100), 2),
+      exempt: list(read.readNetwork, []),
+    }),
   }),
   lameduck: key(read.readDuration('0s', '10m'), '5s'),
   log: group({ level: key(read.readOneOf(LOG_LEVELS), 'info') }),

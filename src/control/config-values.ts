@@ -3,7 +3,9 @@
  * A reader gets any parsed YAML value and returns what it means, or a `Misfit` that says what it must be.
  */
 
-import { isIP, isIPv4 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+import type { Network } from '../dataplane/reply-limits.ts'
+import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { parseName } from '../wire/name.ts'
 import type { SocketAddress } from './config.ts'
 import { reverseZonesOf } from './reverse-zones.ts'
@@ -32,6 +34,12 @@ export function readWhole(least: number, most: number, unit = ''): Read<number> 
     typeof raw === 'number' && Number.isInteger(raw) && raw >= least && raw <= most
       ? raw
       : new Misfit(`a whole number${unit} from ${least} to ${most}`)
+}
+
+/** @returns a number a second; 0: no limit. YAML 1.1 reads `off` as false. */
+export const readRate: Read<number> = raw => {
+  const rate = raw === false || raw === 'off' ? 0 : readWhole(1, 1_000_000)(raw)
+  return rate instanceof Misfit ? new Misfit('a whole number a second from 1 to 1000000, or off') : rate
 }
 
 const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
@@ -110,6 +118,22 @@ export const readPodCIDR: Read<string> = raw => {
   const fits =
     rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) >= 8 && Number(length) <= 32
   return fits ? (raw as string) : new Misfit('an IPv4 network from /8 to /32, such as 127.1.0.0/16')
+}
+
+export const readNetwork: Read<string> = raw =>
+  typeof raw === 'string' && parseNetwork(raw) !== undefined
+    ? raw
+    : new Misfit('a network such as 10.244.0.0/16 or fd00:10::/64')
+
+/** @returns undefined when `cidr` is no network */
+export function parseNetwork(cidr: string): Network | undefined {
+  const [address = '', length = '', ...rest] = cidr.split('/')
+  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
+  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > bits) return undefined
+  if (bits === 128) return { octets: parseIPv6(address), prefix: Number(length) }
+  const octets = new Uint8Array(4)
+  new DataView(octets.buffer).setUint32(0, parseIPv4(address))
+  return { octets, prefix: Number(length) }
 }
 
 /** RFC 1123 §2.1: what the API server takes as a namespace. */

@@ -78,6 +78,16 @@ export interface Config {
   readonly node: { readonly name: string }
   readonly limits: {
     readonly tcp: { readonly connections: number; readonly perClient: number; readonly idleMs: number }
+    /** Error replies a second to one address; 0: no limit. */
+    readonly errorRate: number
+    readonly responseRate: {
+      /** Replies a second to one network; 0: no limit. */
+      readonly perSecond: number
+      readonly windowMs: number
+      readonly slip: number
+      /** Networks in CIDR notation. */
+      readonly exempt: readonly string[]
+    }
   }
   readonly lameduckMs: number
   readonly log: { readonly level: LogLevel }

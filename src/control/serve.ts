@@ -2,9 +2,11 @@
  * Config → a running server in this process, until a signal ends it. Layer: control.
  */
 
+import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress } from './config.ts'
+import { parseNetwork } from './config-values.ts'
 import type { Log } from './log.ts'
 import { type RunningServer, type ServerOptions, startServer } from './server.ts'
 import { sourcesOf } from './sources.ts'
@@ -78,8 +80,15 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       maxConnectionsPerClient: limits.tcp.perClient,
       idleMs: limits.tcp.idleMs,
     },
+    replyLimits: replyLimitsOf(limits),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),
   }
+}
+
+function replyLimitsOf({ errorRate, responseRate }: Config['limits']): ReplyLimits {
+  if (responseRate.perSecond === 0) return { errorRate, responseRate: undefined }
+  const exempt = responseRate.exempt.map(cidr => parseNetwork(cidr)!)
+  return { errorRate, responseRate: { ...responseRate, exempt } }
 }

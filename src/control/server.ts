@@ -14,6 +14,7 @@ import { Order, type OrderName } from '../answer/order.ts'
 import type { Changes, ClusterState } from '../cluster/state.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
+import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
 import { TableReader } from '../table/reader.ts'
@@ -56,6 +57,7 @@ export interface ServerOptions {
   readonly order: OrderName
   readonly maxUdpSize: number
   readonly tcp: Omit<TcpOptions, 'sockets'>
+  readonly replyLimits: ReplyLimits
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
@@ -212,6 +214,7 @@ class Server implements RunningServer {
       sockets: this.addresses,
       order: options.order,
       maxUdpSize: options.maxUdpSize,
+      replyLimits: options.replyLimits,
       log,
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })

@@ -3,7 +3,8 @@
  */
 
 import type { Sample } from '../admin/prometheus.ts'
-import type { TcpServer } from '../transport/tcp.ts'
+import { LIMITED_ERRORS, LIMITED_RESPONSES, SLIPPED_RESPONSES } from '../dataplane/counters.ts'
+import type { TcpServer, TcpStats } from '../transport/tcp.ts'
 import type { Observed } from './metrics.ts'
 import type { Workers } from './workers.ts'
 
@@ -22,6 +23,24 @@ const UDP_EVENTS = [
   'receive_failed',
 ]
 
+const TCP_EVENTS: readonly (readonly [string, keyof TcpStats])[] = [
+  ['accepted', 'accepted'],
+  ['evicted', 'evicted'],
+  ['evicted_of_client', 'evictedOfClient'],
+  ['idle', 'idle'],
+  ['slow_query', 'slowQuery'],
+  ['slow_reader', 'slowReader'],
+  ['not_dns', 'notDns'],
+  ['held_too_much', 'heldTooMuch'],
+  ['failed', 'acceptErrors'],
+]
+
+const LIMITED = [
+  { limit: 'errorRate', action: 'dropped', field: LIMITED_ERRORS },
+  { limit: 'responseRate', action: 'dropped', field: LIMITED_RESPONSES },
+  { limit: 'responseRate', action: 'slipped', field: SLIPPED_RESPONSES },
+]
+
 export function transportCounters(workers: Workers | undefined, tcp: TcpServer | undefined): Observed['counters'] {
   return [
     {
@@ -29,8 +48,13 @@ export function transportCounters(workers: Workers | undefined, tcp: TcpServer |
       help: 'Datagrams, by what became of them.',
       samples: UDP_EVENTS.map((event, field) => ({
         labels: { event },
-        value: (workers?.rows ?? []).reduce((sum, row) => sum + row[field]!, 0),
+        value: sumOf(workers, field),
       })),
+    },
+    {
+      name: 'headless_dns_limited_replies_total',
+      help: 'Replies over UDP above limits.errorRate or limits.responseRate, by what became of them.',
+      samples: LIMITED.map(({ field, ...labels }) => ({ labels, value: sumOf(workers, field) })),
     },
     {
       name: 'headless_dns_udp_dropped_by_kernel_total',
@@ -47,7 +71,9 @@ export function transportCounters(workers: Workers | undefined, tcp: TcpServer |
 
 function tcpSamples(tcp: TcpServer | undefined): Sample[] {
   if (tcp === undefined) return []
-  const { accepted, evicted, overdue, acceptErrors } = tcp.stats
-  const values = { accepted, evicted, overdue, failed: acceptErrors }
-  return Object.entries(values).map(([event, value]) => ({ labels: { event }, value }))
+  return TCP_EVENTS.map(([event, key]) => ({ labels: { event }, value: tcp.stats[key] }))
+}
+
+function sumOf(workers: Workers | undefined, field: number): number {
+  return (workers?.rows ?? []).reduce((sum, row) => sum + row[field]!, 0)
 }

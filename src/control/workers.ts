@@ -11,6 +11,7 @@
 import { randomInt } from 'node:crypto'
 import type { OrderName } from '../answer/order.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
+import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import { socketDrops } from '../transport/batch-socket.ts'
@@ -29,6 +30,7 @@ export interface WorkersOptions {
   readonly sockets: readonly ListenAddress[]
   readonly order: OrderName
   readonly maxUdpSize: number
+  readonly replyLimits: ReplyLimits
   readonly log: Logger
   /** What a thread runs; what is in the bundle or the source tree when left out. */
   readonly entry?: URL
@@ -158,6 +160,7 @@ export class Workers {
       sockets: this.sockets,
       order: options.order,
       maxUdpSize: options.maxUdpSize,
+      replyLimits: options.replyLimits,
       random: randomInt(2 ** 31),
     })
     slot.life = life

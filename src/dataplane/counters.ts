@@ -3,9 +3,9 @@
  * The thread that owns a row adds to it with plain stores; the main thread sums rows when somebody asks. Nothing here
  * is locked, and a sum may be some queries old.
  *
- *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┐
- *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │
- *         └──────────────┴─────────────────────────────┴────────┴──────────┘
+ *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┬─────────────┐
+ *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │ limited (3) │
+ *         └──────────────┴─────────────────────────────┴────────┴──────────┴─────────────┘
  *   zone  ┌───────────────────────────┬─────────┬────┬───────────────┬────────────────┬──────────┐
  *         │ requests[family][type]    │ rcodes  │ DO │ request sizes │ response sizes │ duration │
  *         └───────────────────────────┴─────────┴────┴───────────────┴────────────────┴──────────┘
@@ -63,7 +63,11 @@ const ZONES_AT = STAT_FIELDS
 export const PANICS = ZONES_AT + (MAX_COUNTED_ZONES + 1) * ZONE_FIELDS
 /** Answers cut over TCP: sets that no message can hold. */
 export const CUT_SETS = PANICS + 1
-export const ROW_FIELDS = CUT_SETS + 1
+/** Error replies that were not sent, since their receiver had had enough of them; the same of any replies; those sent empty with TC. */
+export const LIMITED_ERRORS = CUT_SETS + 1
+export const LIMITED_RESPONSES = LIMITED_ERRORS + 1
+export const SLIPPED_RESPONSES = LIMITED_RESPONSES + 1
+export const ROW_FIELDS = SLIPPED_RESPONSES + 1
 
 /** First field of a zone; `zone` as in the table, or NO_ZONE. */
 export function zoneFields(zone: number): number {

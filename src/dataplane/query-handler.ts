@@ -5,12 +5,14 @@
 
 import type { Answerer } from '../answer/answer.ts'
 import type { TableReader } from '../table/reader.ts'
-import type { MessageHandler } from '../transport/handler.ts'
+import type { MessageHandler, Peers } from '../transport/handler.ts'
 import { HEADER_OCTETS, RCODE_SERVFAIL } from '../wire/constants.ts'
 import {
   bucketOf,
   CUT_SETS,
   DURATION_BUCKETS,
+  LIMITED_ERRORS,
+  LIMITED_RESPONSES,
   MAX_COUNTED_ZONES,
   NO_ZONE,
   OTHER_TYPE,
@@ -18,6 +20,7 @@ import {
   rcodeIndex,
   requestField,
   SIZE_BUCKETS,
+  SLIPPED_RESPONSES,
   sizeIndex,
   typeIndexes,
   ZONE_DO,
@@ -27,6 +30,7 @@ import {
   ZONE_RESPONSE_SIZES,
   zoneFields,
 } from './counters.ts'
+import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
 
 export interface QueryHandlerOptions {
   readonly table: TableReader
@@ -39,6 +43,8 @@ export interface QueryHandlerOptions {
   readonly now: () => number
   /** Told once per answer that no message can hold. */
   readonly onCut?: (name: Uint8Array) => void
+  /** Over UDP; `maxUdpSize` is the payload size advertised. */
+  readonly udp?: { readonly limiter: ReplyLimiter; readonly maxUdpSize: number }
 }
 
 export class QueryHandler implements MessageHandler {
@@ -46,7 +52,10 @@ export class QueryHandler implements MessageHandler {
   private readonly table: TableReader
   private readonly answerer: Answerer
   private readonly row: Float64Array
+  /** Bit n: the limiter is asked about replies with RCODE n. */
+  private limitedRcodes = 0
   private family = 0
+  private peers: Peers | undefined
   private startedMs = 0
   /** Queries of this batch by zone, for the histogram of durations. */
   private readonly batch = new Uint32Array(MAX_COUNTED_ZONES + 1)
@@ -58,7 +67,9 @@ export class QueryHandler implements MessageHandler {
     this.row = options.row
   }
 
-  begin(socket: number): void {
+  begin(socket: number, peers?: Peers): void {
+    this.peers = peers
+    this.limitedRcodes = peers === undefined ? 0 : (this.options.udp?.limiter.rcodes ?? 0)
     this.family = this.options.families[socket]!
     this.startedMs = this.options.now()
     this.table.begin()
@@ -76,6 +87,10 @@ export class QueryHandler implements MessageHandler {
     }
     if (replied === 0) return 0
     const { query, reply, zone } = answerer
+    if (((this.limitedRcodes >>> reply.rcode) & 1) !== 0) {
+      replied = this.limit(start, replied)
+      if (replied === 0) return 0
+    }
     const at = zoneFields(zone)
     this.batch[zone < 0 ? NO_ZONE : zone < MAX_COUNTED_ZONES ? zone : MAX_COUNTED_ZONES - 1]!++
     const type = query.questionEnd > 0 && query.type < 256 ? typeIndexes[query.type]! : OTHER_TYPE
@@ -105,6 +120,23 @@ export class QueryHandler implements MessageHandler {
       this.row[at + bucket]! += queries
       this.row[at + DURATION_BUCKETS.length + 1]! += queries * seconds
     }
+  }
+
+  /** @returns octets of the reply, which may have become an empty one; 0: it is not sent */
+  private limit(start: number, replied: number): number {
+    const { row, peers } = this
+    const { query, reply } = this.answerer
+    const { limiter, maxUdpSize } = this.options.udp!
+    const verdict = limiter.judge(reply.rcode, this.family, start, peers!, this.startedMs)
+    if (verdict === SEND) return replied
+    if (verdict !== SLIP) {
+      row[verdict === DROP_ERROR ? LIMITED_ERRORS : LIMITED_RESPONSES]!++
+      return 0
+    }
+    row[SLIPPED_RESPONSES]!++
+    reply.rewind(start + query.questionEnd)
+    reply.truncated = true
+    return reply.finish(query.payloadSize > 0 ? maxUdpSize : 0)
   }
 
   /** SERVFAIL with the header alone. */

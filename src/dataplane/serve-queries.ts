@@ -11,6 +11,7 @@ import { openBatch } from '../transport/batch.ts'
 import type { MessageHandler } from '../transport/handler.ts'
 import { openPortable } from '../transport/portable.ts'
 import { QueryHandler } from './query-handler.ts'
+import { ReplyLimiter } from './reply-limits.ts'
 import type { WorkerMessage, WorkerSetup } from './setup.ts'
 
 /** Octets that a query may have however small replies are kept: clients may pad it (RFC 7830). */
@@ -34,6 +35,7 @@ export async function serveQueries(
     row: setup.row,
     families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
     now: () => performance.now(),
+    udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },
   })
   const control = { words: setup.control, index: 0, attend() {} }
   try {

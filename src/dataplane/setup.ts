@@ -5,6 +5,7 @@
 import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
+import type { ReplyLimits } from './reply-limits.ts'
 
 /** Given to a worker at its start. */
 export interface WorkerSetup {
@@ -19,6 +20,7 @@ export interface WorkerSetup {
   readonly sockets: readonly ListenAddress[]
   readonly order: OrderName
   readonly maxUdpSize: number
+  readonly replyLimits: ReplyLimits
   /** 32 random bits for the order of answers. */
   readonly random: number
 }

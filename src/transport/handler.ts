@@ -3,6 +3,15 @@
  * Layer: transport. Knows no names, no records, no table.
  */
 
+/** Who sent the datagrams of a batch: read only where somebody asks, since hardly any message needs it. */
+export interface Peers {
+  /**
+   * While `answer` runs with the message that begins at `start`.
+   * @param address gets the sender's address in network order: 4 octets of an IPv4 socket, 16 of an IPv6 socket
+   */
+  copyAddress(start: number, address: Uint8Array): void
+}
+
 /**
  * Answers DNS messages in place: the reply is written over the query.
  *
@@ -17,8 +26,9 @@ export interface MessageHandler {
   /**
    * Called before the first message of a batch. Between `begin` and `end` table blocks may be read.
    * @param socket which of the listen addresses the batch came to, in the order of the options
+   * @param peers who sends, over UDP: a forged address costs nothing there; over TCP the client has proved its own
    */
-  begin(socket: number): void
+  begin(socket: number, peers?: Peers): void
 
   /**
    * Never throws for anything that a peer can send.

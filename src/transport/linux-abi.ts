@@ -45,9 +45,9 @@ export const POLLFD_OCTETS = 8
 export const SOCKADDR_OCTETS = 32
 export const SOCKADDR_PORT = 2
 const SOCKADDR_IN_OCTETS = 16
-const SOCKADDR_IN_ADDRESS = 4
+export const SOCKADDR_IN_ADDRESS = 4
 const SOCKADDR_IN6_OCTETS = 28
-const SOCKADDR_IN6_ADDRESS = 8
+export const SOCKADDR_IN6_ADDRESS = 8
 const SOCKADDR_IN6_SCOPE = 24
 
 export const CMSG_LEVEL = 8

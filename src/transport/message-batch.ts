@@ -22,7 +22,7 @@ import {
   STAT_UNANSWERED,
   statOfSendError,
 } from './datagram.ts'
-import { DATAGRAM_CAPACITY, type MessageHandler } from './handler.ts'
+import { DATAGRAM_CAPACITY, type MessageHandler, type Peers } from './handler.ts'
 import type { Libc } from './libc.ts'
 import {
   AF_INET,
@@ -43,6 +43,8 @@ import {
   MSG_DONTWAIT,
   MSG_TRUNC,
   POLLOUT,
+  SOCKADDR_IN_ADDRESS,
+  SOCKADDR_IN6_ADDRESS,
   SOCKADDR_OCTETS,
   SOCKADDR_PORT,
 } from './linux-abi.ts'
@@ -90,7 +92,7 @@ export class MessageSlots {
   }
 }
 
-export class MessageBatch {
+export class MessageBatch implements Peers {
   readonly socket: BatchSocket
   private readonly index: number
   private readonly libc: Libc
@@ -98,6 +100,8 @@ export class MessageBatch {
   /** The rows, one after the other, in words of 4 octets, and addresses of their first octets. */
   private readonly words: Int32Array
   private readonly ports: Uint16Array
+  /** The peers' row, in octets. */
+  private readonly sockaddrs: Uint8Array
   private readonly receiveAt: number
   private readonly sendAt: number
   private readonly slotsAt: number
@@ -115,6 +119,7 @@ export class MessageBatch {
     this.slots = slots
     this.words = new Int32Array(count * WORDS_PER_MESSAGE)
     this.ports = new Uint16Array(this.words.buffer, count * SOCKADDRS, count * SOCKADDR_HALVES)
+    this.sockaddrs = new Uint8Array(this.words.buffer, count * SOCKADDRS, count * SOCKADDR_OCTETS)
     this.receiveAt = libc.addressOf(this.words.buffer as ArrayBuffer)
     this.sendAt = this.receiveAt + count * SEND_HEADERS
     this.slotsAt = libc.addressOf(slots.octets.buffer as ArrayBuffer)
@@ -138,7 +143,7 @@ export class MessageBatch {
     const { libc, socket, slots } = this
     const received = libc.recvmmsg(socket.fd, this.receiveAt, slots.count, MSG_DONTWAIT, 0)
     if (received <= 0) return -1
-    handler.begin(this.index)
+    handler.begin(this.index, this)
     const replies = this.answer(received, handler, counters)
     const result = replies === 0 ? 0 : this.send(0, replies)
     handler.end()
@@ -152,6 +157,13 @@ export class MessageBatch {
   /** The control message that came with the last datagram in a slot; the layouts are drawn in linux-abi.ts. */
   controlOf(slot: number): DataView {
     return new DataView(this.words.buffer, this.slots.count * CONTROLS + slot * CONTROL_STRIDE, CONTROL_STRIDE)
+  }
+
+  copyAddress(start: number, address: Uint8Array): void {
+    const { sockaddrs, slots } = this
+    const isV4 = this.socket.family.number === AF_INET
+    const at = (start / slots.stride) * SOCKADDR_OCTETS + (isV4 ? SOCKADDR_IN_ADDRESS : SOCKADDR_IN6_ADDRESS)
+    for (let i = isV4 ? 3 : 15; i >= 0; i--) address[i] = sockaddrs[at + i]!
   }
 
   /** @returns how many send headers are filled */

@@ -13,6 +13,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
+import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import {
   CONTROL_ATTEND,
   CONTROL_CLOSED,
@@ -34,7 +35,7 @@ import {
   STAT_UNANSWERED,
   statOfSendError,
 } from './datagram.ts'
-import { DATAGRAM_CAPACITY, type MessageHandler } from './handler.ts'
+import { DATAGRAM_CAPACITY, type MessageHandler, type Peers } from './handler.ts'
 import { ListenError } from './listen-error.ts'
 
 /** Replies on their way. More would only pile up behind a send buffer that is full. */
@@ -137,10 +138,22 @@ function warningsOf(sockets: readonly Socket[]): string[] {
   return warnings
 }
 
+/** Who sent the message at hand. */
+class LastPeer implements Peers {
+  from: RemoteInfo | undefined
+
+  copyAddress(_start: number, octets: Uint8Array): void {
+    const { address, family } = this.from!
+    if (family === 'IPv6') octets.set(parseIPv6(address.split('%')[0]!))
+    else new DataView(octets.buffer, octets.byteOffset).setUint32(0, parseIPv4(address))
+  }
+}
+
 /** Slots for replies; each knows how to give itself back. */
 class Pool {
   readonly octets = new Uint8Array(SLOTS * DATAGRAM_CAPACITY)
   readonly view = new DataView(this.octets.buffer)
+  readonly peer = new LastPeer()
   /** Called by node:dgram when the reply of a slot has left or failed. */
   readonly sent: readonly ((error: Error | null) => void)[]
   private readonly free = new Int32Array(SLOTS).map((_, slot) => slot)
@@ -189,7 +202,8 @@ function exchange(
   }
   const start = slot * DATAGRAM_CAPACITY
   pool.octets.set(message, start)
-  handler.begin(index)
+  pool.peer.from = peer
+  handler.begin(index, pool.peer)
   const length = handler.answer(pool.octets, pool.view, start, message.length, DATAGRAM_CAPACITY, false)
   handler.end()
   if (length === 0) {

@@ -1,6 +1,6 @@
 /**
  * One TCP connection: octets of a stream → messages → replies. Layer: transport. Decides when to read, and what is too
- * slow; who may connect is decided in tcp.ts. Sets no timer: `isOverdue` is asked from time to time.
+ * slow; who may connect is decided in tcp.ts. Sets no timer: `passedLimit` is asked from time to time.
  *
  *   stream   ┌────────┬─────────┬────────┬─────────┬─ ─     RFC 1035 §4.2.2: a length of two octets before each message,
  *            │ length │ message │ length │ message │        which it does not count. A segment may end anywhere.
@@ -41,6 +41,8 @@ export interface ConnectionContext {
   nowMs(): number
   /** A query was answered: the connection is the youngest now. */
   onQuery(connection: TcpConnection): void
+  /** A connection is closed for what it sent. */
+  onFault(reason: 'notDns' | 'heldTooMuch'): void
 }
 
 export const MAX_MESSAGE_OCTETS = 65_535
@@ -89,12 +91,13 @@ export class TcpConnection {
     })
   }
 
-  /** True: a limit is passed; the connection should be destroyed. */
-  isOverdue(nowMs: number): boolean {
+  /** @returns which limit of time is passed, so that the connection should be destroyed */
+  passedLimit(nowMs: number): 'slowReader' | 'slowQuery' | 'idle' | undefined {
     const { limits } = this.context
-    if (this.socket.writableLength > 0) return nowMs - this.lastProgressMs >= limits.writeStallMs
-    if (this.heldOctets > 0) return nowMs - this.startedMs >= limits.messageMs
-    return nowMs - this.lastQueryMs >= limits.idleMs
+    if (this.socket.writableLength > 0)
+      return nowMs - this.lastProgressMs >= limits.writeStallMs ? 'slowReader' : undefined
+    if (this.heldOctets > 0) return nowMs - this.startedMs >= limits.messageMs ? 'slowQuery' : undefined
+    return nowMs - this.lastQueryMs >= limits.idleMs ? 'idle' : undefined
   }
 
   /** Ends the connection once the query that has begun, if any, is answered. */
@@ -127,6 +130,7 @@ export class TcpConnection {
   private process(input: Buffer): void {
     const used = this.answer(input)
     if (used < 0) {
+      this.context.onFault('notDns')
       this.hold(NOTHING, 0)
       this.finishing = true
       this.socket.pause()
@@ -212,6 +216,7 @@ export class TcpConnection {
     held.octets += octets - this.heldOctets
     this.heldOctets = octets
     if (held.octets <= held.max) return true
+    this.context.onFault('heldTooMuch')
     this.socket.destroy()
     return false
   }

@@ -31,10 +31,17 @@ export interface TcpOptions extends Partial<ConnectionLimits> {
 
 export interface TcpStats {
   accepted: number
-  /** Closed to make room for another. */
+  /** Closed to make room for another, of anyone, or of the same client. */
   evicted: number
-  /** Closed because a limit of time was passed. */
-  overdue: number
+  evictedOfClient: number
+  /** Closed because a limit of time was passed: no query, one that did not become whole, replies that were not read. */
+  idle: number
+  slowQuery: number
+  slowReader: number
+  /** Closed because a length was too short for a message. */
+  notDns: number
+  /** Closed because all unfinished queries together were too long. */
+  heldTooMuch: number
   acceptErrors: number
 }
 
@@ -125,7 +132,17 @@ async function listen(where: ListenAddress, reusePort: boolean, accept: (socket:
 }
 
 class Connections {
-  readonly stats: TcpStats = { accepted: 0, evicted: 0, overdue: 0, acceptErrors: 0 }
+  readonly stats: TcpStats = {
+    accepted: 0,
+    evicted: 0,
+    evictedOfClient: 0,
+    idle: 0,
+    slowQuery: 0,
+    slowReader: 0,
+    notDns: 0,
+    heldTooMuch: 0,
+    acceptErrors: 0,
+  }
   readonly clock: Clock
   /** In the order of their last query, or of their opening: the first is the first to go. */
   private readonly open = new Set<TcpConnection>()
@@ -152,6 +169,7 @@ class Connections {
       onQuery: connection => {
         if (this.open.delete(connection)) this.open.add(connection)
       },
+      onFault: reason => this.stats[reason]++,
     }
   }
 
@@ -171,8 +189,8 @@ class Connections {
     }
     this.stats.accepted++
     const ofClient = this.perClient.get(client) ?? 0
-    if (ofClient >= this.maxPerClient) this.evict(each => each.client === client)
-    else if (this.open.size >= this.maxConnections) this.evict(() => true)
+    if (ofClient >= this.maxPerClient) this.evict('evictedOfClient', each => each.client === client)
+    else if (this.open.size >= this.maxConnections) this.evict('evicted', () => true)
 
     const connection = new TcpConnection(this.context, socket, client, listener)
     this.open.add(connection)
@@ -183,11 +201,9 @@ class Connections {
   sweep(): void {
     const now = this.clock.nowMs()
     for (const connection of this.open) {
-      if (now >= this.finishMs) connection.destroy()
-      else if (connection.isOverdue(now)) {
-        this.stats.overdue++
-        connection.destroy()
-      }
+      const limit = now >= this.finishMs ? undefined : connection.passedLimit(now)
+      if (limit !== undefined) this.stats[limit]++
+      if (limit !== undefined || now >= this.finishMs) connection.destroy()
     }
   }
 
@@ -197,10 +213,10 @@ class Connections {
     if (graceMs <= 0) this.sweep()
   }
 
-  private evict(matches: (connection: TcpConnection) => boolean): void {
+  private evict(reason: 'evicted' | 'evictedOfClient', matches: (connection: TcpConnection) => boolean): void {
     for (const connection of this.open) {
       if (!matches(connection)) continue
-      this.stats.evicted++
+      this.stats[reason]++
       connection.destroy()
       this.forget(connection)
       return

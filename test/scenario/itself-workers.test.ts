@@ -49,6 +49,7 @@ async function start(t: TestContext, transport: WorkersOptions['transport']): Pr
     sockets: [{ address: '127.0.0.1', port: 0 }],
     order: 'shuffle',
     maxUdpSize: 1232,
+    replyLimits: { errorRate: 0, responseRate: undefined },
     log,
     entry: DEFECTIVE,
     ringMs: RING_MS,
@@ -160,6 +161,7 @@ describe('many workers, one after the other', { skip: checkBatch() ?? false }, (
         sockets: [{ address: '127.0.0.1', port: 0 }],
         order: 'shuffle',
         maxUdpSize: 1232,
+        replyLimits: { errorRate: 0, responseRate: undefined },
         random: 1,
       })
       const { addresses } = await life.served

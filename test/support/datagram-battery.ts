@@ -28,6 +28,7 @@ import {
 import {
   COMMAND_DROP,
   COMMAND_GROW,
+  COMMAND_PEER,
   COMMAND_SOCKET,
   type DatagramWorkerData,
   EMPTY_REPLY,
@@ -180,6 +181,18 @@ export function testDatagramTransport(kind: Kind): void {
       await using client = await Client.open(to.address)
       const [reply] = await client.ask(Uint8Array.of(COMMAND_SOCKET), to)
       assert.equal(reply[0], index)
+    }
+    await transport.stop()
+  })
+
+  test(`${kind}: tells the handler who sent a message, when it is asked`, { skip: !hasIPv6 }, async () => {
+    const sockets = ['127.0.0.1', '::1'].map(address => ({ address, port: 0 }))
+    const transport = await startTransport(kind, sockets)
+    for (const to of transport.report.addresses) {
+      await using client = await Client.open(to.address)
+      const own = to.address === '::1' ? [...new Array(15).fill(0), 1] : [127, 0, 0, 1]
+      const [reply] = await client.ask(new Uint8Array(own.length).fill(COMMAND_PEER), to)
+      assert.deepEqual([...reply], own)
     }
     await transport.stop()
   })

@@ -3,18 +3,20 @@
  *
  *   COMMAND_DROP  no reply          COMMAND_GROW   a reply of octet 1, GROWN_OCTETS times
  *   COMMAND_SOCKET  the index of the socket that `begin` got
+ *   COMMAND_PEER  the address that the query came from
  *   anything else: the same octets, inverted after the first; nothing at all: one octet, EMPTY_REPLY
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { openBatch } from '../../src/transport/batch.ts'
 import type { DatagramOptions } from '../../src/transport/datagram.ts'
-import type { MessageHandler } from '../../src/transport/handler.ts'
+import type { MessageHandler, Peers } from '../../src/transport/handler.ts'
 import { openPortable } from '../../src/transport/portable.ts'
 
 export const COMMAND_DROP = 0
 export const COMMAND_GROW = 1
 export const COMMAND_SOCKET = 2
+export const COMMAND_PEER = 3
 export const GROWN_OCTETS = 1232
 export const EMPTY_REPLY = 0x5a
 
@@ -35,12 +37,14 @@ export interface DatagramWorkerData {
 class ShowingHandler implements MessageHandler {
   private readonly words: Int32Array
   private socket = -1
+  private peers: Peers | undefined
 
   constructor(words: Int32Array) {
     this.words = words
   }
 
-  begin(socket: number): void {
+  begin(socket: number, peers: Peers): void {
+    this.peers = peers
     this.socket = socket
     Atomics.store(this.words, WORD_ONLINE, 1)
   }
@@ -59,6 +63,9 @@ class ShowingHandler implements MessageHandler {
       case COMMAND_SOCKET:
         octets[start] = this.socket
         return 1
+      case COMMAND_PEER:
+        this.peers!.copyAddress(start, octets.subarray(start, start + length))
+        return length
     }
     for (let i = start + 1; i < start + length; i++) octets[i] = ~view.getUint8(i)
     return length

@@ -51,6 +51,7 @@ export async function startListening(
       moveWindowMs: 100,
       order: 'shuffle',
       maxUdpSize: 1232,
+      replyLimits: { errorRate: 0, responseRate: undefined },
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 1000, idleMs: 30_000 },
       lameduckMs: 0,
       staleError: false,

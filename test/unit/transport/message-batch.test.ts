@@ -19,7 +19,7 @@ import {
   STAT_TRUNCATED,
   STAT_UNANSWERED,
 } from '../../../src/transport/datagram.ts'
-import type { MessageHandler } from '../../../src/transport/handler.ts'
+import type { MessageHandler, Peers } from '../../../src/transport/handler.ts'
 import type { Libc } from '../../../src/transport/libc.ts'
 import {
   encodeSockaddr,
@@ -37,6 +37,7 @@ const { EAGAIN, EPERM, EMSGSIZE, ENETUNREACH, EINVAL } = constants.errno
 interface Incoming {
   octets: number[]
   port?: number
+  address?: string
   flags?: number
   control?: Uint8Array
 }
@@ -85,7 +86,7 @@ class FakeKernel {
     return Number(header.getBigUint64(offset, true))
   }
 
-  private deliver(headerAt: number, { octets, port = 5353, flags = 0, control }: Incoming): void {
+  private deliver(headerAt: number, { octets, port = 5353, address, flags = 0, control }: Incoming): void {
     const header = this.at(headerAt, MMSGHDR_OCTETS)
     const iovec = this.at(this.pointer(header, 16), 16)
     assert.equal(header.getBigUint64(24, true), 1n)
@@ -93,7 +94,8 @@ class FakeKernel {
     const target = this.at(this.pointer(iovec, 0), 4096)
     for (const [i, octet] of octets.entries()) target.setUint8(i, octet)
     const nameOctets = header.getUint32(8, true)
-    encodeSockaddr(this.at(this.pointer(header, 0), nameOctets), nameOctets === 16 ? '192.0.2.7' : '2001:db8::7', port)
+    const peer = address ?? (nameOctets === 16 ? '192.0.2.7' : '2001:db8::7')
+    encodeSockaddr(this.at(this.pointer(header, 0), nameOctets), peer, port)
     header.setUint32(MMSGHDR_FLAGS, flags, true)
     header.setUint32(MMSGHDR_LENGTH, octets.length, true)
     const room = Number(header.getBigUint64(40, true))
@@ -119,11 +121,22 @@ class FakeKernel {
 
 class Handler implements MessageHandler {
   readonly calls: string[] = []
-  begin(socket: number): void {
+  /** Who sent each message. */
+  readonly senders: string[] = []
+  private peers: Peers | undefined
+  begin(socket: number, peers: Peers): void {
     this.calls.push(`begin ${socket}`)
+    this.peers = peers
   }
   /** First octet 0: no reply; else the query and one octet more. */
   answer(octets: Uint8Array, _view: DataView, start: number, length: number): number {
+    const address = new Uint8Array(16)
+    this.peers!.copyAddress(start, address)
+    this.senders.push(
+      Buffer.from(address)
+        .toString('hex')
+        .replace(/(00)+$/, ''),
+    )
     octets[start + length] = 0xee
     return octets[start] === 0 ? 0 : length + 1
   }
@@ -189,6 +202,17 @@ test('datagrams from port 0 and cut ones are dropped unread', () => {
   assert.deepEqual(firsts(kernel), [3])
   assert.equal(counters[STAT_PORT_ZERO], 1)
   assert.equal(counters[STAT_TRUNCATED], 1)
+})
+
+test('each message of a batch has its own sender', () => {
+  const v4 = setUp()
+  v4.kernel.incoming = ['192.0.2.1', '198.51.100.2', '192.0.2.3'].map(address => ({ octets: [0], address }))
+  v4.exchange()
+  assert.deepEqual(v4.handler.senders, ['c0000201', 'c6336402', 'c0000203'])
+  const v6 = setUp({ family: IPV6 })
+  v6.kernel.incoming = ['2001:db8::1', 'fd00:1::ff'].map(address => ({ octets: [0], address }))
+  v6.exchange()
+  assert.deepEqual(v6.handler.senders, ['20010db8000000000000000000000001', 'fd0000010000000000000000000000ff'])
 })
 
 test('a send that stops early goes on where it stopped', () => {

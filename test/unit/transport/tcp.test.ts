@@ -271,7 +271,7 @@ describe('time', () => {
     clock.advance(1)
     await until(() => idle.gone, 'idle one closed')
     assert.equal(busy.gone, false)
-    assert.equal(server.stats.overdue, 1)
+    assert.equal(server.stats.idle, 1)
     clock.advance(DEFAULT_LIMITS.idleMs)
     await until(() => busy.gone, 'closed')
   })
@@ -288,7 +288,7 @@ describe('time', () => {
       clock.advance(DEFAULT_LIMITS.messageMs / 4)
     }
     await until(() => slow.gone, 'closed')
-    assert.equal(server.stats.overdue, 1)
+    assert.equal(server.stats.slowQuery, 1)
     assert.equal(other.gone, false)
   })
 
@@ -358,7 +358,7 @@ describe('a reader that does not read', () => {
     await other.reply(other.replies.length + 1)
     clock.advance(1)
     await until(() => server.connections() === 1, 'closed')
-    assert.equal(server.stats.overdue, 1)
+    assert.equal(server.stats.slowReader, 1)
   })
 })
 
@@ -405,7 +405,7 @@ describe('numbers', () => {
     await until(() => server.connections() === 2, 'forgotten')
     const again = [await accepted('127.0.0.2'), await accepted('127.0.0.2')]
     assert.ok(again.every(each => !each.gone))
-    assert.equal(server.stats.evicted, 1)
+    assert.deepEqual([server.stats.evicted, server.stats.evictedOfClient], [0, 1])
   })
 
   test('unfinished queries of all connections together have a limit of memory', async () => {
