@@ -1,0 +1,181 @@
+/**
+ * Clients that hold what they can hold, ask what they can ask, and forge what they can forge.
+ * F19: coredns#7922, a storm of retries. F32: coredns#6754, pdns#15376, idle and slow TCP clients. F34: audit-kubernetes#51,
+ * replies sent to whoever did not ask.
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { ReplyLimits } from '../../src/dataplane/reply-limits.ts'
+import { checkBatch } from '../../src/transport/batch-check.ts'
+import { headless, slice } from '../support/answering.ts'
+import { askServer, encodeQuery } from '../support/dns-client.ts'
+import { HostileClients, neverReads } from '../support/hostile-clients.ts'
+import { ManyClients } from '../support/many-clients.ts'
+import { queryOf } from '../support/messages.ts'
+import { type Listening, startListening } from '../support/running-server.ts'
+import { type ServerProcess, startServer, until } from '../support/server-process.ts'
+import { Burst } from '../support/udp-burst.ts'
+
+const DEMO = 'my-headless-service.default.svc.cluster.local'
+const WEB = 'web.default.svc.cluster.local'
+const EMPTY = 'empty.default.svc.cluster.local'
+const MIB = 1 << 20
+
+async function metric(server: ServerProcess, name: string): Promise<number> {
+  const { body } = await server.admin('/metrics')
+  const line = body.split('\n').find(each => each.startsWith(`${name} `))
+  return Number(line?.split(' ')[1] ?? Number.NaN)
+}
+
+const closed = (server: ServerProcess, event: string): Promise<number> =>
+  metric(server, `headless_dns_tcp_connections_total{event="${event}"}`)
+
+describe('F32: idle and slow TCP clients', () => {
+  const MOST = 1000
+  const RSS_MIB = 96
+  /** Of a new TCP client, in ms. */
+  const ANSWER_MS = 1000
+
+  it('10,000 idle and 1,000 slow ones: UDP loses nothing, the cap holds, memory too, new TCP clients are answered', async () => {
+    const server = await startServer(['--demo'])
+    const hostile = new HostileClients(server.port)
+    const clients = await ManyClients.open(server.port, DEMO, 3, 4)
+    try {
+      await askServer(DEMO, 'A', { port: server.port, tcp: true })
+      const rss = await metric(server, 'process_resident_memory_bytes')
+      const query = encodeQuery(DEMO, 'A', 1232)
+      const framed = Buffer.concat([Buffer.of(0, query.length), query])
+      clients.start(200)
+
+      let isOver = false
+      const seen = { connections: 0, rss: 0, answers: 0, slowest: 0 }
+      const look = async (): Promise<void> => {
+        while (!isOver) {
+          const begin = performance.now()
+          const { rcode } = await askServer(DEMO, 'A', { port: server.port, tcp: true })
+          assert.equal(rcode, 'NOERROR')
+          seen.answers++
+          seen.slowest = Math.max(seen.slowest, performance.now() - begin)
+          seen.connections = Math.max(seen.connections, await metric(server, 'headless_dns_tcp_connections'))
+          seen.rss = Math.max(seen.rss, await metric(server, 'process_resident_memory_bytes'))
+        }
+      }
+      const looking = look()
+      await hostile.connect(10_000, 1, () => {})
+      await hostile.connect(400, 2, hostile.drip(framed, 1000))
+      await hostile.connect(400, 3, hostile.drip(Buffer.of(0, query.length), 1000))
+      await hostile.connect(200, 4, neverReads(query, 100_000))
+      await until(async () => (await closed(server, 'slow_query')) >= 600, 'messages that began are given up')
+      isOver = true
+      await looking
+
+      assert.equal(hostile.opened, 11_000)
+      assert.ok((await closed(server, 'evicted')) >= 9000, 'the oldest made room')
+      assert.ok(seen.connections <= MOST, `${seen.connections} connections`)
+      assert.ok(seen.answers >= 3, `${seen.answers} answers over TCP`)
+      assert.ok(seen.slowest < ANSWER_MS, `a new TCP client waited for ${seen.slowest} ms`)
+      assert.ok(seen.rss - rss < RSS_MIB * MIB, `${(seen.rss - rss) / MIB} MiB more`)
+      const { asked, ...account } = await clients.stop()
+      assert.ok(asked > 100, `${asked} queries`)
+      assert.deepEqual(account, { right: asked, wrong: 0, refused: 0, lost: 0 })
+    } finally {
+      hostile.destroy()
+      await clients.stop(0)
+      await server.stop('SIGINT')
+    }
+  })
+})
+
+describe('F19: a storm of retries for one Service that has no pods', () => {
+  const CLIENTS = 50
+  const STORM = 20_000
+
+  it('50 clients ask for it as fast as they are answered; nobody else loses a query', async () => {
+    const { server, ipv4 } = await listening()
+    const others = await ManyClients.open(ipv4.port, WEB, 3, 4)
+    const storm = await Burst.open(CLIENTS, ipv4)
+    try {
+      others.start(500)
+      const rcodes = await storm.ask(encodeQuery(EMPTY, 'A', 1232), STORM, 4)
+      const { asked, ...account } = await others.stop()
+      assert.deepEqual(account, { right: asked, wrong: 0, refused: 0, lost: 0 })
+      assert.ok(asked > 10, `${asked} queries`)
+      assert.deepEqual([...rcodes.keys()], [0])
+      assert.equal(rcodes.get(0), STORM)
+    } finally {
+      storm.close()
+      await others.stop(0)
+      await server.stop()
+    }
+  })
+})
+
+describe('F34: what a forged address is sent', () => {
+  for (const transport of ['batch', 'portable'] as const) {
+    const skip = transport === 'batch' ? (checkBatch() ?? false) : false
+
+    it(`${transport}: at most 100 error replies in a second, and others still get theirs`, { skip }, async () => {
+      const { server, ipv4, ipv6 } = await listening(transport)
+      const forged = await Burst.open(1, ipv4, '127.0.0.3')
+      try {
+        const begin = performance.now()
+        const count = 3000
+        forged.send(queryOf('www.example.com', 'A'), count)
+        // Answers are never held back: the reply to the last query says that all before it were seen.
+        forged.send(queryOf(WEB, 'A'), 1)
+        await until(() => (forged.rcodes.get(0) ?? 0) > 0, 'the last is answered')
+        const seconds = Math.ceil((performance.now() - begin) / 1000)
+        const refused = forged.rcodes.get(5) ?? 0
+        assert.ok(refused > 0 && refused <= 100 * (seconds + 1), `${refused} REFUSED in ${seconds} s`)
+        assert.equal((await askServer('www.example.com', 'A', ipv6)).rcode, 'REFUSED')
+        assert.equal((await askServer('www.example.com', 'A', { ...ipv4, tcp: true })).rcode, 'REFUSED')
+      } finally {
+        forged.close()
+        await server.stop()
+      }
+    })
+  }
+
+  it('a limit of replies to a network: the rest is cut, and comes whole over TCP', async () => {
+    const { server, ipv4 } = await listening('portable', { perSecond: 10, windowMs: 60_000, slip: 2, exempt: [] })
+    const client = await Burst.open(1, ipv4)
+    try {
+      await client.ask(encodeQuery(WEB, 'A', 1232), 10, 1)
+      assert.equal(client.truncated, 0)
+      client.send(encodeQuery(WEB, 'A', 1232), 40)
+      await until(() => client.truncated === 20, 'every second one is cut')
+      assert.equal(client.received, 30)
+      const whole = await askServer(WEB, 'A', { ...ipv4, tcp: true })
+      assert.equal(whole.answers?.length, 3)
+    } finally {
+      client.close()
+      await server.stop()
+    }
+  })
+})
+
+function listening(
+  transport: 'batch' | 'portable' = 'portable',
+  responseRate?: ReplyLimits['responseRate'],
+): Promise<Listening> {
+  return startListening(
+    transport,
+    cluster => {
+      const services = cluster.open('Service').replaceAll()
+      for (const name of ['web', 'empty']) services.add(headless(name))
+      services.commit()
+      const slices = cluster.open('EndpointSlice').replaceAll()
+      slices.add(
+        slice(
+          'web',
+          ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(address => ({ address })),
+        ),
+      )
+      slices.commit()
+      cluster.flush()
+    },
+    {},
+    { replyLimits: { errorRate: 100, responseRate } },
+  )
+}
