@@ -31,7 +31,7 @@ export interface ConnectionLimits {
 export interface ConnectionContext {
   readonly handler: MessageHandler
   readonly limits: ConnectionLimits
-  /** Where queries are answered: the length, then MAX_MESSAGE_OCTETS. One for all, since an answer takes no time. */
+  /** SCRATCH_OCTETS, where queries are answered, one reply behind the other. One for all, since an answer takes no time. */
   readonly scratch: Uint8Array
   readonly scratchView: DataView
   /** Octets of unfinished queries of all connections together. */
@@ -47,6 +47,13 @@ export interface ConnectionContext {
 
 export const MAX_MESSAGE_OCTETS = 65_535
 const LENGTH_OCTETS = 2
+/**
+ * After so many queries, or so many octets of replies, it is another connection's turn: one read can bring 2 MiB of
+ * queries, and who has just connected would wait for those of all others.
+ */
+const TURN_QUERIES = 64
+const TURN_OCTETS = 64 << 10
+export const SCRATCH_OCTETS = TURN_OCTETS + LENGTH_OCTETS + MAX_MESSAGE_OCTETS
 const FIRST_HOLD_OCTETS = 512
 
 const NOTHING = Buffer.alloc(0)
@@ -62,8 +69,13 @@ export class TcpConnection {
   private buffer: Buffer = NOTHING
   private heldOctets = 0
   private unsentOctets = 0
-  /** Replies are stuck: nothing is read until they have left. */
+  private readonly onTurn = (): void => {
+    this.waitsForTurn = false
+    this.goOn()
+  }
+  /** Replies are stuck, or others have their turn: nothing is read until they have left, or it comes round. */
   private blocked = false
+  private waitsForTurn = false
   private peerEnded = false
   private finishing = false
   private lastQueryMs: number
@@ -119,10 +131,17 @@ export class TcpConnection {
   private noteProgress(): void {
     const { context, socket } = this
     this.lastProgressMs = context.nowMs()
-    if (!socket.destroyed) this.noteUnsent(socket.writableLength)
-    if (!this.blocked || socket.writableLength > this.allowedUnsent()) return
+    if (socket.destroyed) return
+    this.noteUnsent(socket.writableLength)
+    this.goOn()
+  }
+
+  private goOn(): void {
+    const { socket } = this
+    if (!this.blocked || this.waitsForTurn || socket.destroyed) return
+    if (socket.writableLength > this.allowedUnsent()) return
     this.blocked = false
-    this.socket.resume()
+    socket.resume()
     this.process(this.buffer.subarray(0, this.heldOctets))
   }
 
@@ -151,6 +170,8 @@ export class TcpConnection {
     const allowedUnsent = this.allowedUnsent()
     let used = 0
     let answered = 0
+    /** Octets of replies in `scratch`. */
+    let ready = 0
     for (;;) {
       const left = input.length - used - LENGTH_OCTETS
       if (left < 0) break
@@ -160,26 +181,33 @@ export class TcpConnection {
         break
       }
       if (left < length) break
-      if (socket.writableLength > allowedUnsent) {
+      if (answered === TURN_QUERIES || ready >= TURN_OCTETS) {
+        this.blocked = true
+        this.waitsForTurn = true
+        setImmediate(this.onTurn)
+        break
+      }
+      if (socket.writableLength + ready > allowedUnsent) {
         this.blocked = true
         break
       }
       if (answered++ === 0) {
         if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
-        socket.cork()
         handler.begin(listener)
       }
       used += LENGTH_OCTETS
-      input.copy(scratch, LENGTH_OCTETS, used, used + length)
+      const start = ready + LENGTH_OCTETS
+      input.copy(scratch, start, used, used + length)
       used += length
-      const reply = handler.answer(scratch, scratchView, LENGTH_OCTETS, length, MAX_MESSAGE_OCTETS, true)
+      const reply = handler.answer(scratch, scratchView, start, length, MAX_MESSAGE_OCTETS, true)
       if (reply === 0) continue
-      scratchView.setUint16(0, reply)
-      // RFC 7766 §8: length and message leave in one write.
-      socket.write(Buffer.from(scratch.subarray(0, LENGTH_OCTETS + reply)), this.onWritten)
+      scratchView.setUint16(ready, reply)
+      ready = start + reply
     }
     if (answered > 0) {
-      socket.uncork()
+      // RFC 7766 §8: length and message leave in one write, and those of other replies with them: a write of its own for
+      // each would cost more than the answer.
+      if (ready > 0) socket.write(Buffer.from(scratch.subarray(0, ready)), this.onWritten)
       this.noteUnsent(socket.writableLength)
       handler.end()
       this.lastQueryMs = context.nowMs()
@@ -213,9 +241,10 @@ export class TcpConnection {
 
   private account(octets: number): boolean {
     const { held } = this.context
-    held.octets += octets - this.heldOctets
+    const growth = octets - this.heldOctets
+    held.octets += growth
     this.heldOctets = octets
-    if (held.octets <= held.max) return true
+    if (growth <= 0 || held.octets <= held.max) return true
     this.context.onFault('heldTooMuch')
     this.socket.destroy()
     return false

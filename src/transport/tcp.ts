@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from
 import type { ListenAddress } from './datagram.ts'
 import type { MessageHandler } from './handler.ts'
 import { ListenError } from './listen-error.ts'
-import { type ConnectionContext, type ConnectionLimits, MAX_MESSAGE_OCTETS, TcpConnection } from './tcp-connection.ts'
+import { type ConnectionContext, type ConnectionLimits, SCRATCH_OCTETS, TcpConnection } from './tcp-connection.ts'
 
 export interface Clock {
   /** Monotonic. */
@@ -156,7 +156,7 @@ class Connections {
     this.clock = options.clock ?? SYSTEM_CLOCK
     this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
     this.maxPerClient = options.maxConnectionsPerClient ?? DEFAULT_MAX_PER_CLIENT
-    const scratch = new Uint8Array(2 + MAX_MESSAGE_OCTETS)
+    const scratch = new Uint8Array(SCRATCH_OCTETS)
     const limits = { ...DEFAULT_LIMITS, ...options }
     this.context = {
       handler,

@@ -35,15 +35,20 @@ const BIG_OCTETS = 60_000
 /** Octet 0 of the message: DROP, BIG, or else the message inverted after it. */
 class Handler implements MessageHandler {
   answered = 0
+  /** Most messages between `begin` and `end`. */
+  mostInTurn = 0
+  private inTurn = 0
   open = 0
   listener = -1
   begin(listener: number): void {
     this.open++
+    this.inTurn = 0
     this.listener = listener
   }
   answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
     assert.deepEqual([view.buffer, capacity, stream, this.open], [octets.buffer, 65_535, true, 1])
     this.answered++
+    this.mostInTurn = Math.max(this.mostInTurn, ++this.inTurn)
     if (octets[start] === DROP) return 0
     if (octets[start] === BIG) {
       octets.fill(0xbb, start, start + BIG_OCTETS)
@@ -359,6 +364,42 @@ describe('a reader that does not read', () => {
     clock.advance(1)
     await until(() => server.connections() === 1, 'closed')
     assert.equal(server.stats.slowReader, 1)
+  })
+})
+
+describe('turns', () => {
+  test('RFC 7766 §6.2.1.1: queries sent without waiting leave others their turn, and are all answered in order', async () => {
+    const { handler, accepted } = await serve()
+    const one = await accepted()
+    const queries = Array.from({ length: 5000 }, (_, i) => message(9, i & 255, i >> 8))
+    one.socket.write(framed(...queries))
+    assert.deepEqual(await one.reply(queries.length), queries.map(answerTo))
+    assert.equal(handler.mostInTurn, 64)
+  })
+
+  test('large replies make turns short', async () => {
+    const { handler, accepted } = await serve()
+    const one = await accepted()
+    one.socket.write(framed(...Array.from({ length: 20 }, () => message(BIG))))
+    await one.reply(20)
+    assert.equal(handler.mostInTurn, 2)
+  })
+
+  test('a client that closes its side in the middle of its turns gets all', async () => {
+    const { accepted } = await serve()
+    const one = await accepted()
+    one.socket.end(framed(...Array.from({ length: 1000 }, () => message(9))))
+    await one.reply(1000)
+    await until(() => one.ended, 'ended')
+  })
+
+  test('a connection that ends between two turns is forgotten', async () => {
+    const { accepted, server } = await serve()
+    const one = await accepted()
+    one.socket.write(framed(...Array.from({ length: 5000 }, () => message(9))))
+    await one.reply(1)
+    one.socket.resetAndDestroy()
+    await until(() => server.connections() === 0, 'forgotten')
   })
 })
 
