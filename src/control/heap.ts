@@ -28,10 +28,7 @@ export function whileListing(isListing: boolean): void {
   if (!isListing) collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
 }
 
-/**
- * V8 gives its collector to contexts made after the flag is set. From then on it marks in steps on the main thread: helper threads
- * that mark beside it take its core for up to 23 ms where there is one core for all. Nothing is being marked when the flag changes.
- */
+/** V8 gives its collector to contexts made after the flag is set. */
 function collectGarbage(): void {
   if (collect === undefined) {
     setFlagsFromString('--expose-gc')
@@ -39,5 +36,4 @@ function collectGarbage(): void {
     setFlagsFromString('--no-expose-gc')
   }
   collect()
-  setFlagsFromString('--no-concurrent-marking')
 }
