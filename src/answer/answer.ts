@@ -5,7 +5,8 @@
  *   read ─▶ find ─┬─▶ CNAME ─▶ find its target …
  *                 ├─▶ records of the type ─────────────▶ finish
  *                 ├─▶ none of that type: NODATA + SOA ─▶ finish
- *                 └─▶ no such name: closest encloser ─▶ made from the label, or NXDOMAIN + SOA, or REFUSED
+ *                 └─▶ no such name: closest encloser ─▶ made from the label, or NXDOMAIN + SOA, or REFUSED,
+ *                                                       or DEFERRED: the forwarder's
  */
 
 import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
@@ -16,8 +17,10 @@ import {
   EDE_STALE,
   EDE_STALE_NXDOMAIN,
   FLAG_AA,
+  FLAG_RD,
   HEADER_OCTETS,
   MIN_UDP_PAYLOAD,
+  OFFSET_FLAGS,
   OPT_OCTETS,
   RCODE_NOERROR,
   RCODE_NXDOMAIN,
@@ -40,28 +43,50 @@ import { refuseTsig } from './tsig.ts'
 /** CNAMEs followed for one query; a longer chain is taken for a loop. */
 const MAX_CHAIN = 8
 
+/** What `answer` returns for a query that another has to answer: nothing of it was overwritten. */
+export const DEFERRED = -1
+
+/** Which names are somebody else's to answer. */
+export interface Forwarding {
+  /** Numbers of zones in which what does not exist is asked elsewhere. Names outside all zones are in any case. */
+  readonly fallthrough: readonly number[]
+}
+
 export class Answerer {
   /** What was asked and what is answered: read by the counters, after `answer`. */
   readonly query: Query
-  readonly reply = new Reply()
+  readonly reply: Reply
+  /** The query is the forwarder's. What it is to ask for stands at `targetAt`: the end of a chain of CNAMEs; 0: QNAME. */
+  deferred = false
+  targetAt = 0
   /** Number of the zone the question lies in; -1: none, or it was not looked for. */
   zone = -1
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
+  private readonly forwards: boolean
+  /** By zone number: 1 where what does not exist is asked elsewhere. */
+  private readonly fallthrough = new Uint8Array(256)
 
-  /** @param maxUdpSize largest reply over UDP and the payload size advertised, 512..4096 octets */
-  constructor(table: TableReader, order: Order, maxUdpSize: number) {
+  /**
+   * @param maxUdpSize largest reply over UDP and the payload size advertised, 512..4096 octets
+   * @param forwarding undefined: `answer` never returns DEFERRED
+   */
+  constructor(table: TableReader, order: Order, maxUdpSize: number, forwarding?: Forwarding) {
+    this.forwards = forwarding !== undefined
+    for (const zone of forwarding?.fallthrough ?? []) this.fallthrough[zone] = 1
+    this.reply = new Reply(this.forwards)
     this.table = table
     this.order = order
     this.maxUdpSize = maxUdpSize
     this.query = new Query(table.seed)
   }
 
-  /** See transport/handler.ts. Between `table.begin()` and `table.end()` only. */
+  /** See transport/handler.ts; or DEFERRED. Between `table.begin()` and `table.end()` only. */
   answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
     const { query, reply } = this
     this.zone = -1
+    this.deferred = false
     const verdict = query.read(octets, view, start, length)
     if (verdict === DROP) return 0
     const payload = query.payloadSize > 0 ? this.maxUdpSize : 0
@@ -74,7 +99,16 @@ export class Answerer {
       return this.refuse(verdict, length, payload)
     }
     this.find()
-    return reply.finish(payload)
+    return this.deferred ? DEFERRED : reply.finish(payload)
+  }
+
+  /**
+   * After DEFERRED, when there is nobody to take the query: SERVFAIL.
+   * @returns octets of the reply
+   */
+  failDeferred(): number {
+    this.fail(-1)
+    return this.reply.finish(this.query.payloadSize > 0 ? this.maxUdpSize : 0)
   }
 
   /** What is not answered from the table at all. */
@@ -136,6 +170,7 @@ export class Answerer {
       if (encloser !== 0) break
     }
     if (encloser === 0) {
+      if (this.forwards && this.defer(owner)) return
       // A CNAME that leaves the zones is answered as far as it goes; any other name outside them is REFUSED.
       if (owner === HEADER_OCTETS) reply.rcode = RCODE_REFUSED
       return
@@ -145,11 +180,24 @@ export class Answerer {
     reply.aa = FLAG_AA
     const before = reply.answers
     if (!putMade(reply, table, query, encloser, below, owner, this.order)) {
+      if (this.fallthrough[zoneOf(table.words, encloser)] === 1 && this.defer(owner)) return
       reply.rcode = RCODE_NXDOMAIN
       // RFC 8914 §4.20: a stale NXDOMAIN has a code of its own
       if (reply.ede === EDE_STALE) reply.ede = EDE_STALE_NXDOMAIN
     }
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
+  }
+
+  /**
+   * Leaves the query to the forwarder. A chain that did not fit is answered cut, as it is.
+   * @returns false: it does not ask for that (RFC 1035 §4.1.1, RD)
+   */
+  private defer(owner: number): boolean {
+    const { reply } = this
+    if ((reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) === 0) return false
+    this.targetAt = owner === HEADER_OCTETS ? 0 : owner
+    this.deferred = true
+    return true
   }
 
   /** RFC 2308 §2.1, §2.2: a negative answer carries the zone's SOA, with the negative TTL. */

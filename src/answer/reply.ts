@@ -13,6 +13,7 @@ import {
   CLASS_IN,
   FLAG_DO,
   FLAG_QR,
+  FLAG_RA,
   FLAG_RD,
   FLAG_TC,
   OFFSET_ANCOUNT,
@@ -50,6 +51,12 @@ export class Reply {
   ede = -1
   /** The DO bit of the query. */
   dnssecOk = false
+  /** FLAG_QR, and FLAG_RA where there is a forwarder. */
+  private readonly always: number
+
+  constructor(recursionAvailable = false) {
+    this.always = FLAG_QR | (recursionAvailable ? FLAG_RA : 0)
+  }
 
   begin(octets: Uint8Array, view: DataView, start: number, at: number, end: number): void {
     this.octets = octets
@@ -88,7 +95,7 @@ export class Reply {
 
   /**
    * Header and OPT. RFC 6891 §7: a reply to a query with OPT has one, whatever its RCODE.
-   * RFC 1035 §4.1.1, RFC 8906 §3.1.2: RD is copied, Z, AD and CD are clear, RA is clear since nothing is resolved here.
+   * RFC 1035 §4.1.1, RFC 8906 §3.1.2: RD is copied, Z, AD and CD are clear; RA says whether names are forwarded.
    * @param payload size to advertise, or 0 for a reply without OPT
    * @returns octets of the message
    */
@@ -114,7 +121,7 @@ export class Reply {
     }
     const kept = view.getUint16(start + OFFSET_FLAGS) & (OPCODE_MASK | FLAG_RD)
     const tc = this.truncated ? FLAG_TC : 0
-    view.setUint16(start + OFFSET_FLAGS, FLAG_QR | kept | this.aa | tc | (this.rcode & 15))
+    view.setUint16(start + OFFSET_FLAGS, this.always | kept | this.aa | tc | (this.rcode & 15))
     view.setUint32(start + OFFSET_QDCOUNT, 0x0001_0000 | this.answers)
     view.setUint32(start + OFFSET_NSCOUNT, (this.authority << 16) | this.additional)
     return this.at - start
@@ -124,7 +131,7 @@ export class Reply {
   finishHeader(): number {
     const { view, start } = this
     const kept = view.getUint16(start + OFFSET_FLAGS) & (OPCODE_MASK | FLAG_RD)
-    view.setUint16(start + OFFSET_FLAGS, FLAG_QR | kept | this.rcode)
+    view.setUint16(start + OFFSET_FLAGS, this.always | kept | this.rcode)
     view.setUint32(start + OFFSET_QDCOUNT, 0)
     view.setUint32(start + OFFSET_ANCOUNT + 2, 0)
     return 12

@@ -5,7 +5,8 @@
 import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
 import { formatDuration } from './config-values.ts'
 
-type Plain = string | number | boolean | readonly string[] | { readonly [key: string]: Plain | undefined } | undefined
+type Plain = string | number | boolean | readonly string[] | readonly Mapping[] | Mapping | undefined
+type Mapping = { readonly [key: string]: Plain }
 
 /** @returns every key with its value, defaults included */
 export function formatEffective(config: Config): string {
@@ -27,6 +28,8 @@ export function formatEffective(config: Config): string {
       },
       records: { ...records, moveWindow: formatDuration(moveWindowMs) },
       answers: config.answers,
+      fallthrough: config.fallthrough,
+      forward: config.forward.map(each => ({ ...each })),
       node: config.node,
       limits: limitsOf(config.limits),
       lameduck: formatDuration(config.lameduckMs),
@@ -40,12 +43,13 @@ function kubernetesOf({ auditIntervalMs, ...rest }: KubernetesConfig) {
   return { ...rest, auditInterval: formatDuration(auditIntervalMs) }
 }
 
-function limitsOf({ tcp: { idleMs, ...tcp }, errorRate, responseRate }: Config['limits']) {
+function limitsOf({ tcp: { idleMs, ...tcp }, forward, errorRate, responseRate }: Config['limits']) {
   const { perSecond, windowMs, ...rest } = responseRate
   return {
     tcp: { ...tcp, idle: formatDuration(idleMs) },
     errorRate: rateOf(errorRate),
     responseRate: { perSecond: rateOf(perSecond), window: formatDuration(windowMs), ...rest },
+    forward,
   }
 }
 
@@ -53,16 +57,28 @@ function rateOf(perSecond: number): number | 'off' {
   return perSecond === 0 ? 'off' : perSecond
 }
 
+function isMappings(value: NonNullable<Plain>): value is readonly Mapping[] {
+  return Array.isArray(value) && typeof value[0] === 'object'
+}
+
 function lines(mapping: { readonly [key: string]: Plain }, indent: string): string[] {
   return Object.entries(mapping).flatMap(([key, value]) => {
     if (value === undefined) return []
+    if (isMappings(value)) {
+      const items = value.map(each =>
+        lines(each, `${indent}    `)
+          .join('')
+          .replace(/^ *(?= ) {2}/, `${indent}  - `),
+      )
+      return [`${indent}${key}:\n`, ...items]
+    }
     if (!isMapping(value)) return [`${indent}${key}: ${flow(value)}\n`]
     const below = lines(value, `${indent}  `)
     return [below.length === 0 ? `${indent}${key}: {}\n` : `${indent}${key}:\n`, ...below]
   })
 }
 
-function flow(value: Exclude<Plain, object | undefined> | readonly string[]): string {
+function flow(value: string | number | boolean | readonly string[]): string {
   return typeof value === 'object' ? `[${value.map(scalar).join(', ')}]` : scalar(value)
 }
 
@@ -76,6 +92,6 @@ function scalar(value: string | number | boolean): string {
   )
 }
 
-function isMapping(value: NonNullable<Plain>): value is { readonly [key: string]: Plain } {
+function isMapping(value: NonNullable<Plain>): value is Mapping {
   return typeof value === 'object' && !Array.isArray(value)
 }

@@ -12,6 +12,7 @@ import {
   type Surroundings,
 } from './config.ts'
 import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
+import { isPath, parseUpstream } from './config-values.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
 const LEAST_AUDIT_MS = 10_000
@@ -39,12 +40,18 @@ export function resolveConfig(
       snapshotIntervalMs: source.snapshotInterval,
     },
     records: { ...records, moveWindowMs },
+    forward: values.forward.map(({ upstreams, tlsCa, ...each }) => ({
+      ...each,
+      upstreams: upstreams.map(upstream => (isPath(upstream) ? resolve(base, upstream) : upstream)),
+      tlsCa: tlsCa == null ? undefined : resolve(base, tlsCa),
+    })),
     node: { name: node.name ?? surroundings.nodeName },
     limits: { ...limits, tcp: { ...tcp, idleMs }, responseRate: { ...responseRate, windowMs } },
     lameduckMs,
   }
   checkLists(config, problems)
   checkKubernetes(values, problems)
+  checkForward(config, problems)
   if (config.source.manifests?.paths.length === 0) {
     problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
   }
@@ -88,6 +95,30 @@ function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Pr
   }
   if (admin !== undefined && addresses.includes(formatSocketAddress(admin))) {
     problems.push({ path: ['admin'], reason: `${formatSocketAddress(admin)} is where DNS over TCP listens` })
+  }
+}
+
+function checkForward({ zones, reverseZones, fallthrough, forward, listen }: Config, problems: Problem[]): void {
+  const own = listen.map(formatSocketAddress)
+  for (const [i, { zone, upstreams }] of forward.entries()) {
+    const path = ['forward', i]
+    if (upstreams.length === 0) problems.push({ path, reason: 'upstreams are needed: at least one' })
+    if (forward.findIndex(each => each.zone === zone) !== i) {
+      problems.push({ path: [...path, 'zone'], reason: `${zone} is given twice` })
+    }
+    for (const upstream of upstreams) {
+      const where = isPath(upstream) ? undefined : parseUpstream(upstream)
+      if (where !== undefined && own.includes(formatSocketAddress(where))) {
+        problems.push({ path: [...path, 'upstreams'], reason: `${upstream} is where this server listens` })
+      }
+    }
+  }
+  for (const [i, zone] of fallthrough.entries()) {
+    if (zones.includes(zone) || reverseZones.includes(zone)) continue
+    problems.push({ path: ['fallthrough', i], reason: `${zone} is none of zones and reverseZones` })
+  }
+  if (fallthrough.length > 0 && forward.length === 0) {
+    problems.push({ path: ['fallthrough'], reason: 'there is no forward to fall through to' })
   }
 }
 

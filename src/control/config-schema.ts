@@ -66,6 +66,24 @@ const SCHEMA = v.object({
     maxUdpSize: key(read.readWhole(512, 4096, ' of octets'), 1232),
     staleError: key(read.readFlag, false),
   }),
+  fallthrough: list(read.readAnyZone, []),
+  forward: v.nullish(
+    v.array(
+      v.object({
+        zone: key(read.readForwardZone, '.'),
+        upstreams: list(read.readUpstream, []),
+        policy: key(read.readOneOf(['random', 'roundRobin', 'sequential']), 'random'),
+        except: list(read.readAnyZone, []),
+        forceTcp: key(read.readFlag, false),
+        mixCase: key(read.readFlag, false),
+        failover: list(read.readOneOf(['SERVFAIL', 'REFUSED', 'NOTIMP', 'FORMERR']), []),
+        maxConcurrent: key(read.readWhole(1, 10_000), 1000),
+        tlsCa: optional(read.readText),
+      }),
+      issue => `it must be a list of mappings, each with upstreams, not ${say(issue.input)}`,
+    ),
+    [],
+  ),
   node: group({ name: optional(read.readNodeName) }),
   limits: group({
     tcp: group({
@@ -80,6 +98,10 @@ const SCHEMA = v.object({
       slip: key(read.readWhole(0, 100), 2),
       exempt: list(read.readNetwork, []),
     }),
+    forward: group({
+      concurrent: key(read.readWhole(1, 10_000), 1000),
+      perClient: key(read.readWhole(1, 10_000), 100),
+    }),
   }),
   lameduck: key(read.readDuration('0s', '10m'), '5s'),
   log: group({ level: key(read.readOneOf(LOG_LEVELS), 'info') }),
@@ -89,13 +111,11 @@ export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
 const PLANNED = new Set([
-  'forward',
   'cache',
   'hosts',
   'rewrite',
   'autopath',
   'transfer',
-  'fallthrough',
   'node.zone',
   'records.multicluster',
   'answers.topology',
@@ -155,11 +175,16 @@ interface AnySchema {
   readonly wrapped?: AnySchema
   readonly default?: unknown
   readonly entries?: Record<string, AnySchema>
+  readonly item?: AnySchema
 }
 
 /** Finds keys that do not exist, and what should be a mapping and is none. */
 function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Problem[]): void {
-  const { entries } = schema.wrapped ?? schema
+  const { entries, item } = schema.wrapped ?? schema
+  if (item?.entries !== undefined && Array.isArray(raw)) {
+    for (const [i, each] of raw.entries()) checkShape(item, each, [...path, i], problems)
+    return
+  }
   if (entries === undefined || raw === undefined || raw === null) return
   if (!isMapping(raw)) {
     problems.push({ path, reason: `it must be a mapping of ${Object.keys(entries).join(', ')}, not ${say(raw)}` })
@@ -175,8 +200,11 @@ function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Probl
 function explainUnknown(name: string, path: Path, siblings: object): string {
   const full = formatPath([...path, name])
   if (PLANNED.has(full)) return 'planned, not built yet'
-  const near = nearest(name, Object.keys(siblings))
-  const meant = placeOf(name) ?? (near === undefined ? undefined : formatPath([...path, near]))
+  const names = Object.keys(siblings)
+  const plural = names.find(each => each === `${name}s` || `${each}s` === name)
+  const near = plural ?? nearest(name, names)
+  const place = plural === undefined ? placeOf(name) : undefined
+  const meant = place ?? (near === undefined ? undefined : formatPath([...path, near]))
   return `there is no such key${meant === undefined ? '' : `; did you mean ${meant}?`}`
 }
 
@@ -193,6 +221,8 @@ function placeOf(name: string): string | undefined {
 function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback: unknown }[] {
   return Object.entries((schema.wrapped ?? schema).entries ?? {}).flatMap(([name, child]) => {
     const path = prefix === '' ? name : `${prefix}.${name}`
+    const { item } = child.wrapped ?? child
+    if (item?.entries !== undefined) return [{ path, fallback: child.default }, ...keysBelow(item, path)]
     const below = keysBelow(child, path)
     return below.length > 0 ? below : [{ path, fallback: child.default }]
   })

@@ -5,6 +5,7 @@
 
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import type { Network } from '../dataplane/reply-limits.ts'
+import type { UpstreamAddress } from '../forward/upstream.ts'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { parseName } from '../wire/name.ts'
 import type { SocketAddress } from './config.ts'
@@ -83,6 +84,37 @@ export function parseSocketAddress(raw: unknown): SocketAddress | undefined {
   const hasScope = address.includes('%')
   if (isIP(address) !== (v6 === undefined ? 4 : 6) || port > 65_535) return undefined
   return hasScope && !/^fe[89ab]/i.test(address) ? undefined : { address, port }
+}
+
+export const readAnyZone: Read<string> = raw => toZone(raw) ?? new Misfit('a domain name such as example.com')
+
+/** `.` stands for all names. */
+export const readForwardZone: Read<string> = raw =>
+  raw === '.' ? raw : (toZone(raw) ?? new Misfit('a domain name such as example.com, or "." for all names'))
+
+export const readUpstream: Read<string> = raw => {
+  const fits = typeof raw === 'string' && (isPath(raw) || parseUpstream(raw) !== undefined)
+  return fits
+    ? raw
+    : new Misfit(
+        'an IP address with or without a port, tls:// before it for DNS over TLS (tls://9.9.9.9#dns.quad9.net), or a file such as /etc/resolv.conf',
+      )
+}
+
+/** A file that names the upstreams. */
+export function isPath(upstream: string): boolean {
+  return /^\.{0,2}\//.test(upstream)
+}
+
+/** `10.0.0.1`, `10.0.0.1:53`, `::1`, `[::1]:53`, `tls://9.9.9.9:853#dns.quad9.net` */
+export function parseUpstream(text: string): UpstreamAddress | undefined {
+  const [, scheme, rest = '', serverName] = /^(tls:\/\/)?([^#]{1,100})(?:#([-a-zA-Z0-9.]{1,253}))?$/.exec(text) ?? []
+  const tls = scheme !== undefined
+  if (serverName !== undefined && !tls) return undefined
+  const bare = rest.replace(/^\[(.*)\]$/, '$1')
+  const where = isIP(bare) === 0 ? parseSocketAddress(rest) : { address: bare, port: tls ? 853 : 53 }
+  if (where === undefined || where.port === 0) return undefined
+  return { ...where, tls, serverName }
 }
 
 // RFC 1035 §2.3.4 (sizes); the letters are those of host names, and "_" (RFC 8552).

@@ -38,6 +38,24 @@ export interface ManifestsConfig {
   readonly podCIDR: string
 }
 
+/** Names of a zone, and who is asked for them. */
+export interface ForwardConfig {
+  /** `.`: all. */
+  readonly zone: string
+  /** As written: addresses, and absolute paths of files in the form of resolv.conf. At least one. */
+  readonly upstreams: readonly string[]
+  readonly policy: 'random' | 'roundRobin' | 'sequential'
+  readonly except: readonly string[]
+  readonly forceTcp: boolean
+  /** 0x20. */
+  readonly mixCase: boolean
+  /** RCODEs upon which the next upstream is asked. */
+  readonly failover: readonly ('SERVFAIL' | 'REFUSED' | 'NOTIMP' | 'FORMERR')[]
+  readonly maxConcurrent: number
+  /** Absolute path of certificates, PEM; undefined: the usual ones. */
+  readonly tlsCa: string | undefined
+}
+
 /** TTLs in seconds, sizes in octets; zones lower-case, without the final dot. */
 export interface Config {
   /** Forward zones, at least one; PTR targets lie in the first. */
@@ -74,6 +92,9 @@ export interface Config {
     /** Answers from a snapshot carry EDE 3. */
     readonly staleError: boolean
   }
+  /** Zones of ours in which what does not exist is forwarded. */
+  readonly fallthrough: readonly string[]
+  readonly forward: readonly ForwardConfig[]
   /** The Node this server stands on; `''`: not known. */
   readonly node: { readonly name: string }
   readonly limits: {
@@ -88,6 +109,7 @@ export interface Config {
       /** Networks in CIDR notation. */
       readonly exempt: readonly string[]
     }
+    readonly forward: { readonly concurrent: number; readonly perClient: number }
   }
   readonly lameduckMs: number
   readonly log: { readonly level: LogLevel }

@@ -56,6 +56,10 @@ const RCODE_NAMES = [
   'NOTZONE',
   'BADVERS',
 ]
+export function rcodeName(rcode: number): string {
+  return RCODE_NAMES[rcode] ?? String(rcode)
+}
+
 const TYPE_NAMES = [...COUNTED_TYPES.values(), 'other']
 
 /** Bounds of the programming latency, seconds: 1 ms doubled, as CoreDNS has them. */

@@ -81,6 +81,9 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       idleMs: limits.tcp.idleMs,
     },
     replyLimits: replyLimitsOf(limits),
+    ...(config.forward.length > 0 && {
+      forwarding: { zones: config.forward, fallthrough: config.fallthrough.map(wire), ...limits.forward },
+    }),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),

@@ -9,10 +9,10 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { type AdminServer, openAdmin } from '../admin/http.ts'
 import type { Family } from '../admin/prometheus.ts'
-import { Answerer } from '../answer/answer.ts'
+import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
 import type { Changes, ClusterState } from '../cluster/state.ts'
-import { ROW_FIELDS } from '../dataplane/counters.ts'
+import { NOT_DEFERRED, ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
@@ -22,6 +22,8 @@ import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
+import { forwardFamilies } from './forward-metrics.ts'
+import { type ForwardingOptions, ForwardService } from './forwarding.ts'
 import { type Condition, formatCondition, healthConditions } from './health.ts'
 import { whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
@@ -58,6 +60,8 @@ export interface ServerOptions {
   readonly maxUdpSize: number
   readonly tcp: Omit<TcpOptions, 'sockets'>
   readonly replyLimits: ReplyLimits
+  /** Who is asked for names that are not ours; undefined: nobody, they are REFUSED. */
+  readonly forwarding?: ForwardingOptions
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
@@ -77,6 +81,8 @@ export interface RunningServer {
   readonly workers: Workers
   /** Told of errors that nobody caught: `/healthz` and `/metrics` count on it. */
   readonly uncaught: UncaughtErrors
+  /** Undefined: names that are not ours are REFUSED. */
+  readonly forward: ForwardService | undefined
   /** @param lameduckMs overrides the configured time of answering on */
   stop(lameduckMs?: number): Promise<void>
 }
@@ -108,6 +114,7 @@ export async function startServer(options: ServerOptions, log: Log): Promise<Run
 class Server implements RunningServer {
   readonly serving: Serving
   readonly uncaught: UncaughtErrors
+  readonly forward: ForwardService | undefined
   private readonly readers: ReaderWatch
   private unpublishedErrors = 0
   private readonly options: ServerOptions
@@ -118,6 +125,8 @@ class Server implements RunningServer {
   private admin: AdminServer | undefined
   private tcp: TcpServer | undefined
   private data: Workers | undefined
+  /** What of the names that are not answered here is forwarded; undefined: nothing. */
+  private readonly forwarding: Forwarding | undefined
   private sources: Source[] = []
   private reclaim: NodeJS.Timeout | undefined
   private stopping = false
@@ -130,6 +139,13 @@ class Server implements RunningServer {
     const own = ownAddresses(options.listen.map(({ address }) => address))
     const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
     this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
+    if (options.forwarding !== undefined) {
+      this.forward = new ForwardService(options.forwarding, options.maxUdpSize, log)
+      // Addresses that nobody here has may be known to whoever is asked for the rest.
+      const through = [...options.forwarding.fallthrough, ...records.reverseZones].map(zone => formatName(zone))
+      const numbers = this.zones.flatMap((zone, number) => (through.includes(zone) ? [number] : []))
+      this.forwarding = { fallthrough: numbers }
+    }
     this.serving = createServing({
       records,
       namespaces: options.namespaces,
@@ -194,17 +210,18 @@ class Server implements RunningServer {
     const table = new TableReader(this.serving.memory, TCP_READER)
     const handler = new QueryHandler({
       table,
-      answerer: new Answerer(table, new Order(options.order, randomInt(2 ** 31)), options.maxUdpSize),
+      answerer: new Answerer(table, new Order(options.order, randomInt(2 ** 31)), options.maxUdpSize, this.forwarding),
       row: this.tcpRow,
       families: options.listen.map(({ address }) => (address.includes(':') ? 1 : 0)),
       now: () => performance.now(),
       onCut: name => this.cut(name),
+      ...(this.forward && { deferred: this.forward }),
     })
     this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
   }
 
   private async startWorkers(): Promise<void> {
-    const { options, log } = this
+    const { options, log, forward } = this
     this.data = await Workers.start({
       memory: this.serving.memory,
       count: options.workers,
@@ -216,6 +233,7 @@ class Server implements RunningServer {
       maxUdpSize: options.maxUdpSize,
       replyLimits: options.replyLimits,
       log,
+      ...(forward && { forwarding: { ...this.forwarding!, take: (query, reply) => forward.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
@@ -239,6 +257,7 @@ class Server implements RunningServer {
     if (this.stopping) return
     this.stopping = true
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
+    this.forward?.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     clearInterval(this.reclaim)
@@ -334,7 +353,9 @@ class Server implements RunningServer {
       uncaughtErrors: this.uncaught.count,
     })
     const all = [process, ...this.sources.flatMap(source => source.metrics?.() ?? [])]
-    return metricFamilies({
+    const forwarded =
+      this.forward === undefined ? [] : forwardFamilies(this.forward, this.notDeferred(), data?.lostReplies ?? 0)
+    const families = metricFamilies({
       version: options.version,
       server: `dns://${isWildcard ? '' : first.address}:${first.port}`,
       zones: this.zones,
@@ -347,6 +368,11 @@ class Server implements RunningServer {
       gauges: all.flatMap(({ gauges }) => gauges),
       counters: all.flatMap(({ counters }) => counters),
     })
+    return [...families, ...forwarded]
+  }
+
+  private notDeferred(): number {
+    return [...(this.data?.rows ?? []), this.tcpRow].reduce((sum, row) => sum + row[NOT_DEFERRED]!, 0)
   }
 }
 

@@ -11,7 +11,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import type { WorkerMessage, WorkerSetup } from '../dataplane/setup.ts'
+import type { DeferredReply, WorkerMessage, WorkerSetup } from '../dataplane/setup.ts'
 import {
   CONTROL_ATTEND,
   CONTROL_CLOSED,
@@ -20,7 +20,9 @@ import {
   release,
   signal,
 } from '../transport/datagram.ts'
+import type { ReturnPath } from '../transport/handler.ts'
 import { loadLibc } from '../transport/libc.ts'
+import type { Replies } from '../transport/replies.ts'
 
 /** After CONTROL_STOP a worker may finish its batch; then it is ended. */
 const STOP_MS = 2000
@@ -77,6 +79,20 @@ export class WorkerLife {
     this.unheard = 0
     signal(this.control, 0, CONTROL_ATTEND, this.report?.wakeFd ?? -1)
     return 0
+  }
+
+  /**
+   * Sends the reply to a query that it deferred, from the address that was asked; after its end, nothing.
+   * @param message is copied
+   * @param replies undefined: the worker has a transport that sends by itself
+   */
+  reply(path: ReturnPath, message: Uint8Array, replies: Replies | undefined): void {
+    const { report } = this
+    if (report === undefined || (Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return
+    const { socket, sockaddr, control, controlOctets } = path
+    const fd = report.fds[socket]
+    if (fd !== undefined) replies?.send(fd, sockaddr, control, controlOctets, message)
+    else this.worker.postMessage({ socket, sockaddr, message: message.slice() } satisfies DeferredReply)
   }
 
   /** Ends it inside JavaScript, wherever it is; a system call is not ended. */

@@ -9,14 +9,17 @@
  */
 
 import { randomInt } from 'node:crypto'
+import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
+import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane/deferred.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import { socketDrops } from '../transport/batch-socket.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import { loadLibc } from '../transport/libc.ts'
+import { Replies } from '../transport/replies.ts'
 import { formatSocketAddress } from './config.ts'
 import type { Logger } from './log.ts'
 import { WorkerLife } from './worker-life.ts'
@@ -32,6 +35,8 @@ export interface WorkersOptions {
   readonly maxUdpSize: number
   readonly replyLimits: ReplyLimits
   readonly log: Logger
+  /** Where names are forwarded: what workers defer, and who takes it. */
+  readonly forwarding?: Forwarding & { take(query: DeferredQuery, reply: (message: Uint8Array) => void): void }
   /** What a thread runs; what is in the bundle or the source tree when left out. */
   readonly entry?: URL
   /** How often workers are rung. Default RING_MS. */
@@ -70,6 +75,7 @@ export class Workers {
   /** Rows among the table's readers that nobody has. */
   private readonly readers: number[]
   private readonly lostLives = new Set<WorkerLife>()
+  private readonly replies: Replies | undefined
   private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
   private started = false
@@ -83,6 +89,8 @@ export class Workers {
     this.sockets = options.sockets
     this.rows = Array.from({ length: count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
     this.slots = this.rows.map((_, index) => ({ index, life: undefined, restartMs: RESTART_MS }))
+    const libc = loadLibc()
+    if (options.forwarding !== undefined && typeof libc !== 'string') this.replies = new Replies(libc)
     this.readers = Array.from({ length: count + MAX_LOST }, (_, i) => firstReader + i).reverse()
     this.ringing = setInterval(() => this.ring(), options.ringMs ?? RING_MS)
   }
@@ -123,6 +131,11 @@ export class Workers {
     return this.lostLives.size
   }
 
+  /** Replies to forwarded queries that the kernel did not take. */
+  get lostReplies(): number {
+    return this.replies?.lost ?? 0
+  }
+
   /** Since when no worker serves, in ms; 0 while one does. */
   get silentMs(): number {
     return this.serving > 0 ? 0 : performance.now() - this.servedMs
@@ -152,6 +165,9 @@ export class Workers {
 
   private launch(slot: Slot): Promise<DatagramReport> {
     const { options } = this
+    const { forwarding } = options
+    // One for each life: nobody reads what a thread that died had half written.
+    const deferred = forwarding && createDeferred()
     const life = new WorkerLife(options.entry ?? workerUrl(), `answers-${slot.index}`, {
       memory: options.memory,
       reader: this.readers.pop()!,
@@ -162,8 +178,15 @@ export class Workers {
       maxUdpSize: options.maxUdpSize,
       replyLimits: options.replyLimits,
       random: randomInt(2 ** 31),
+      ...(deferred && { forwarding: { fallthrough: forwarding.fallthrough, deferred } }),
     })
     slot.life = life
+    if (deferred !== undefined) {
+      const reader = new DeferredReader(deferred, query => {
+        forwarding!.take(query, message => life.reply(query.path, message, this.replies))
+      })
+      void life.ended.then(() => reader.close())
+    }
     void life.ended.then(failure => this.bury(slot, life, failure))
     return life.served
   }

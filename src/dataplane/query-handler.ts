@@ -5,7 +5,7 @@
 
 import type { Answerer } from '../answer/answer.ts'
 import type { TableReader } from '../table/reader.ts'
-import type { MessageHandler, Peers } from '../transport/handler.ts'
+import type { MessageHandler, Peers, ReturnPath } from '../transport/handler.ts'
 import { HEADER_OCTETS, RCODE_SERVFAIL } from '../wire/constants.ts'
 import {
   bucketOf,
@@ -15,6 +15,7 @@ import {
   LIMITED_RESPONSES,
   MAX_COUNTED_ZONES,
   NO_ZONE,
+  NOT_DEFERRED,
   OTHER_TYPE,
   PANICS,
   rcodeIndex,
@@ -30,6 +31,7 @@ import {
   ZONE_RESPONSE_SIZES,
   zoneFields,
 } from './counters.ts'
+import type { DeferredQuery } from './deferred.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
 
 export interface QueryHandlerOptions {
@@ -45,6 +47,15 @@ export interface QueryHandlerOptions {
   readonly onCut?: (name: Uint8Array) => void
   /** Over UDP; `maxUdpSize` is the payload size advertised. */
   readonly udp?: { readonly limiter: ReplyLimiter; readonly maxUdpSize: number }
+  /** Who takes what the answerer defers. */
+  readonly deferred?: Deferrals
+}
+
+export interface Deferrals {
+  /** @param query copied before it returns. @returns false: it is not taken */
+  put(query: DeferredQuery): boolean
+  /** Called at the end of a batch in which something was put. */
+  wake(): void
 }
 
 export class QueryHandler implements MessageHandler {
@@ -57,6 +68,7 @@ export class QueryHandler implements MessageHandler {
   private family = 0
   private peers: Peers | undefined
   private startedMs = 0
+  private hasPut = false
   /** Queries of this batch by zone, for the histogram of durations. */
   private readonly batch = new Uint32Array(MAX_COUNTED_ZONES + 1)
 
@@ -85,12 +97,18 @@ export class QueryHandler implements MessageHandler {
       row[PANICS]!++
       return this.fail(octets, view, start, length)
     }
-    if (replied === 0) return 0
-    const { query, reply, zone } = answerer
-    if (((this.limitedRcodes >>> reply.rcode) & 1) !== 0) {
+    if (replied <= 0) return replied
+    if (((this.limitedRcodes >>> answerer.reply.rcode) & 1) !== 0) {
       replied = this.limit(start, replied)
       if (replied === 0) return 0
     }
+    this.count(length, replied, stream)
+    return replied
+  }
+
+  private count(length: number, replied: number, stream: boolean): void {
+    const { answerer, row } = this
+    const { query, reply, zone } = answerer
     const at = zoneFields(zone)
     this.batch[zone < 0 ? NO_ZONE : zone < MAX_COUNTED_ZONES ? zone : MAX_COUNTED_ZONES - 1]!++
     const type = query.questionEnd > 0 && query.type < 256 ? typeIndexes[query.type]! : OTHER_TYPE
@@ -105,11 +123,30 @@ export class QueryHandler implements MessageHandler {
       row[CUT_SETS]!++
       this.options.onCut?.(query.name.subarray(0, query.nameLength))
     }
+  }
+
+  defer(octets: Uint8Array, start: number, path: ReturnPath): number {
+    const { query, reply, targetAt } = this.answerer
+    const { questionEnd, payloadSize, dnssecOk } = query
+    const message = octets.subarray(start, targetAt > 0 ? reply.at : start + questionEnd)
+    const aliases = targetAt > 0 ? reply.answers : 0
+    const deferred = { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, path }
+    if (this.options.deferred?.put(deferred) === true) {
+      this.hasPut = true
+      return 0
+    }
+    const replied = this.answerer.failDeferred()
+    this.row[NOT_DEFERRED]!++
+    this.count(questionEnd, replied, path.stream !== undefined)
     return replied
   }
 
   end(): void {
     this.table.end()
+    if (this.hasPut) {
+      this.hasPut = false
+      this.options.deferred?.wake()
+    }
     const seconds = (this.options.now() - this.startedMs) / 1000
     const bucket = bucketOf(DURATION_BUCKETS, seconds)
     for (let zone = 0; zone <= NO_ZONE; zone++) {

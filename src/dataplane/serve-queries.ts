@@ -10,9 +10,10 @@ import { TableReader } from '../table/reader.ts'
 import { openBatch } from '../transport/batch.ts'
 import type { MessageHandler } from '../transport/handler.ts'
 import { openPortable } from '../transport/portable.ts'
+import { DeferredWriter } from './deferred.ts'
 import { QueryHandler } from './query-handler.ts'
 import { ReplyLimiter } from './reply-limits.ts'
-import type { WorkerMessage, WorkerSetup } from './setup.ts'
+import type { DeferredReply, WorkerMessage, WorkerSetup } from './setup.ts'
 
 /** Octets that a query may have however small replies are kept: clients may pad it (RFC 7830). */
 const MIN_ROOM = 1232
@@ -28,7 +29,7 @@ export async function serveQueries(
 ): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message)
   const table = new TableReader(setup.memory, setup.reader)
-  const answerer = new Answerer(table, new Order(setup.order, setup.random), setup.maxUdpSize)
+  const answerer = new Answerer(table, new Order(setup.order, setup.random), setup.maxUdpSize, setup.forwarding)
   const handler = new QueryHandler({
     table,
     answerer,
@@ -36,6 +37,7 @@ export async function serveQueries(
     families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
     now: () => performance.now(),
     udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },
+    ...(setup.forwarding === undefined ? {} : { deferred: new DeferredWriter(setup.forwarding.deferred) }),
   })
   const control = { words: setup.control, index: 0, attend() {} }
   try {
@@ -43,6 +45,11 @@ export async function serveQueries(
     const options = { sockets: setup.sockets, capacity: Math.max(setup.maxUdpSize, MIN_ROOM) }
     const transport = setup.transport === 'batch' ? openBatch(options) : await openPortable(options)
     try {
+      if (transport.reply !== undefined) {
+        port.on('message', ({ socket, sockaddr, message }: DeferredReply) =>
+          transport.reply?.(socket, sockaddr, message),
+        )
+      }
       tell({ report: transport.report })
       await transport.serve(around(handler), control, setup.row)
     } finally {

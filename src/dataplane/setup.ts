@@ -2,6 +2,7 @@
  * The whole conversation between the main thread and a worker, besides shared memory. Layer: dataplane; types only.
  */
 
+import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
@@ -21,6 +22,8 @@ export interface WorkerSetup {
   readonly order: OrderName
   readonly maxUdpSize: number
   readonly replyLimits: ReplyLimits
+  /** Where names are forwarded: in which zones what does not exist is, and the ring (deferred.ts) to put queries in. */
+  readonly forwarding?: Forwarding & { readonly deferred: SharedArrayBuffer }
   /** 32 random bits for the order of answers. */
   readonly random: number
 }
@@ -29,3 +32,10 @@ export interface WorkerSetup {
 export type WorkerMessage =
   | { readonly report: DatagramReport }
   | { readonly error: { readonly message: string; readonly code: string } }
+
+/** Said to a worker whose transport sends deferred replies itself. */
+export interface DeferredReply {
+  readonly socket: number
+  readonly sockaddr: Uint8Array
+  readonly message: Uint8Array
+}

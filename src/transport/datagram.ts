@@ -57,6 +57,8 @@ export interface DatagramTransport {
    * @param counters STAT_FIELDS elements, only ever added to, by this thread alone
    */
   serve(handler: MessageHandler, control: ServeControl, counters: Float64Array): void | Promise<void>
+  /** Sends the reply to a query that was deferred; absent where the main thread sends it by the report's `fds` (replies.ts). */
+  reply?(socket: number, sockaddr: Uint8Array, message: Uint8Array): void
   /** Closes the sockets and sets CONTROL_CLOSED. Datagrams not yet read are lost. Call after `serve`, also when it failed. */
   close(control: ServeControl): void
 }

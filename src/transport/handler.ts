@@ -12,6 +12,34 @@ export interface Peers {
   copyAddress(start: number, address: Uint8Array): void
 }
 
+/** A number of octets that no reply has. */
+export const DEFERRED = -1
+
+/** Octets of a ReturnPath's two parts: room for either family (linux-abi.ts draws both). */
+export const PATH_SOCKADDR_OCTETS = 32
+export const PATH_CONTROL_OCTETS = 40
+
+/** Whoever sent a query: where its reply goes, also when it comes later and from another thread. */
+export interface ReturnPath {
+  /** Which of the listen addresses it came to. */
+  readonly socket: number
+  /** The client's address and port, as Linux writes them. */
+  readonly sockaddr: Uint8Array
+  /** The control message that makes the reply come from the address that was asked; `controlOctets` 0: none. */
+  readonly control: Uint8Array
+  readonly controlOctets: number
+  /** Over TCP: the connection; the rest is empty. */
+  readonly stream: StreamPath | undefined
+}
+
+export interface StreamPath {
+  /** The client's address and port. */
+  readonly client: string
+  readonly clientPort: number
+  /** @param message is copied. Does nothing when the connection is gone. */
+  reply(message: Uint8Array): void
+}
+
 /**
  * Answers DNS messages in place: the reply is written over the query.
  *
@@ -37,9 +65,16 @@ export interface MessageHandler {
    * @param length   octets of the query, 0..65535
    * @param capacity octets that may be written from `start`; 65535 over TCP
    * @param stream   true over TCP: the reply may fill `capacity`; false over UDP: the EDNS size rules apply
-   * @returns octets of the reply; 0: send nothing
+   * @returns octets of the reply; 0: send nothing; DEFERRED: call `defer`
    */
   answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number
+
+  /**
+   * Called at once after `answer` returned DEFERRED: has the query answered later, by somebody else.
+   * @param path where that reply is to go; valid during the call only
+   * @returns octets of a reply after all, written over the query; 0: it was taken
+   */
+  defer?(octets: Uint8Array, start: number, path: ReturnPath): number
 
   /** Called after the replies of the batch have left. Nothing read from the table may be used after it. */
   end(): void

@@ -22,7 +22,14 @@ import {
   STAT_UNANSWERED,
   statOfSendError,
 } from './datagram.ts'
-import { DATAGRAM_CAPACITY, type MessageHandler, type Peers } from './handler.ts'
+import {
+  DATAGRAM_CAPACITY,
+  DEFERRED,
+  type MessageHandler,
+  PATH_CONTROL_OCTETS,
+  type Peers,
+  type ReturnPath,
+} from './handler.ts'
 import type { Libc } from './libc.ts'
 import {
   AF_INET,
@@ -109,6 +116,8 @@ export class MessageBatch implements Peers {
   private readonly slotOfHeader: Int32Array
   private readonly pollfd: Int32Array
   private readonly pollfdAt: number
+  /** Made when a query of the slot is first deferred. */
+  private readonly paths: { -readonly [K in keyof ReturnPath]: ReturnPath[K] }[] = []
 
   /** @param index of the socket among the listen addresses */
   constructor(libc: Libc, socket: BatchSocket, index: number, slots: MessageSlots) {
@@ -184,10 +193,11 @@ export class MessageBatch implements Peers {
         continue
       }
       const length = words[header + MMSGHDR_LENGTH / 4]!
-      const reply = handler.answer(octets, view, slot * stride, length, capacity, false)
-      if (reply === 0) {
-        counters[STAT_UNANSWERED]! += 1
-        continue
+      let reply = handler.answer(octets, view, slot * stride, length, capacity, false)
+      if (reply <= 0) {
+        if (reply === DEFERRED) reply = handler.defer!(octets, slot * stride, this.pathOf(slot))
+        else counters[STAT_UNANSWERED]! += 1
+        if (reply <= 0) continue
       }
       words[sendIovecs + slot * IOVEC_WORDS + IOVEC_LENGTH / 4] = reply
       if (slotOfHeader[replies] !== slot) {
@@ -200,25 +210,47 @@ export class MessageBatch implements Peers {
     return replies
   }
 
-  /**
-   * The address the query was sent to becomes the source of the reply. The interface is left to the routing table,
-   * except for a link-local address, which means nothing without it.
-   */
+  /** Copies nothing: it is valid until the slot is read into again. */
+  private pathOf(slot: number): ReturnPath {
+    const { words, index } = this
+    const { count } = this.slots
+    const { family, pktinfo } = this.socket
+    const path = this.paths[slot] ?? {
+      socket: index,
+      sockaddr: new Uint8Array(words.buffer, count * SOCKADDRS + slot * SOCKADDR_OCTETS, SOCKADDR_OCTETS),
+      control: new Uint8Array(words.buffer, count * CONTROLS + slot * CONTROL_STRIDE, PATH_CONTROL_OCTETS),
+      controlOctets: 0,
+      stream: undefined,
+    }
+    this.paths[slot] = path
+    path.controlOctets = pktinfo && this.prepareControl(slot) ? family.pktinfoOctets : 0
+    return path
+  }
+
+  /** The address the query was sent to becomes the source of the reply. */
   private chooseSource(slot: number, header: number): void {
     const { words } = this
-    const { count } = this.slots
+    const { pktinfoOctets } = this.socket.family
+    const at = (this.slots.count * SEND_HEADERS) / 4 + header * HEADER_WORDS + MMSGHDR_CONTROL_OCTETS / 4
+    words[at] = this.prepareControl(slot) ? pktinfoOctets : 0
+  }
+
+  /**
+   * The interface is left to the routing table, except for a link-local address, which means nothing without it.
+   * @returns false: no control message came with the query
+   */
+  private prepareControl(slot: number): boolean {
+    const { words } = this
     const { family } = this.socket
     const received = slot * HEADER_WORDS + MMSGHDR_CONTROL_OCTETS / 4
     const known = words[received] === family.pktinfoOctets
     words[received] = family.pktinfoOctets
-    words[(count * SEND_HEADERS) / 4 + header * HEADER_WORDS + MMSGHDR_CONTROL_OCTETS / 4] = known
-      ? family.pktinfoOctets
-      : 0
-    const control = (count * CONTROLS) / 4 + slot * CONTROL_WORDS
+    const control = (this.slots.count * CONTROLS) / 4 + slot * CONTROL_WORDS
     if (family.number === AF_INET) words[control + IN_PKTINFO_INTERFACE / 4] = 0
     // RFC 4291 §2.5.6: fe80::/10, the first two octets read as a little-endian word.
     else if ((words[control + IN6_PKTINFO_ADDRESS / 4]! & 0xc0ff) !== 0x80fe)
       words[control + IN6_PKTINFO_INTERFACE / 4] = 0
+    return known
   }
 
   /** @returns replies sent, or the error's number, negative */

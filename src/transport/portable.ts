@@ -35,7 +35,8 @@ import {
   STAT_UNANSWERED,
   statOfSendError,
 } from './datagram.ts'
-import { DATAGRAM_CAPACITY, type MessageHandler, type Peers } from './handler.ts'
+import { DATAGRAM_CAPACITY, DEFERRED, type MessageHandler, type Peers, type ReturnPath } from './handler.ts'
+import { decodeSockaddr, encodeSockaddr, SOCKADDR_OCTETS } from './linux-abi.ts'
 import { ListenError } from './listen-error.ts'
 
 /** Replies on their way. More would only pile up behind a send buffer that is full. */
@@ -116,6 +117,12 @@ class PortableTransport implements DatagramTransport {
       const change = Atomics.waitAsync(words, index, bits, MAX_SLEEP_MS)
       if ((await change.value) === 'timed-out') control.attend()
     }
+  }
+
+  reply(socket: number, sockaddr: Uint8Array, message: Uint8Array): void {
+    const { address, port } = decodeSockaddr(new DataView(sockaddr.buffer, sockaddr.byteOffset))
+    // Not sent is lost: the client asks again.
+    this.sockets[socket]?.send(message, port, address, () => {})
   }
 
   close(control: ServeControl): void {
@@ -204,10 +211,26 @@ function exchange(
   pool.octets.set(message, start)
   pool.peer.from = peer
   handler.begin(index, pool.peer)
-  const length = handler.answer(pool.octets, pool.view, start, message.length, DATAGRAM_CAPACITY, false)
+  let length = handler.answer(pool.octets, pool.view, start, message.length, DATAGRAM_CAPACITY, false)
+  if (length === DEFERRED) {
+    length = handler.defer!(pool.octets, start, pathOf(index, peer))
+    if (length === 0) {
+      handler.end()
+      pool.putBack(slot)
+      return
+    }
+  }
   handler.end()
   if (length === 0) {
     counters[STAT_UNANSWERED]! += 1
     pool.putBack(slot)
   } else socket.send(pool.octets, start, length, peer.port, peer.address, pool.sent[slot])
+}
+
+const NO_CONTROL = new Uint8Array(0)
+
+function pathOf(socket: number, { address, port }: RemoteInfo): ReturnPath {
+  const sockaddr = new Uint8Array(SOCKADDR_OCTETS)
+  encodeSockaddr(new DataView(sockaddr.buffer), address, port)
+  return { socket, sockaddr, control: NO_CONTROL, controlOctets: 0, stream: undefined }
 }

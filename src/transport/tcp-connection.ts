@@ -7,12 +7,12 @@
  *            └────────┴─────────┴────────┴─────────┴─ ─
  *
  * RFC 7766 §6.2.1.1: a client may send queries without waiting for replies. Each is answered before the next is looked at,
- * so replies leave in the order of the queries (§7 would allow another).
+ * so replies leave in the order of the queries; those that are deferred follow when they are there (§7).
  */
 
 import type { Socket } from 'node:net'
 import { HEADER_OCTETS } from '../wire/constants.ts'
-import type { MessageHandler } from './handler.ts'
+import { DEFERRED, type MessageHandler, type ReturnPath, type StreamPath } from './handler.ts'
 
 export interface ConnectionLimits {
   /** RFC 7766 §6.2.3: without a query for so long, the connection is closed. */
@@ -56,9 +56,13 @@ const TURN_OCTETS = 64 << 10
 export const SCRATCH_OCTETS = TURN_OCTETS + LENGTH_OCTETS + MAX_MESSAGE_OCTETS
 const FIRST_HOLD_OCTETS = 512
 
-const NOTHING = Buffer.alloc(0)
+/** Deferred queries of a connection; with more, no further query is read. */
+const MAX_DEFERRED = 100
 
-export class TcpConnection {
+const NOTHING = Buffer.alloc(0)
+const NO_OCTETS = new Uint8Array(0)
+
+export class TcpConnection implements StreamPath {
   readonly client: string
   private readonly context: ConnectionContext
   private readonly socket: Socket
@@ -73,6 +77,10 @@ export class TcpConnection {
     this.waitsForTurn = false
     this.goOn()
   }
+  /** Queries whose replies come later. */
+  private deferred = 0
+  private isAnswering = false
+  private readonly path: ReturnPath
   /** Replies are stuck, or others have their turn: nothing is read until they have left, or it comes round. */
   private blocked = false
   private waitsForTurn = false
@@ -88,6 +96,7 @@ export class TcpConnection {
     this.socket = socket
     this.client = client
     this.listener = listener
+    this.path = { socket: listener, sockaddr: NO_OCTETS, control: NO_OCTETS, controlOctets: 0, stream: this }
     this.lastQueryMs = context.nowMs()
     this.lastProgressMs = this.lastQueryMs
     socket.on('data', chunk => this.receive(chunk as Buffer))
@@ -108,8 +117,10 @@ export class TcpConnection {
     const { limits } = this.context
     if (this.socket.writableLength > 0)
       return nowMs - this.lastProgressMs >= limits.writeStallMs ? 'slowReader' : undefined
-    if (this.heldOctets > 0) return nowMs - this.startedMs >= limits.messageMs ? 'slowQuery' : undefined
-    return nowMs - this.lastQueryMs >= limits.idleMs ? 'idle' : undefined
+    if (this.heldOctets > 0 && this.deferred === 0)
+      return nowMs - this.startedMs >= limits.messageMs ? 'slowQuery' : undefined
+    // Whoever waits for a reply is not idle: it comes, or SERVFAIL does.
+    return this.deferred === 0 && nowMs - this.lastQueryMs >= limits.idleMs ? 'idle' : undefined
   }
 
   /** Ends the connection once the query that has begun, if any, is answered. */
@@ -120,6 +131,25 @@ export class TcpConnection {
 
   destroy(): void {
     this.socket.destroy()
+  }
+
+  get clientPort(): number {
+    return this.socket.remotePort ?? 0
+  }
+
+  /** The reply to a query that was deferred. */
+  reply(message: Uint8Array): void {
+    this.deferred--
+    const { context, socket } = this
+    if (socket.destroyed) return
+    if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
+    const framed = Buffer.allocUnsafe(LENGTH_OCTETS + message.length)
+    framed.writeUInt16BE(message.length)
+    framed.set(message, LENGTH_OCTETS)
+    socket.write(framed, this.onWritten)
+    this.noteUnsent(socket.writableLength)
+    this.lastQueryMs = context.nowMs()
+    if (!this.isAnswering) this.endIfDone()
   }
 
   private receive(chunk: Buffer): void {
@@ -139,7 +169,7 @@ export class TcpConnection {
   private goOn(): void {
     const { socket } = this
     if (!this.blocked || this.waitsForTurn || socket.destroyed) return
-    if (socket.writableLength > this.allowedUnsent()) return
+    if (socket.writableLength > this.allowedUnsent() || this.deferred >= MAX_DEFERRED) return
     this.blocked = false
     socket.resume()
     this.process(this.buffer.subarray(0, this.heldOctets))
@@ -147,7 +177,9 @@ export class TcpConnection {
 
   /** Answers the whole queries of `input`, holds the rest. */
   private process(input: Buffer): void {
+    this.isAnswering = true
     const used = this.answer(input)
+    this.isAnswering = false
     if (used < 0) {
       this.context.onFault('notDns')
       this.hold(NOTHING, 0)
@@ -187,7 +219,7 @@ export class TcpConnection {
         setImmediate(this.onTurn)
         break
       }
-      if (socket.writableLength + ready > allowedUnsent) {
+      if (socket.writableLength + ready > allowedUnsent || this.deferred >= MAX_DEFERRED) {
         this.blocked = true
         break
       }
@@ -199,7 +231,13 @@ export class TcpConnection {
       const start = ready + LENGTH_OCTETS
       input.copy(scratch, start, used, used + length)
       used += length
-      const reply = handler.answer(scratch, scratchView, start, length, MAX_MESSAGE_OCTETS, true)
+      let reply = handler.answer(scratch, scratchView, start, length, MAX_MESSAGE_OCTETS, true)
+      if (reply === DEFERRED) {
+        // Counted first: the reply may come before `defer` returns.
+        this.deferred++
+        reply = handler.defer!(scratch, start, this.path)
+        if (reply > 0) this.deferred--
+      }
       if (reply === 0) continue
       scratchView.setUint16(ready, reply)
       ready = start + reply
@@ -262,7 +300,7 @@ export class TcpConnection {
 
   /** A client that has closed only its sending side still gets its replies; RFC 7766 §6.2.4 speaks of a closed session. */
   private endIfDone(): void {
-    if (this.blocked) return
+    if (this.blocked || this.deferred > 0) return
     if (this.peerEnded) this.socket.end()
     else if (this.finishing && this.heldOctets === 0) this.socket.destroySoon()
   }

@@ -70,7 +70,7 @@ const DEFAULT_MAX_PER_CLIENT = 100
 const MAX_HELD_OCTETS = 8 << 20
 const SWEEP_MS = 500
 
-const SYSTEM_CLOCK: Clock = {
+export const SYSTEM_CLOCK: Clock = {
   nowMs: () => performance.now(),
   every(intervalMs, run) {
     const timer = setInterval(run, intervalMs)

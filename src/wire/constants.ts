@@ -24,6 +24,10 @@ export const FLAG_QR = 0x8000
 export const FLAG_AA = 0x0400
 export const FLAG_TC = 0x0200
 export const FLAG_RD = 0x0100
+export const FLAG_RA = 0x0080
+// RFC 4035 §3.2.2, §3.2.3
+export const FLAG_AD = 0x0020
+export const FLAG_CD = 0x0010
 /** In the flags of the OPT, RFC 3225 §3. */
 export const FLAG_DO = 0x8000
 export const OPCODE_MASK = 0x7800
@@ -73,6 +77,9 @@ export const MAX_POINTER_TARGET = 0x3fff
 export const EDE_STALE = 3
 export const EDE_NOT_READY = 14
 export const EDE_STALE_NXDOMAIN = 19
+/** RFC 8914 §4.14, §4.23: a failure of a moment ago; nobody who knows could be asked. */
+export const EDE_CACHED_ERROR = 13
+export const EDE_NO_REACHABLE_AUTHORITY = 22
 export const OPTION_EDE = 15
 
 /** Octets of an OPT record without options. */

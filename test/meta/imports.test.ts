@@ -22,6 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kubernetes: ['cluster'],
   manifests: ['cluster'],
   snapshot: ['cluster'],
+  forward: ['wire', 'table'],
   admin: ['cluster', 'table'],
   control: [
     'wire',
@@ -34,6 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'kubernetes',
     'manifests',
     'snapshot',
+    'forward',
     'admin',
   ],
   compare: ['wire'],

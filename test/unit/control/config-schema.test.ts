@@ -13,9 +13,22 @@ const KEYS = describeKeys()
 const NEVER: readonly unknown[] = [{ a: 1 }, -1, 1.5, Number.NaN, Infinity, '\0', ' ']
 const LISTED: readonly unknown[] = ['text', 5, true, { 0: 'a' }, [5], [null], [[]], [{}], ['\0']]
 
-/** `{source: {manifests: {paths: value}}}` */
+/** Lists of mappings: their keys are those of each. */
+const LISTS = new Set(KEYS.map(({ path }) => path).filter(path => KEYS.some(each => each.path.startsWith(`${path}.`))))
+
+/** `{source: {manifests: {paths: value}}}`, `{forward: [{zone: value}]}` */
 function at(path: string, value: unknown): unknown {
-  return path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value)
+  const steps = path.split('.')
+  return steps.reduceRight((inner, key, i) => {
+    const isList = i < steps.length - 1 && LISTS.has(steps.slice(0, i + 1).join('.'))
+    return { [key]: isList ? [inner] : inner }
+  }, value)
+}
+
+/** As problems name it. */
+function shown(path: string): string {
+  const [list, ...rest] = path.split('.')
+  return LISTS.has(list!) && rest.length > 0 ? `${list}[0].${rest.join('.')}` : path
 }
 
 function problemsOf(raw: unknown): Problem[] {
@@ -38,15 +51,15 @@ describe('every key', () => {
 
     it(`${path} is named by what is ill-typed in it, once`, () => {
       // Names of files and contexts may be any text.
-      const isFreeText = /(kubeconfig|context|paths|snapshot)$/.test(path)
-      const wrong = (isList ? LISTED : [...NEVER, []]).filter(
-        value => !(isFreeText && [value].flat().some(text => text === '\0')),
-      )
+      const isFreeText = /(kubeconfig|context|paths|snapshot|tlsCa)$/.test(path)
+      const wrong = (isList ? LISTED : [...NEVER, []])
+        .filter(value => !(isFreeText && [value].flat().some(text => text === '\0')))
+        .filter(value => !LISTS.has(path) || !Array.isArray(value))
       for (const value of wrong) {
         const problems = problemsOf(at(path, value))
         const told = JSON.stringify(value)
         assert.equal(problems.length, 1, `${path}: ${told}`)
-        assert.equal(formatPath(problems[0]!.path).replace(/\[0\]$/, ''), path, told)
+        assert.equal(formatPath(problems[0]!.path).replace(/\[0\]$/, ''), shown(path), told)
         assert.match(problems[0]!.reason, /^it must be .+, not .+$/s, told)
       }
     })
@@ -55,12 +68,13 @@ describe('every key', () => {
       const slip = `${path}s`.replace(/ss$/, '')
       const [problem, ...more] = problemsOf(at(slip, null))
       assert.deepEqual(more, [])
-      assert.equal(formatPath(problem!.path), slip)
-      assert.equal(problem!.reason, `there is no such key; did you mean ${path}?`)
+      assert.equal(formatPath(problem!.path), shown(slip))
+      assert.equal(problem!.reason, `there is no such key; did you mean ${shown(path)}?`)
     })
 
     const word = path.split('.').at(-1)!
-    if (word === path) continue
+    // `zone` is `zones` at the top.
+    if (word === path || word === 'zone') continue
     it(`${path} is found from the top, when its last word alone is written there`, () => {
       const [problem, ...more] = problemsOf({ [word]: null })
       assert.deepEqual(more, [])
@@ -86,7 +100,7 @@ describe('every key', () => {
       const steps = path.split('.').slice(0, -1)
       return steps.map((_, i) => steps.slice(0, i + 1).join('.'))
     })
-    for (const group of new Set(parents)) {
+    for (const group of parents.filter(path => !LISTS.has(path))) {
       for (const value of ['text', 5, true, []]) {
         const [problem, ...more] = problemsOf(at(group, value))
         assert.deepEqual(more, [])

@@ -1,0 +1,139 @@
+/**
+ * The forwarder wired up: its upstreams from the configuration, its queries from workers and TCP, its replies to where
+ * they came from. Layer: control.
+ */
+
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { DeferredQuery } from '../dataplane/deferred.ts'
+import { Datagrams } from '../forward/datagrams.ts'
+import { Forwarder } from '../forward/forwarder.ts'
+import { watchNameservers } from '../forward/resolv-conf.ts'
+import { type Route, Routes } from '../forward/routes.ts'
+import { Streams } from '../forward/streams.ts'
+import { Policy, Upstream, type UpstreamAddress } from '../forward/upstream.ts'
+import { AF_INET } from '../transport/linux-abi.ts'
+import { SYSTEM_CLOCK } from '../transport/tcp.ts'
+import { RCODE_FORMERR, RCODE_NOTIMP, RCODE_REFUSED, RCODE_SERVFAIL } from '../wire/constants.ts'
+import { parseName } from '../wire/name.ts'
+import type { ForwardConfig } from './config.ts'
+import { isPath, parseUpstream } from './config-values.ts'
+import type { Log } from './log.ts'
+
+export interface ForwardingOptions {
+  readonly zones: readonly ForwardConfig[]
+  /** Of ours, in wire form: what does not exist in them is forwarded. */
+  readonly fallthrough: readonly Uint8Array[]
+  readonly concurrent: number
+  readonly perClient: number
+}
+
+const RCODES = { SERVFAIL: RCODE_SERVFAIL, REFUSED: RCODE_REFUSED, NOTIMP: RCODE_NOTIMP, FORMERR: RCODE_FORMERR }
+const LOOP_SILENCE_MS = 60_000
+
+export class ForwardService {
+  readonly forwarder: Forwarder
+  private readonly log: Log
+  private readonly upstreamsByName = new Map<string, Upstream>()
+  private readonly stops: (() => void)[] = []
+
+  /** @throws what a file of certificates cannot be read for */
+  constructor(options: ForwardingOptions, maxUdpSize: number, log: Log) {
+    this.log = log
+    const routes = new Routes(
+      options.zones.map(zone => ({
+        zone: parseName(zone.zone)!,
+        upstreams: [],
+        policy: new Policy(zone.policy, randomInt),
+        except: zone.except.map(name => parseName(name)!),
+        forceTcp: zone.forceTcp,
+        mixCase: zone.mixCase,
+        maxConcurrent: zone.maxConcurrent,
+        failover: zone.failover.map(name => RCODES[name]),
+      })),
+    )
+    for (const [i, zone] of options.zones.entries()) this.feed(routes.all[i]!, zone)
+    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readFileSync(tlsCa, 'utf8')]))
+    this.forwarder = new Forwarder({
+      routes,
+      maxUdpSize,
+      maxInFlight: options.concurrent,
+      maxPerClient: options.perClient,
+      clock: SYSTEM_CLOCK,
+      random: randomInt,
+      openDatagrams: events => new Datagrams(events),
+      openStreams: events => new Streams(events, ca.length === 0 ? {} : { ca: ca.join('\n') }),
+      onLoop: ({ name }) => {
+        const message = 'a query that was forwarded came back: this upstream asks this server'
+        log.oncePer(`loop ${name}`, LOOP_SILENCE_MS).error(message, { upstream: name })
+      },
+    })
+  }
+
+  get upstreams(): Upstream[] {
+    return [...this.upstreamsByName.values()]
+  }
+
+  /** A query that a worker deferred. */
+  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
+    const { sockaddr, stream } = query.path
+    const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.length)
+    const isV4 = stream === undefined && view.getUint16(0, true) === AF_INET
+    const octets = isV4 ? sockaddr.subarray(4, 8) : sockaddr.subarray(8, 24)
+    this.forwarder.take({
+      ...query,
+      stream: stream !== undefined,
+      client: stream?.client ?? Buffer.from(octets).toString('latin1'),
+      clientPort: stream?.clientPort ?? view.getUint16(2),
+      path: { send: reply },
+    })
+  }
+
+  /** What TCP deferred: it is on this thread already. */
+  put(query: DeferredQuery): boolean {
+    const { stream } = query.path
+    if (stream === undefined) return false
+    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
+    return true
+  }
+
+  wake(): void {}
+
+  close(): void {
+    for (const stop of this.stops) stop()
+    this.forwarder.close()
+  }
+
+  private feed(route: Route, { zone, upstreams }: ForwardConfig): void {
+    const files = upstreams.filter(isPath).map(file => {
+      const watched = watchNameservers(file, () => update())
+      this.stops.push(watched.stop)
+      return { file, read: watched.read, last: [] as { address: string; port: number }[] }
+    })
+    const update = (): void => {
+      const named = files.flatMap(each => {
+        const now = each.read()
+        if (now.length > 0) each.last = now
+        else this.log.warn('no nameserver can be read from this file: what it said before stays', { file: each.file })
+        return each.last
+      })
+      const all = [
+        ...upstreams.flatMap(text => parseUpstream(text) ?? []),
+        ...named.map(each => ({ ...each, tls: false })),
+      ]
+      const next = [...new Set(all.map(where => this.upstreamAt(where)))]
+      const isNew = next.some((each, i) => route.upstreams[i] !== each) || next.length !== route.upstreams.length
+      route.upstreams = next
+      if (isNew) this.log.info('forwarding', { zone, upstreams: next.map(({ name }) => name) })
+    }
+    update()
+  }
+
+  private upstreamAt(where: UpstreamAddress): Upstream {
+    const fresh = new Upstream(where)
+    const key = `${fresh.name}#${where.serverName ?? ''}`
+    const known = this.upstreamsByName.get(key) ?? fresh
+    this.upstreamsByName.set(key, known)
+    return known
+  }
+}

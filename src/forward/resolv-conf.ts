@@ -1,0 +1,44 @@
+/**
+ * Upstreams named by a file in the form of resolv.conf(5), looked at again and again. Layer: forward.
+ * Where it cannot be read, or names nobody, what it said before stays.
+ */
+
+import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { isIP } from 'node:net'
+
+/** A file that is replaced by a link, as Kubernetes does with a ConfigMap, is noticed by its name alone: it is polled. */
+const LOOK_MS = 5000
+const MAX_OCTETS = 64 << 10
+const MAX_SERVERS = 15
+const DNS_PORT = 53
+
+/** @returns addresses without duplicates, in their order */
+export function nameserversIn(text: string): { address: string; port: number }[] {
+  const addresses = text.split('\n').flatMap(line => {
+    const [word, address = ''] = line.trim().split(/\s+/)
+    return word === 'nameserver' && isIP(address) !== 0 ? [address] : []
+  })
+  return [...new Set(addresses)].slice(0, MAX_SERVERS).map(address => ({ address, port: DNS_PORT }))
+}
+
+/**
+ * @param onChange told when the file changes
+ * @returns what is read now, and what stops the looking
+ */
+export function watchNameservers(
+  file: string,
+  onChange: () => void,
+  lookMs = LOOK_MS,
+): { read(): ReturnType<typeof nameserversIn>; stop(): void } {
+  watchFile(file, { interval: lookMs, persistent: false }, onChange)
+  return {
+    read() {
+      try {
+        return nameserversIn(readFileSync(file, 'utf8').slice(0, MAX_OCTETS))
+      } catch {
+        return []
+      }
+    },
+    stop: () => unwatchFile(file, onChange),
+  }
+}
