@@ -87,7 +87,14 @@ const MAX_WAITERS = 10_000
 const SWEEP_MS = 50
 const PROBE_MS = 500
 const PROBE_TIMEOUT_MS = 1000
-const ROOT_NS: UpstreamQuestion = { name: Uint8Array.of(0), type: 2, dnssecOk: false, checkingDisabled: false }
+/** Without RD, so that no probe is sent on: whatever is said to it, somebody is there. */
+const ROOT_NS: UpstreamQuestion = {
+  name: Uint8Array.of(0),
+  type: 2,
+  dnssecOk: false,
+  checkingDisabled: false,
+  recursionDesired: false,
+}
 
 interface FlightAttempt extends Attempt {
   /** undefined: a probe. */

@@ -26,6 +26,8 @@ export interface UpstreamQuestion {
   readonly type: number
   readonly dnssecOk: boolean
   readonly checkingDisabled: boolean
+  /** RFC 1035 §4.1.1, RD. Default true. */
+  readonly recursionDesired?: boolean
 }
 
 export function questionEndOf({ name }: UpstreamQuestion): number {
@@ -37,7 +39,7 @@ export function questionEndOf({ name }: UpstreamQuestion): number {
  * @returns the message
  */
 export function encodeUpstreamQuery(
-  { name, type, dnssecOk, checkingDisabled }: UpstreamQuestion,
+  { name, type, dnssecOk, checkingDisabled, recursionDesired = true }: UpstreamQuestion,
   id: number,
   withEdns: boolean,
   bits?: () => number,
@@ -46,7 +48,7 @@ export function encodeUpstreamQuery(
   const octets = new Uint8Array(end + (withEdns ? OPT_OCTETS : 0))
   const view = new DataView(octets.buffer)
   view.setUint16(0, id)
-  view.setUint16(OFFSET_FLAGS, FLAG_RD | (checkingDisabled ? FLAG_CD : 0))
+  view.setUint16(OFFSET_FLAGS, (recursionDesired ? FLAG_RD : 0) | (checkingDisabled ? FLAG_CD : 0))
   view.setUint16(OFFSET_QDCOUNT, 1)
   octets.set(name, HEADER_OCTETS)
   if (bits !== undefined) mixCase(octets, name, bits)

@@ -1,0 +1,41 @@
+/**
+ * Files that name upstreams: what is read in them, and that they are read again.
+ */
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { nameserversIn, watchNameservers } from '../../../src/forward/resolv-conf.ts'
+import { until } from '../../support/server-process.ts'
+
+describe('a resolv.conf', () => {
+  it('names servers in its order, each once; what is no address, and what else it says, is left out', () => {
+    const text =
+      '# nameserver 1.1.1.1\nsearch a b\n nameserver\t10.0.0.2 # x\nnameserver fd00::1\nnameserver 10.0.0.2\nnameserver dns\nnameserver\nnameservers 9.9.9.9\n'
+    assert.deepEqual(nameserversIn(text), [
+      { address: '10.0.0.2', port: 53 },
+      { address: 'fd00::1', port: 53 },
+    ])
+    assert.equal(nameserversIn(Array.from({ length: 50 }, (_, i) => `nameserver 10.0.0.${i}`).join('\n')).length, 15)
+  })
+
+  it('is read again when it changes, and names nobody when it is gone', async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'resolv.conf')
+    writeFileSync(file, 'nameserver 10.0.0.1\n')
+    let changes = 0
+    const watched = watchNameservers(file, () => changes++, 20)
+    t.after(() => watched.stop())
+    assert.deepEqual(watched.read(), [{ address: '10.0.0.1', port: 53 }])
+    await until(() => {
+      writeFileSync(file, 'nameserver 10.0.0.22\n')
+      return changes > 0
+    }, 'the change is noticed')
+    assert.deepEqual(watched.read(), [{ address: '10.0.0.22', port: 53 }])
+    rmSync(file)
+    assert.deepEqual(watched.read(), [])
+  })
+})
