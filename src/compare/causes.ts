@@ -6,6 +6,9 @@
  * this project's list of them, which test/conformance/coredns-defects.test.ts goes through.
  */
 
+import { isIPv4, isIPv6 } from 'node:net'
+import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
+import { formatName } from '../wire/name.ts'
 import { type Answer, type Difference, isNoData, type Part, type RecordText } from './answers.ts'
 import { labelsBefore, type Names } from './names.ts'
 import type { Question } from './questions.ts'
@@ -34,7 +37,7 @@ export interface Cause {
   readonly parts: readonly Part[]
   readonly fits: (one: Case, difference: Difference) => boolean
   /** Asked of the other server alone, and given to `fits` again. */
-  readonly proof?: (one: Case) => Question
+  readonly proof?: (one: Case) => Question | undefined
 }
 
 const DENIAL: readonly Part[] = ['rcode', 'answer', 'authority', 'additional']
@@ -80,6 +83,19 @@ export const CAUSES: readonly Cause[] = [
     because: 'names beside the specification (K8s DNS spec §1: extensions are allowed)',
     parts: DENIAL,
     fits: ({ labels, there }) => labels.at(-4) === '_zone' && labels.at(-1) === 'svc' && there.rcode === 'NXDOMAIN',
+  },
+  {
+    name: 'zonal-names-of-nobody',
+    kind: 'explained',
+    says: 'zonal names of a Service without ready endpoints: NXDOMAIN here, no data in CoreDNS',
+    because: 'RFC 8020 §2: the Service’s own name is NXDOMAIN in both, so nothing is below it',
+    parts: ['rcode'],
+    fits: ({ question, labels, here, there, names }) =>
+      labels.at(-4) === '_zone' &&
+      labels.at(-1) === 'svc' &&
+      !names.has(nameFrom(question.name, labels.length - 3)) &&
+      here.rcode === 'NXDOMAIN' &&
+      isNoData(there),
   },
   {
     name: 'own-names',
@@ -153,6 +169,19 @@ export const CAUSES: readonly Cause[] = [
     fits: ({ question, labels, here }) => question.type === 'SRV' && labels.at(-1) === 'pod' && isNoData(here),
   },
   {
+    name: 'pod-name-spelling',
+    kind: 'explained',
+    says: 'names of pods with an IPv6 address that ends in zeros: answered here with and without the last 0, CoreDNS compares text (#24)',
+    because: 'RFC 4291 §2.2: one address has several texts; a label should not end in a dash',
+    parts: DENIAL,
+    fits: ({ labels, here, there }) =>
+      labels.at(-1) === 'pod' &&
+      labels.length === 3 &&
+      /--0$/.test(labels[0]!) &&
+      here.rcode === 'NOERROR' &&
+      there.rcode === 'NXDOMAIN',
+  },
+  {
     name: 'pod-names-off',
     kind: 'advice',
     says: 'pods’ names such as 10-1-0-5.NS.pod: NXDOMAIN here',
@@ -173,10 +202,13 @@ export const CAUSES: readonly Cause[] = [
   {
     name: 'alias-forgotten',
     kind: 'explained',
-    says: 'ExternalName whose target has not the type, or is not there: CoreDNS leaves the CNAME out (#26)',
+    says: 'ExternalName, asked for a type that its target has not, or for another than an address: CoreDNS leaves the CNAME out (#26)',
     because: 'RFC 1034 §3.6.2: the alias is there for every type; RFC 6604 §3: the RCODE is that of the chain’s end',
     parts: DENIAL,
-    fits: ({ here, there }) => isAlias(here) && isNoData(there),
+    fits: ({ question, here, there }) =>
+      question.type !== 'CNAME' &&
+      isNoData(there) &&
+      (isAlias(here) || (hasAlias(here) && !/^A(AAA)?$/.test(question.type))),
   },
   {
     name: 'alias-not-followed',
@@ -215,6 +247,19 @@ export const CAUSES: readonly Cause[] = [
     because: 'look why it is not served here: `source.kubernetes.namespaces` and `labels`, or another cluster there',
     parts: DENIAL,
     fits: isPointerToUnknown,
+  },
+  {
+    name: 'dotted-pod-names',
+    kind: 'explained',
+    says: 'endpoints whose pods have dots in their names (`endpoint_pod_names`): the address with dashes here, CoreDNS says names that it does not answer (#25)',
+    because:
+      'RFC 2782: a target has addresses; K8s DNS spec §2.4.1: an endpoint’s name is one label. The PTR of the other server was asked for',
+    parts: DENIAL,
+    fits: one =>
+      hasDottedInstead(one) ||
+      (isAddressName(one) && (one.proof === undefined || one.proof.answers.some(record => isDotted(record, one)))),
+    proof: one =>
+      hasDottedInstead(one) ? undefined : { name: reverseNameOf(one.labels[0]!)!, type: 'PTR', origin: 'index' },
   },
   {
     name: 'endpoint-names',
@@ -298,6 +343,10 @@ function isAlias({ answers }: Answer): boolean {
   return answers.length > 0 && answers.every(({ type }) => type === 'CNAME')
 }
 
+function hasAlias({ answers }: Answer): boolean {
+  return answers.some(({ type }) => type === 'CNAME')
+}
+
 /** An alias of ours was followed by another server. */
 function isOutside({ answers }: Answer): boolean {
   return answers[0]?.type === 'CNAME' && answers.length > 1
@@ -307,6 +356,37 @@ function isPointerToUnknown({ question, here, there, names }: Case): boolean {
   const { answers } = there
   const isUnknown = question.type === 'PTR' && here.rcode === 'NXDOMAIN' && answers.length > 0
   return isUnknown && answers.every(({ data }) => !names.has(data))
+}
+
+/** Of a Service's endpoints, and not one label: as pods' names with dots come out. */
+function isDotted({ data }: RecordText, { names }: Case): boolean {
+  const target = data.split(' ').at(-1)!
+  const zone = names.zoneOf(target)
+  const labels = zone === undefined ? [] : labelsBefore(target, zone)
+  return labels.length > 4 && labels.at(-1) === 'svc' && !names.has(target)
+}
+
+/** As many records, the same but for those of dotted names. */
+function hasDottedInstead(one: Case): boolean {
+  const { here, there } = one
+  const ours = new Set(here.answers.map(withoutWeight))
+  const others = there.answers.filter(record => !ours.has(withoutWeight(record)))
+  return (
+    here.answers.length === there.answers.length && others.length > 0 && others.every(record => isDotted(record, one))
+  )
+}
+
+/** The name of an endpoint that is made of its address, with records here and none there. */
+function isAddressName({ question, labels, here, there, names }: Case): boolean {
+  const isEndpoint = labels.length === 4 && labels[3] === 'svc' && reverseNameOf(labels[0]!) !== undefined
+  return isEndpoint && names.has(question.name) && here.answers.length > 0 && there.rcode === 'NXDOMAIN'
+}
+
+/** `10-1-0-5`, `fd00--5` → the name for its PTR. */
+function reverseNameOf(label: string): string | undefined {
+  const [v4, v6] = [label.replaceAll('-', '.'), label.replaceAll('-', ':')]
+  if (isIPv4(v4)) return formatName(reverseNameOfIPv4(parseIPv4(v4)))
+  return isIPv6(v6) ? formatName(reverseNameOfIPv6(parseIPv6(v6))) : undefined
 }
 
 /** The name without its first labels. */

@@ -4,7 +4,7 @@
  */
 
 import type { PodAddressChange } from '../cluster/state.ts'
-import { parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { TYPE_NS, TYPE_TXT } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import {
@@ -68,7 +68,10 @@ export function putPodAddresses(
   for (const { namespace, address, exists } of changes) {
     const isV6 = address.includes(':')
     const octets = isV6 ? parseIPv6(address) : parseIPv4(address)
-    for (const owner of inZones([dashedAddress(octets, address), namespace, 'pod'], zones)) {
+    // `fd00--0`, as a label should end, and `fd00--`, as those write it who only replace the colons.
+    const labels = new Set([dashedAddress(octets, address)])
+    if (typeof octets !== 'number') labels.add(formatIPv6(octets).replaceAll(':', '-'))
+    for (const owner of [...labels].flatMap(label => inZones([label, namespace, 'pod'], zones))) {
       if (!exists) writer.remove(owner)
       else if (typeof octets === 'number') writer.put({ owner, ttl, a: [octets] })
       else writer.put({ owner, ttl, aaaa: octets })

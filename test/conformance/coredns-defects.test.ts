@@ -86,6 +86,24 @@ describe('24: pod names', () => {
     check(server, { qname: '10-1-0-5.default.pod.cluster.local', qtype: 'SRV' })
   })
 
+  it('of an IPv6 address that ends or begins with zeros are two, with and without the 0 beside the dashes', () => {
+    const verified = createAnswering({ pods: 'verified', watchPods: true })
+    verified.pods.upsert({ namespace: 'default', name: 'p', addresses: ['fd00::', '::1'] })
+    verified.flush()
+    for (const [label, address] of Object.entries({
+      'fd00--0': 'fd00::',
+      'fd00--': 'fd00::',
+      '0--1': '::1',
+      '--1': '::1',
+    })) {
+      const qname = `${label}.default.pod.cluster.local`
+      check(verified, { qname, qtype: 'AAAA', answer: [`${qname}. 5 AAAA ${address}`] })
+    }
+    verified.pods.remove('default', 'p')
+    verified.flush()
+    check(verified, { qname: 'fd00--.default.pod.cluster.local', qtype: 'AAAA', rcode: 'NXDOMAIN' })
+  })
+
   it('of a dual-stack Pod are two, and IPv6 is compared as an address', () => {
     const verified = createAnswering({ pods: 'verified', watchPods: true })
     verified.pods.upsert({ namespace: 'default', name: 'p', addresses: ['10.1.0.5', 'fd00:0:0::5'] })

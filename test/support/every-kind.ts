@@ -8,6 +8,8 @@ export interface EveryKind {
   readonly namespaces: readonly ApiObject[]
   readonly services: readonly ApiObject[]
   readonly slices: readonly ApiObject[]
+  /** Those of the endpoints that have one: running, each with one address. Some have dots in their names. */
+  readonly pods: readonly ApiObject[]
 }
 
 interface Port {
@@ -232,6 +234,16 @@ const KINDS: Readonly<Record<string, (i: number) => Kind>> = {
 export function everyKind(count: number): EveryKind {
   const services: ApiObject[] = []
   const slices: ApiObject[] = []
+  const pods = new Map<string, ApiObject>()
+  /** One pod for each address, whichever Services have it. */
+  function withPod(endpoint: Endpoint, namespace: string): Endpoint {
+    const [address = ''] = endpoint.addresses
+    const label = address.replaceAll(/[.:]+/g, '-').replace(/-$/, '')
+    const name = /[24]$/.test(address) ? `pod.with.dots-${label}` : `pod-${label}`
+    const metadata = { name, namespace, uid: `uid-of-${name}` }
+    pods.set(address, { metadata, status: { phase: 'Running', podIP: address, podIPs: [{ ip: address }] } })
+    return { ...endpoint, targetRef: { kind: 'Pod', ...metadata } }
+  }
   const kinds = Object.entries(KINDS)
   for (let i = 0; i < count; i++) {
     const [kind, make] = kinds[i % kinds.length]!
@@ -246,10 +258,10 @@ export function everyKind(count: number): EveryKind {
         metadata: { name: `${name}-${n}`, namespace, labels: { 'kubernetes.io/service-name': name } },
         addressType: isV6 ? 'IPv6' : 'IPv4',
         ports: ports?.map(port => ({ name: '', protocol: 'TCP', ...port })) ?? null,
-        endpoints,
+        endpoints: kind.endsWith('without-selector') ? endpoints : endpoints.map(one => withPod(one, namespace)),
       })
     }
   }
   const namespaces = NAMESPACES.map(name => ({ metadata: { name }, status: { phase: 'Active' } }))
-  return { namespaces, services, slices }
+  return { namespaces, services, slices, pods: [...pods.values()] }
 }

@@ -16,6 +16,9 @@ const names = new Names(
     [`_http._tcp.${WEB}`, ['SRV']],
     [`a.${WEB}`, ['A']],
     ['out.ns.svc.cluster.local.', ['CNAME']],
+    [`10-0-0-1.${WEB}`, ['A', 'SRV']],
+    [`fd00--1.${WEB}`, ['AAAA']],
+    ['ip6.arpa.', ['SOA']],
     ['1.0.0.10.in-addr.arpa.', ['PTR']],
   ]),
 )
@@ -120,6 +123,39 @@ const CASES: readonly [cause: string, question: string, here: Said, there: Said,
     answer({ an: ['gone.ns.svc.cluster.local. A 10.0.0.9'] }),
   ],
   [
+    'dotted-pod-names',
+    `_http._tcp.${WEB} SRV`,
+    { an: [`_http._tcp.${WEB} SRV 0 50 80 10-0-0-1.${WEB}`, `_http._tcp.${WEB} SRV 0 50 80 a.${WEB}`] },
+    { an: [`_http._tcp.${WEB} SRV 0 50 80 a.${WEB}`, `_http._tcp.${WEB} SRV 0 50 80 pod.with.dots.${WEB}`] },
+  ],
+  [
+    'dotted-pod-names',
+    `10-0-0-1.${WEB} A`,
+    { an: [`10-0-0-1.${WEB} A 10.0.0.1`] },
+    DENIED,
+    answer({ an: [`1.0.0.10.in-addr.arpa. PTR pod.with.dots.${WEB}`] }),
+  ],
+  [
+    'dotted-pod-names',
+    `fd00--1.${WEB} AAAA`,
+    { an: [`fd00--1.${WEB} AAAA fd00::1`] },
+    DENIED,
+    answer({ an: [`x.ip6.arpa. PTR pod.with.dots.${WEB}`] }),
+  ],
+  ['zonal-names-of-nobody', 'z.pin._zone.gone.ns.svc.cluster.local. A', DENIED, NO_DATA],
+  [
+    'pod-name-spelling',
+    'fd00--0.ns.pod.cluster.local. AAAA',
+    { an: ['fd00--0.ns.pod.cluster.local. AAAA fd00::'] },
+    DENIED,
+  ],
+  [
+    'alias-forgotten',
+    'out.ns.svc.cluster.local. SRV',
+    { an: [`out.ns.svc.cluster.local. CNAME ${WEB}`, `${WEB} SRV 0 100 80 a.${WEB}`] },
+    NO_DATA,
+  ],
+  [
     'endpoint-names',
     `_http._tcp.${WEB} SRV`,
     { an: [`_http._tcp.${WEB} SRV 0 100 80 a.${WEB}`] },
@@ -189,6 +225,10 @@ describe('causes of differences', () => {
       // A PTR that only the other has, though its name is held here; and one that only this server has.
       ['9.0.0.10.in-addr.arpa. PTR', DENIED, { an: [`9.0.0.10.in-addr.arpa. PTR ${WEB}`] }],
       ['1.0.0.10.in-addr.arpa. PTR', { an: [`1.0.0.10.in-addr.arpa. PTR ${WEB}`] }, DENIED],
+      // An alias that is not there, addresses of its target that are not there, zones of a Service that has endpoints.
+      ['out.ns.svc.cluster.local. CNAME', { an: [`out.ns.svc.cluster.local. CNAME ${WEB}`] }, NO_DATA],
+      ['out.ns.svc.cluster.local. A', { an: [`out.ns.svc.cluster.local. CNAME ${WEB}`, `${WEB} A 10.0.0.1`] }, NO_DATA],
+      [`z.pin._zone.${WEB} A`, DENIED, NO_DATA],
       // An alias to another name.
       [
         'out.ns.svc.cluster.local. A',
@@ -211,6 +251,10 @@ describe('causes of differences', () => {
       type: 'A',
       origin: 'index',
     })
+    const endpoint = [`10-0-0-1.${WEB} A`, { an: [`10-0-0-1.${WEB} A 10.0.0.1`] }, DENIED] as const
+    assert.equal(judge(...endpoint).proof?.name, '1.0.0.10.in-addr.arpa.')
+    assert.equal(judge(...endpoint, answer(DENIED)).verdict, 'unexplained')
+    assert.equal(judge(...endpoint, answer({ an: [`1.0.0.10.in-addr.arpa. PTR a.${WEB}`] })).verdict, 'unexplained')
     const unproven = judge(question, here, there, { silence: 'nothing' })
     assert.deepEqual([unproven.verdict, unproven.proof], ['unexplained', undefined])
   })
