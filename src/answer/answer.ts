@@ -13,7 +13,9 @@ import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { flagsOf, zoneOf } from '../table/sections.ts'
 import {
+  EDE_FILTERED,
   EDE_NOT_READY,
+  EDE_PROHIBITED,
   EDE_STALE,
   EDE_STALE_NXDOMAIN,
   FLAG_AA,
@@ -50,6 +52,29 @@ export const DEFERRED = -1
 export interface Forwarding {
   /** Numbers of zones in which what does not exist is asked elsewhere. Names outside all zones are in any case. */
   readonly fallthrough: readonly number[]
+  /** False: nobody is asked for them, and they are only looked up in rules (no RA). Default true. */
+  readonly recursion?: boolean
+  /** Queries that do not ask for recursion (RD) are somebody else's too: rules answer them. Default false. */
+  readonly withoutRd?: boolean
+}
+
+/** Verdicts of a Screen. */
+export const SCREEN_PASS = 0
+/** The query is somebody else's, whatever the table says. */
+export const SCREEN_DEFER = 1
+/** REFUSED; NOERROR without records; no reply. */
+export const SCREEN_BLOCK = 2
+export const SCREEN_FILTER = 3
+export const SCREEN_DROP = 4
+
+/** Looks at queries before the table is asked. */
+export interface Screen {
+  /**
+   * @param query read, with nothing wrong
+   * @param start where the message begins in the transport's octets
+   * @returns SCREEN_…
+   */
+  judge(query: Query, start: number): number
 }
 
 export class Answerer {
@@ -61,10 +86,13 @@ export class Answerer {
   targetAt = 0
   /** Number of the zone the question lies in; -1: none, or it was not looked for. */
   zone = -1
+  /** Set before the first query; undefined: all pass. */
+  screen: Screen | undefined
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
   private readonly forwards: boolean
+  private readonly defersAll: boolean
   /** By zone number: 1 where what does not exist is asked elsewhere. */
   private readonly fallthrough = new Uint8Array(256)
 
@@ -75,7 +103,8 @@ export class Answerer {
   constructor(table: TableReader, order: Order, maxUdpSize: number, forwarding?: Forwarding) {
     this.forwards = forwarding !== undefined
     for (const zone of forwarding?.fallthrough ?? []) this.fallthrough[zone] = 1
-    this.reply = new Reply(this.forwards)
+    this.defersAll = forwarding?.withoutRd === true
+    this.reply = new Reply(this.forwards && forwarding?.recursion !== false)
     this.table = table
     this.order = order
     this.maxUdpSize = maxUdpSize
@@ -98,6 +127,10 @@ export class Answerer {
     if (verdict !== RCODE_NOERROR || query.tsigAt > 0 || query.type === TYPE_AXFR || query.type === TYPE_IXFR) {
       return this.refuse(verdict, length, payload)
     }
+    if (this.screen !== undefined) {
+      const outcome = this.screen.judge(query, start)
+      if (outcome !== SCREEN_PASS) return this.screened(outcome, payload)
+    }
     this.find()
     return this.deferred ? DEFERRED : reply.finish(payload)
   }
@@ -119,6 +152,20 @@ export class Answerer {
     if (verdict === RCODE_NOERROR && query.tsigAt > 0) return refuseTsig(reply, query, length, payload)
     // RFC 5936 §2.2.1: a transfer that is not allowed is REFUSED
     if (verdict === RCODE_NOERROR) reply.rcode = RCODE_REFUSED
+    return reply.finish(payload)
+  }
+
+  private screened(outcome: number, payload: number): number {
+    const { reply } = this
+    if (outcome === SCREEN_DROP) return 0
+    if (outcome === SCREEN_DEFER) {
+      this.targetAt = 0
+      return DEFERRED
+    }
+    const isBlocked = outcome === SCREEN_BLOCK
+    if (isBlocked) reply.rcode = RCODE_REFUSED
+    // RFC 8914 §4.19, §4.18
+    reply.ede = isBlocked ? EDE_PROHIBITED : EDE_FILTERED
     return reply.finish(payload)
   }
 
@@ -194,7 +241,7 @@ export class Answerer {
    */
   private defer(owner: number): boolean {
     const { reply } = this
-    if ((reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) === 0) return false
+    if (!this.defersAll && (reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) === 0) return false
     this.targetAt = owner === HEADER_OCTETS ? 0 : owner
     this.deferred = true
     return true

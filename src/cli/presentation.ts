@@ -3,8 +3,8 @@
  * Nothing that a server sent reaches the terminal unescaped: what is not printable ASCII becomes `\DDD` (RFC 1035 §5.1).
  */
 
+import { className, extendedErrorName, opcodeName, rcodeName, typeName } from '../wire/mnemonics.ts'
 import type { DecodedRecord, Reply } from './dns-client.ts'
-import { className, extendedErrorName, opcodeName, rcodeName, typeName } from './dns-types.ts'
 
 const OPT = 41
 

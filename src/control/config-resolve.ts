@@ -13,6 +13,7 @@ import {
 } from './config.ts'
 import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
 import { isPath, parseUpstream } from './config-values.ts'
+import { answersNames, nameRulesOf } from './name-rules.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
 const LEAST_AUDIT_MS = 10_000
@@ -45,6 +46,9 @@ export function resolveConfig(
       upstreams: upstreams.map(upstream => (isPath(upstream) ? resolve(base, upstream) : upstream)),
       tlsCa: tlsCa == null ? undefined : resolve(base, tlsCa),
     })),
+    hosts: { ...values.hosts, files: values.hosts.files.map(file => resolve(base, file)) },
+    template: values.template.map(({ match, ...each }) => ({ ...each, match: match ?? undefined })),
+    rewrite: values.rewrite.map(({ from, to, ...each }) => ({ ...each, from: from ?? '', to: to ?? '' })),
     node: { name: node.name ?? surroundings.nodeName },
     limits: { ...limits, tcp: { ...tcp, idleMs }, responseRate: { ...responseRate, windowMs } },
     lameduckMs,
@@ -52,6 +56,7 @@ export function resolveConfig(
   checkLists(config, problems)
   checkKubernetes(values, problems)
   checkForward(config, problems)
+  problems.push(...nameRulesOf(config).problems)
   if (config.source.manifests?.paths.length === 0) {
     problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
   }
@@ -98,7 +103,8 @@ function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Pr
   }
 }
 
-function checkForward({ zones, reverseZones, fallthrough, forward, listen }: Config, problems: Problem[]): void {
+function checkForward(config: Config, problems: Problem[]): void {
+  const { zones, reverseZones, fallthrough, forward, listen } = config
   const own = listen.map(formatSocketAddress)
   for (const [i, { zone, upstreams }] of forward.entries()) {
     const path = ['forward', i]
@@ -117,8 +123,11 @@ function checkForward({ zones, reverseZones, fallthrough, forward, listen }: Con
     if (zones.includes(zone) || reverseZones.includes(zone)) continue
     problems.push({ path: ['fallthrough', i], reason: `${zone} is none of zones and reverseZones` })
   }
-  if (fallthrough.length > 0 && forward.length === 0) {
-    problems.push({ path: ['fallthrough'], reason: 'there is no forward to fall through to' })
+  if (fallthrough.length > 0 && forward.length === 0 && !answersNames(config)) {
+    problems.push({
+      path: ['fallthrough'],
+      reason: 'there is nothing to fall through to: no forward, hosts or template',
+    })
   }
 }
 

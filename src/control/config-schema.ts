@@ -25,6 +25,11 @@ const list = <const T>(reader: read.Read<T>, fallback: string[]) =>
     v.array(leaf(reader), issue => `it must be a list, such as [a, b], not ${say(issue.input)}`),
     fallback,
   )
+const mappings = <const E extends v.ObjectEntries>(entries: E) =>
+  v.nullish(
+    v.array(v.object(entries), issue => `it must be a list of mappings, not ${say(issue.input)}`),
+    [],
+  )
 const group = <const E extends v.ObjectEntries>(entries: E) => v.nullish(v.object(entries), {} as never)
 
 const SCHEMA = v.object({
@@ -84,6 +89,39 @@ const SCHEMA = v.object({
     ),
     [],
   ),
+  hosts: group({
+    files: list(read.readText, []),
+    entries: list(read.readHostsLine, []),
+    ttl: key(read.readWhole(0, 65_535, ' of seconds'), 3600),
+    reverse: key(read.readFlag, true),
+    zones: list(read.readAnyZone, []),
+  }),
+  template: mappings({
+    zone: key(read.readForwardZone, '.'),
+    match: optional(read.readPattern),
+    types: list(read.readType, []),
+    rcode: key(read.readOneOf(['NOERROR', 'NXDOMAIN', 'SERVFAIL', 'REFUSED']), 'NOERROR'),
+    answer: list(read.readRecord, []),
+    ttl: key(read.readWhole(0, 86_400, ' of seconds'), 60),
+  }),
+  rewrite: mappings({
+    match: key(read.readOneOf(['exact', 'suffix', 'prefix', 'regex', 'type']), 'exact'),
+    from: optional(read.readWord),
+    to: optional(read.readWord),
+    continue: key(read.readFlag, false),
+  }),
+  acl: mappings({
+    action: key(read.readOneOf(['allow', 'block', 'filter', 'drop']), 'block'),
+    networks: list(read.readClientNetwork, []),
+    types: list(read.readType, []),
+    zones: list(read.readForwardZone, []),
+  }),
+  dns64: group({
+    prefix: key(read.readDns64Prefix, 'off'),
+    translateAll: key(read.readFlag, false),
+    allowIPv4: key(read.readFlag, false),
+  }),
+  localhost: key(read.readFlag, true),
   node: group({ name: optional(read.readNodeName) }),
   limits: group({
     tcp: group({
@@ -110,16 +148,7 @@ const SCHEMA = v.object({
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
-const PLANNED = new Set([
-  'cache',
-  'hosts',
-  'rewrite',
-  'autopath',
-  'transfer',
-  'node.zone',
-  'records.multicluster',
-  'answers.topology',
-])
+const PLANNED = new Set(['cache', 'autopath', 'transfer', 'node.zone', 'records.multicluster', 'answers.topology'])
 /** The rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 
@@ -136,9 +165,15 @@ export function validate(raw: unknown): FileConfig | Problem[] {
     // A mapping that is none was found by checkShape.
     if (issue.type === 'object' || problems.length >= MAX_PROBLEMS) continue
     const path = (issue.path ?? []).map(item => item.key as string | number)
+    // A list in the place of a mapping has functions of that name.
+    if (problems.some(each => isBelow(path, each.path))) continue
     problems.push({ path, reason: issue.message })
   }
   return result.success && problems.length === 0 ? result.output : problems
+}
+
+function isBelow(path: Path, group: Path): boolean {
+  return group.length < path.length && group.every((step, i) => step === path[i])
 }
 
 /** Every key that can be set, with its default as written; undefined where there is none. */

@@ -3,10 +3,13 @@
  * A reader gets any parsed YAML value and returns what it means, or a `Misfit` that says what it must be.
  */
 
-import { isIP, isIPv4, isIPv6 } from 'node:net'
-import type { Network } from '../dataplane/reply-limits.ts'
+import { isIP, isIPv4 } from 'node:net'
 import type { UpstreamAddress } from '../forward/upstream.ts'
-import { parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { parseDns64Prefix, WELL_KNOWN_PREFIX } from '../rules/dns64.ts'
+import { parseHostLine } from '../rules/hosts-file.ts'
+import { parseNetwork } from '../rules/networks.ts'
+import { compilePattern } from '../rules/patterns.ts'
+import { parseType } from '../wire/mnemonics.ts'
 import { parseName } from '../wire/name.ts'
 import type { SocketAddress } from './config.ts'
 import { reverseZonesOf } from './reverse-zones.ts'
@@ -153,19 +156,49 @@ export const readPodCIDR: Read<string> = raw => {
 }
 
 export const readNetwork: Read<string> = raw =>
-  typeof raw === 'string' && parseNetwork(raw) !== undefined
+  typeof raw === 'string' && raw.includes('/') && parseNetwork(raw) !== undefined
     ? raw
     : new Misfit('a network such as 10.244.0.0/16 or fd00:10::/64')
 
-/** @returns undefined when `cidr` is no network */
-export function parseNetwork(cidr: string): Network | undefined {
-  const [address = '', length = '', ...rest] = cidr.split('/')
-  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
-  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > bits) return undefined
-  if (bits === 128) return { octets: parseIPv6(address), prefix: Number(length) }
-  const octets = new Uint8Array(4)
-  new DataView(octets.buffer).setUint32(0, parseIPv4(address))
-  return { octets, prefix: Number(length) }
+/** As a line of hosts(5). */
+export const readHostsLine: Read<string> = raw => {
+  const entry = typeof raw === 'string' && raw.length <= 4096 ? parseHostLine(raw) : undefined
+  if (typeof entry === 'object') return raw as string
+  const why = entry === undefined ? '' : ` (${entry})`
+  return new Misfit(`an address and names behind it, such as "10.0.0.1 db.example.com db"${why}`)
+}
+
+export const readPattern: Read<string> = raw => {
+  const pattern = typeof raw === 'string' ? compilePattern(raw) : 'text'
+  return typeof pattern === 'string' ? new Misfit(`a regular expression (${pattern})`) : (raw as string)
+}
+
+/** What rules are made of: anything printable, without blanks. */
+export const readWord: Read<string> = raw =>
+  typeof raw === 'string' && /^[!-~]{1,512}$/.test(raw) ? raw : new Misfit('a word of printable ASCII, at most 512')
+
+export const readRecord: Read<string> = raw =>
+  typeof raw === 'string' && /^(A|AAAA|PTR|TXT)\s+\S/i.test(raw) && raw.length <= 4096
+    ? raw
+    : new Misfit('a type, A, AAAA, PTR or TXT, and data, such as "A 10.0.0.1"')
+
+/** A mnemonic, or `TYPEnnn` (RFC 3597 §5). */
+export const readType: Read<string> = raw =>
+  typeof raw === 'string' && parseType(raw) !== undefined
+    ? raw.toUpperCase()
+    : new Misfit('a type of records such as AAAA, or TYPE65')
+
+export const readClientNetwork: Read<string> = raw =>
+  typeof raw === 'string' && parseNetwork(raw) !== undefined
+    ? raw
+    : new Misfit('a network or an address, such as 10.244.0.0/16 or fd00:10::1')
+
+/** YAML 1.1 reads `off` as false. */
+export const readDns64Prefix: Read<string> = raw => {
+  if (raw === false || raw === 'off') return 'off'
+  return typeof raw === 'string' && parseDns64Prefix(raw) !== undefined
+    ? raw
+    : new Misfit(`an IPv6 network of 32, 40, 48, 56, 64 or 96 bits, such as ${WELL_KNOWN_PREFIX}, or off`)
 }
 
 /** RFC 1123 §2.1: what the API server takes as a namespace. */

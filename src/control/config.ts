@@ -56,6 +56,45 @@ export interface ForwardConfig {
   readonly tlsCa: string | undefined
 }
 
+export interface HostsConfig {
+  /** Absolute paths. */
+  readonly files: readonly string[]
+  /** As in hosts(5), one line each. */
+  readonly entries: readonly string[]
+  readonly ttl: number
+  readonly reverse: boolean
+  /** In these nothing else exists. */
+  readonly zones: readonly string[]
+}
+
+export interface TemplateConfig {
+  /** `.`: all. */
+  readonly zone: string
+  /** A regular expression. */
+  readonly match: string | undefined
+  /** Mnemonics; empty: all. */
+  readonly types: readonly string[]
+  readonly rcode: 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED'
+  /** Each a type and data. */
+  readonly answer: readonly string[]
+  readonly ttl: number
+}
+
+export interface RewriteConfig {
+  readonly match: 'exact' | 'suffix' | 'prefix' | 'regex' | 'type'
+  readonly from: string
+  readonly to: string
+  readonly continue: boolean
+}
+
+export interface AclConfig {
+  readonly action: 'allow' | 'block' | 'filter' | 'drop'
+  /** In CIDR notation, or addresses; empty: all clients. */
+  readonly networks: readonly string[]
+  readonly types: readonly string[]
+  readonly zones: readonly string[]
+}
+
 /** TTLs in seconds, sizes in octets; zones lower-case, without the final dot. */
 export interface Config {
   /** Forward zones, at least one; PTR targets lie in the first. */
@@ -95,6 +134,14 @@ export interface Config {
   /** Zones of ours in which what does not exist is forwarded. */
   readonly fallthrough: readonly string[]
   readonly forward: readonly ForwardConfig[]
+  readonly hosts: HostsConfig
+  readonly template: readonly TemplateConfig[]
+  readonly rewrite: readonly RewriteConfig[]
+  readonly acl: readonly AclConfig[]
+  /** `prefix`: an IPv6 network, or `off`. */
+  readonly dns64: { readonly prefix: string; readonly translateAll: boolean; readonly allowIPv4: boolean }
+  /** RFC 6761. */
+  readonly localhost: boolean
   /** The Node this server stands on; `''`: not known. */
   readonly node: { readonly name: string }
   readonly limits: {

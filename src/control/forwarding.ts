@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
+import type { ClientQuery } from '../forward/client-query.ts'
 import { Datagrams } from '../forward/datagrams.ts'
 import { Forwarder } from '../forward/forwarder.ts'
 import { watchNameservers } from '../forward/resolv-conf.ts'
@@ -76,17 +77,7 @@ export class ForwardService {
 
   /** A query that a worker deferred. */
   take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
-    const { sockaddr, stream } = query.path
-    const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.length)
-    const isV4 = stream === undefined && view.getUint16(0, true) === AF_INET
-    const octets = isV4 ? sockaddr.subarray(4, 8) : sockaddr.subarray(8, 24)
-    this.forwarder.take({
-      ...query,
-      stream: stream !== undefined,
-      client: stream?.client ?? Buffer.from(octets).toString('latin1'),
-      clientPort: stream?.clientPort ?? view.getUint16(2),
-      path: { send: reply },
-    })
+    this.forwarder.take(clientQueryOf(query, reply))
   }
 
   /** What TCP deferred: it is on this thread already. */
@@ -135,5 +126,24 @@ export class ForwardService {
     const known = this.upstreamsByName.get(key) ?? fresh
     this.upstreamsByName.set(key, known)
     return known
+  }
+}
+
+/** @param reply called once, with a message that is valid during the call */
+export function clientQueryOf(
+  query: DeferredQuery,
+  reply: (message: Uint8Array) => void,
+): ClientQuery & { isIPv6: boolean } {
+  const { sockaddr, stream } = query.path
+  const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.length)
+  const isV4 = stream === undefined && view.getUint16(0, true) === AF_INET
+  const octets = isV4 ? sockaddr.subarray(4, 8) : sockaddr.subarray(8, 24)
+  return {
+    ...query,
+    stream: stream !== undefined,
+    client: stream?.client ?? Buffer.from(octets).toString('latin1'),
+    clientPort: stream?.clientPort ?? view.getUint16(2),
+    isIPv6: stream === undefined ? !isV4 : stream.client.includes(':'),
+    path: { send: reply },
   }
 }

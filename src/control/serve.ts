@@ -4,10 +4,11 @@
 
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
+import { parseNetwork } from '../rules/networks.ts'
 import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress } from './config.ts'
-import { parseNetwork } from './config-values.ts'
 import type { Log } from './log.ts'
+import { nameRulesOf } from './name-rules.ts'
 import { type RunningServer, type ServerOptions, startServer } from './server.ts'
 import { sourcesOf } from './sources.ts'
 
@@ -84,6 +85,7 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
     ...(config.forward.length > 0 && {
       forwarding: { zones: config.forward, fallthrough: config.fallthrough.map(wire), ...limits.forward },
     }),
+    rules: nameRulesOf(config).rules,
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),

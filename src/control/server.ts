@@ -14,6 +14,7 @@ import { Order, type OrderName } from '../answer/order.ts'
 import type { Changes, ClusterState } from '../cluster/state.ts'
 import { NOT_DEFERRED, ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
+import { openScreen } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
@@ -30,6 +31,9 @@ import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import { DurationHistogram, metricFamilies, type Observed } from './metrics.ts'
 import { nameList } from './name-list.ts'
+import { nameFamilies } from './name-metrics.ts'
+import { hasLocalNames, type NameRules } from './name-rules.ts'
+import { NameService } from './name-service.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import { serverMetrics } from './server-metrics.ts'
@@ -62,6 +66,8 @@ export interface ServerOptions {
   readonly replyLimits: ReplyLimits
   /** Who is asked for names that are not ours; undefined: nobody, they are REFUSED. */
   readonly forwarding?: ForwardingOptions
+  /** Names besides the cluster's, and rules for all; undefined: there are none. */
+  readonly rules?: NameRules
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
@@ -83,13 +89,16 @@ export interface RunningServer {
   readonly uncaught: UncaughtErrors
   /** Undefined: names that are not ours are REFUSED. */
   readonly forward: ForwardService | undefined
+  /** Undefined: there are no rules, and nobody to forward to. */
+  readonly names: NameService | undefined
   /** @param lameduckMs overrides the configured time of answering on */
   stop(lameduckMs?: number): Promise<void>
 }
 
-/** Rows among the table's readers: the writer's, TCP's, then one per worker. */
+/** Rows among the table's readers: the writer's, TCP's, the desk's, then one per worker. */
 const TCP_READER = WRITER_ROW + 1
-const FIRST_WORKER_READER = TCP_READER + 1
+const DESK_READER = TCP_READER + 1
+const FIRST_WORKER_READER = DESK_READER + 1
 /** Blocks that a reader held at the last change are given back this soon after. */
 const RECLAIM_MS = 200
 /** A set that no message holds is spoken of once in so long. */
@@ -115,6 +124,7 @@ class Server implements RunningServer {
   readonly serving: Serving
   readonly uncaught: UncaughtErrors
   readonly forward: ForwardService | undefined
+  readonly names: NameService | undefined
   private readonly readers: ReaderWatch
   private unpublishedErrors = 0
   private readonly options: ServerOptions
@@ -141,10 +151,15 @@ class Server implements RunningServer {
     this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
     if (options.forwarding !== undefined) {
       this.forward = new ForwardService(options.forwarding, options.maxUdpSize, log)
+    }
+    const { rules } = options
+    const hasNames = rules !== undefined && hasLocalNames(rules)
+    if (this.forward !== undefined || hasNames) {
       // Addresses that nobody here has may be known to whoever is asked for the rest.
-      const through = [...options.forwarding.fallthrough, ...records.reverseZones].map(zone => formatName(zone))
+      const fallthrough = [...(options.forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? [])]
+      const through = [...fallthrough, ...records.reverseZones].map(zone => formatName(zone))
       const numbers = this.zones.flatMap((zone, number) => (through.includes(zone) ? [number] : []))
-      this.forwarding = { fallthrough: numbers }
+      this.forwarding = { fallthrough: numbers, recursion: this.forward !== undefined, withoutRd: hasNames }
     }
     this.serving = createServing({
       records,
@@ -160,6 +175,15 @@ class Server implements RunningServer {
       onUnpublished: error => this.unpublished(error),
       onListing: whileListing,
     })
+    if (rules !== undefined && this.forwarding !== undefined) {
+      const table = new TableReader(this.serving.memory, DESK_READER)
+      const { forward, forwarding } = this
+      const { order, maxUdpSize } = options
+      this.names = new NameService(
+        { rules, forward, fallthrough: forwarding.fallthrough, table, order, maxUdpSize },
+        log,
+      )
+    }
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
@@ -169,6 +193,11 @@ class Server implements RunningServer {
 
   get adminAddress(): ListenAddress | undefined {
     return this.admin
+  }
+
+  /** Whoever takes what is not answered from the table. */
+  private get desk(): NameService | ForwardService | undefined {
+    return this.names ?? this.forward
   }
 
   get workers(): Workers {
@@ -192,6 +221,7 @@ class Server implements RunningServer {
       this.serving.table.commit()
       this.readers.look()
     }, RECLAIM_MS)
+    await this.names?.start()
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
       await this.feed()
@@ -215,13 +245,14 @@ class Server implements RunningServer {
       families: options.listen.map(({ address }) => (address.includes(':') ? 1 : 0)),
       now: () => performance.now(),
       onCut: name => this.cut(name),
-      ...(this.forward && { deferred: this.forward }),
+      ...(this.desk && { deferred: this.desk }),
+      screen: openScreen(options.rules, table.seed, this.tcpRow),
     })
     this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
   }
 
   private async startWorkers(): Promise<void> {
-    const { options, log, forward } = this
+    const { options, log, desk } = this
     this.data = await Workers.start({
       memory: this.serving.memory,
       count: options.workers,
@@ -233,7 +264,8 @@ class Server implements RunningServer {
       maxUdpSize: options.maxUdpSize,
       replyLimits: options.replyLimits,
       log,
-      ...(forward && { forwarding: { ...this.forwarding!, take: (query, reply) => forward.take(query, reply) } }),
+      screen: options.rules && { acl: options.rules.acl, handOver: options.rules.handOver },
+      ...(desk && { forwarding: { ...this.forwarding!, take: (query, reply) => desk.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
@@ -257,6 +289,7 @@ class Server implements RunningServer {
     if (this.stopping) return
     this.stopping = true
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
+    this.names?.stop()
     this.forward?.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
@@ -355,9 +388,12 @@ class Server implements RunningServer {
     const all = [process, ...this.sources.flatMap(source => source.metrics?.() ?? [])]
     const forwarded =
       this.forward === undefined ? [] : forwardFamilies(this.forward, this.notDeferred(), data?.lostReplies ?? 0)
+    const server = `dns://${isWildcard ? '' : first.address}:${first.port}`
+    const rows = [...(data?.rows ?? []), this.tcpRow]
+    const named = options.rules === undefined ? [] : nameFamilies(options.rules, this.names, server, rows)
     const families = metricFamilies({
       version: options.version,
-      server: `dns://${isWildcard ? '' : first.address}:${first.port}`,
+      server,
       zones: this.zones,
       udp: data?.rows ?? [],
       tcp: this.tcpRow,
@@ -368,7 +404,7 @@ class Server implements RunningServer {
       gauges: all.flatMap(({ gauges }) => gauges),
       counters: all.flatMap(({ counters }) => counters),
     })
-    return [...families, ...forwarded]
+    return [...families, ...forwarded, ...named]
   }
 
   private notDeferred(): number {

@@ -13,6 +13,7 @@ import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane/deferred.ts'
+import type { ScreenRules } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
@@ -37,6 +38,8 @@ export interface WorkersOptions {
   readonly log: Logger
   /** Where names are forwarded: what workers defer, and who takes it. */
   readonly forwarding?: Forwarding & { take(query: DeferredQuery, reply: (message: Uint8Array) => void): void }
+  /** What threads look at before the table. */
+  readonly screen?: ScreenRules | undefined
   /** What a thread runs; what is in the bundle or the source tree when left out. */
   readonly entry?: URL
   /** How often workers are rung. Default RING_MS. */
@@ -178,7 +181,8 @@ export class Workers {
       maxUdpSize: options.maxUdpSize,
       replyLimits: options.replyLimits,
       random: randomInt(2 ** 31),
-      ...(deferred && { forwarding: { fallthrough: forwarding.fallthrough, deferred } }),
+      ...(deferred && { forwarding: { ...forwardingOf(forwarding!), deferred } }),
+      ...(options.screen && { screen: options.screen }),
     })
     slot.life = life
     if (deferred !== undefined) {
@@ -251,4 +255,9 @@ export class Workers {
 function workerUrl(): URL {
   const isSource = import.meta.url.endsWith('.ts')
   return new URL(isSource ? '../dataplane/worker.ts' : './dataplane/worker.mjs', import.meta.url)
+}
+
+/** What of it can be sent to a thread. */
+function forwardingOf({ fallthrough, recursion = true, withoutRd = false }: Forwarding): Forwarding {
+  return { fallthrough, recursion, withoutRd }
 }

@@ -3,9 +3,9 @@
  * The thread that owns a row adds to it with plain stores; the main thread sums rows when somebody asks. Nothing here
  * is locked, and a sum may be some queries old.
  *
- *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┬─────────────┬──────────────┐
- *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │ limited (3) │ not deferred │
- *         └──────────────┴─────────────────────────────┴────────┴──────────┴─────────────┴──────────────┘
+ *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┬─────────────┬──────────────┬─────────┐
+ *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │ limited (3) │ not deferred │ ACL (4) │
+ *         └──────────────┴─────────────────────────────┴────────┴──────────┴─────────────┴──────────────┴─────────┘
  *   zone  ┌───────────────────────────┬─────────┬────┬───────────────┬────────────────┬──────────┐
  *         │ requests[family][type]    │ rcodes  │ DO │ request sizes │ response sizes │ duration │
  *         └───────────────────────────┴─────────┴────┴───────────────┴────────────────┴──────────┘
@@ -69,7 +69,10 @@ export const LIMITED_RESPONSES = LIMITED_ERRORS + 1
 export const SLIPPED_RESPONSES = LIMITED_RESPONSES + 1
 /** Queries for the forwarder answered SERVFAIL because it could not keep up. */
 export const NOT_DEFERRED = SLIPPED_RESPONSES + 1
-export const ROW_FIELDS = NOT_DEFERRED + 1
+/** What access rules did with queries, in the order of rules/acl.ts: allowed, blocked, filtered, dropped. */
+export const ACL_AT = NOT_DEFERRED + 1
+const ACL_ACTIONS = 4
+export const ROW_FIELDS = ACL_AT + ACL_ACTIONS
 
 /** First field of a zone; `zone` as in the table, or NO_ZONE. */
 export function zoneFields(zone: number): number {

@@ -32,6 +32,7 @@ import {
   zoneFields,
 } from './counters.ts'
 import type { DeferredQuery } from './deferred.ts'
+import type { QueryScreen } from './query-screen.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
 
 export interface QueryHandlerOptions {
@@ -49,6 +50,8 @@ export interface QueryHandlerOptions {
   readonly udp?: { readonly limiter: ReplyLimiter; readonly maxUdpSize: number }
   /** Who takes what the answerer defers. */
   readonly deferred?: Deferrals
+  /** Looks at queries before the table is asked. */
+  readonly screen?: QueryScreen | undefined
 }
 
 export interface Deferrals {
@@ -77,12 +80,14 @@ export class QueryHandler implements MessageHandler {
     this.table = options.table
     this.answerer = options.answerer
     this.row = options.row
+    this.answerer.screen = options.screen
   }
 
   begin(socket: number, peers?: Peers): void {
     this.peers = peers
     this.limitedRcodes = peers === undefined ? 0 : (this.options.udp?.limiter.rcodes ?? 0)
     this.family = this.options.families[socket]!
+    this.options.screen?.begin(peers, this.family === 1)
     this.startedMs = this.options.now()
     this.table.begin()
   }

@@ -4,16 +4,11 @@
  * Each thread has its own, so that the limits are those of a thread: the kernel gives a thread all that a port of a client sends.
  */
 
+import type { Network } from '../rules/networks.ts'
 import type { Peers } from '../transport/handler.ts'
 import { RCODE_BADVERS, RCODE_FORMERR, RCODE_NOTAUTH, RCODE_NOTIMP, RCODE_REFUSED } from '../wire/constants.ts'
 import { hashLabel, hashOctet } from '../wire/hash.ts'
 import { RateTable } from './rate-table.ts'
-
-/** Addresses whose first `prefix` bits are those of `octets`: 4 of IPv4, 16 of IPv6. */
-export interface Network {
-  readonly octets: Uint8Array
-  readonly prefix: number
-}
 
 export interface ResponseRate {
   /** In a window of time, one client network gets as many replies as this comes to. */

@@ -12,6 +12,7 @@ import type { MessageHandler } from '../transport/handler.ts'
 import { openPortable } from '../transport/portable.ts'
 import { DeferredWriter } from './deferred.ts'
 import { QueryHandler } from './query-handler.ts'
+import { openScreen } from './query-screen.ts'
 import { ReplyLimiter } from './reply-limits.ts'
 import type { DeferredReply, WorkerMessage, WorkerSetup } from './setup.ts'
 
@@ -37,6 +38,7 @@ export async function serveQueries(
     families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
     now: () => performance.now(),
     udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },
+    screen: openScreen(setup.screen, table.seed, setup.row),
     ...(setup.forwarding === undefined ? {} : { deferred: new DeferredWriter(setup.forwarding.deferred) }),
   })
   const control = { words: setup.control, index: 0, attend() {} }

@@ -6,6 +6,7 @@ import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
+import type { ScreenRules } from './query-screen.ts'
 import type { ReplyLimits } from './reply-limits.ts'
 
 /** Given to a worker at its start. */
@@ -24,6 +25,8 @@ export interface WorkerSetup {
   readonly replyLimits: ReplyLimits
   /** Where names are forwarded: in which zones what does not exist is, and the ring (deferred.ts) to put queries in. */
   readonly forwarding?: Forwarding & { readonly deferred: SharedArrayBuffer }
+  /** What is looked at before the table is; undefined: nothing. */
+  readonly screen?: ScreenRules
   /** 32 random bits for the order of answers. */
   readonly random: number
 }

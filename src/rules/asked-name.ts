@@ -15,13 +15,15 @@ export class AskedName {
 
   /** @param name wire form without pointers, any case; copied */
   constructor(name: Uint8Array) {
-    this.wire = Uint8Array.from(name, lowerCase)
+    const wire = new Uint8Array(name.length)
+    for (let i = 0; i < wire.length; i++) wire[i] = lowerCase(name[i]!)
     const labelAt: number[] = []
     let at = 0
-    for (; name[at]! !== 0; at += 1 + name[at]!) labelAt.push(at)
+    for (; at < wire.length && wire[at] !== 0; at += 1 + wire[at]!) labelAt.push(at)
     labelAt.push(at)
+    this.wire = wire
     this.labelAt = labelAt
-    this.key = keyOf(this.wire)
+    this.key = keyOf(wire)
   }
 
   /** Presentation format with the final dot, lower case. */
@@ -37,8 +39,7 @@ export class AskedName {
 
   /** Whether it is `zone`, a key, or lies below it. */
   isWithin(zone: string): boolean {
-    const at = this.key.length - zone.length
-    return at >= 0 && this.labelAt.includes(at) && this.key.endsWith(zone)
+    return this.key.endsWith(zone) && this.labelAt.includes(this.key.length - zone.length)
   }
 }
 

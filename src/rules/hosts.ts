@@ -19,6 +19,9 @@ export interface HostsOptions {
   readonly zones: readonly WireName[]
 }
 
+/** Records of one name. Lists of names to block give hundreds of thousands the same address, whose names nobody asks for. */
+const MAX_RECORDS = 256
+
 /** Label `*`, RFC 4592 §2.1.1. */
 const WILDCARD = '\x01*'
 
@@ -82,11 +85,15 @@ export class Hosts {
     return undefined
   }
 
-  /** @returns false: it is there already */
+  /** @returns false: it is there already, or there are too many */
   private add(key: string, type: number, rdata: Uint8Array): boolean {
     const there = this.records.get(key)
     if (there === undefined) this.records.set(key, [{ type, rdata }])
-    else if (there.some(each => each.type === type && Buffer.compare(each.rdata, rdata) === 0)) return false
+    else if (
+      there.length >= MAX_RECORDS ||
+      there.some(each => each.type === type && Buffer.compare(each.rdata, rdata) === 0)
+    )
+      return false
     else there.push({ type, rdata })
     return true
   }

@@ -22,17 +22,22 @@ const ADDRESSES: readonly LocalRecord[] = [
 const NAME: readonly LocalRecord[] = [{ type: TYPE_PTR, rdata: LOCALHOST }]
 const IPV6_REVERSE = reverseNameOfIPv6(IPV6_LOOPBACK)
 const REVERSE = new Set([reverseNameOfIPv4(0x7f00_0001), IPV6_REVERSE].map(keyOf))
-const REVERSE_ZONES = [...['0', '127', '255'].map(octet => parseName(`${octet}.in-addr.arpa`)!), IPV6_REVERSE]
+const REVERSE_ZONES = [...['0', '127', '255'].map(octet => parseName(`${octet}.in-addr.arpa`)!), IPV6_REVERSE].map(
+  zone => ({ zone, key: keyOf(zone) }),
+)
+const ARPA = keyOf(parseName('arpa')!)
 
 /** @returns undefined: it is none of them */
 export function answerLocalhost(name: AskedName, type: number): LocalAnswer | undefined {
   if (name.isWithin(LOCALHOST_KEY)) return withType(ADDRESSES, type, LOCALHOST)
-  const zone = REVERSE_ZONES.find(each => name.isWithin(keyOf(each)))
-  if (zone === undefined) return undefined
+  if (!name.isWithin(ARPA)) return undefined
+  const found = REVERSE_ZONES.find(({ key }) => name.isWithin(key))
+  if (found === undefined) return undefined
+  const { zone } = found
   if (REVERSE.has(name.key)) return withType(NAME, type, zone)
   // RFC 8020: names exist above 1.0.0.127
   const isAbove = [...REVERSE].some(key => key.endsWith(name.key))
-  return isAbove || name.key === keyOf(zone) ? noData(TTL, zone) : noName(TTL, zone)
+  return isAbove || name.key === found.key ? noData(TTL, zone) : noName(TTL, zone)
 }
 
 function withType(records: readonly LocalRecord[], type: number, zone: Uint8Array): LocalAnswer {

@@ -12,7 +12,9 @@ const MAX_PATTERN = 512
  * @returns the expression, for letters of either case, or what is wrong with it
  */
 export function compilePattern(source: string): RegExp | string {
-  if (source === '' || source.length > MAX_PATTERN) return `it must have 1 to ${MAX_PATTERN} characters`
+  if (source.length > MAX_PATTERN || !/^[!-~]+$/.test(source)) {
+    return `it must have 1 to ${MAX_PATTERN} characters of printable ASCII, without blanks`
+  }
   const text = source.replaceAll('(?P<', '(?<')
   if (repeatsRepetition(text)) return 'a repetition of a repetition, such as (a+)+, can take for ever'
   try {

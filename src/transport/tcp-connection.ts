@@ -10,9 +10,10 @@
  * so replies leave in the order of the queries; those that are deferred follow when they are there (§7).
  */
 
-import type { Socket } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
+import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { HEADER_OCTETS } from '../wire/constants.ts'
-import { DEFERRED, type MessageHandler, type ReturnPath, type StreamPath } from './handler.ts'
+import { DEFERRED, type MessageHandler, type Peers, type ReturnPath, type StreamPath } from './handler.ts'
 
 export interface ConnectionLimits {
   /** RFC 7766 §6.2.3: without a query for so long, the connection is closed. */
@@ -62,7 +63,7 @@ const MAX_DEFERRED = 100
 const NOTHING = Buffer.alloc(0)
 const NO_OCTETS = new Uint8Array(0)
 
-export class TcpConnection implements StreamPath {
+export class TcpConnection implements StreamPath, Peers {
   readonly client: string
   private readonly context: ConnectionContext
   private readonly socket: Socket
@@ -135,6 +136,12 @@ export class TcpConnection implements StreamPath {
 
   get clientPort(): number {
     return this.socket.remotePort ?? 0
+  }
+
+  copyAddress(_start: number, address: Uint8Array): void {
+    const text = this.client.split('%')[0]!
+    if (isIPv6(text)) address.set(parseIPv6(text))
+    else new DataView(address.buffer, address.byteOffset).setUint32(0, parseIPv4(text))
   }
 
   /** The reply to a query that was deferred. */
@@ -225,7 +232,7 @@ export class TcpConnection implements StreamPath {
       }
       if (answered++ === 0) {
         if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
-        handler.begin(listener)
+        handler.begin(listener, this)
       }
       used += LENGTH_OCTETS
       const start = ready + LENGTH_OCTETS

@@ -80,6 +80,9 @@ export const EDE_STALE_NXDOMAIN = 19
 /** RFC 8914 §4.14, §4.23: a failure of a moment ago; nobody who knows could be asked. */
 export const EDE_CACHED_ERROR = 13
 export const EDE_NO_REACHABLE_AUTHORITY = 22
+/** RFC 8914 §4.18, §4.19. */
+export const EDE_FILTERED = 17
+export const EDE_PROHIBITED = 18
 export const OPTION_EDE = 15
 
 /** Octets of an OPT record without options. */

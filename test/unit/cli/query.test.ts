@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { ask } from '../../../src/cli/dns-client.ts'
-import { parseType } from '../../../src/cli/dns-types.ts'
 import { runCommand } from '../../../src/cli/main.ts'
+import { parseType } from '../../../src/wire/mnemonics.ts'
 
 type Reply = (query: Buffer) => Buffer | Buffer[]
 

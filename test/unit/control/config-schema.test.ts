@@ -51,7 +51,7 @@ describe('every key', () => {
 
     it(`${path} is named by what is ill-typed in it, once`, () => {
       // Names of files and contexts may be any text.
-      const isFreeText = /(kubeconfig|context|paths|snapshot|tlsCa)$/.test(path)
+      const isFreeText = /(kubeconfig|context|paths|files|snapshot|tlsCa)$/.test(path)
       const wrong = (isList ? LISTED : [...NEVER, []])
         .filter(value => !(isFreeText && [value].flat().some(text => text === '\0')))
         .filter(value => !LISTS.has(path) || !Array.isArray(value))
@@ -73,8 +73,8 @@ describe('every key', () => {
     })
 
     const word = path.split('.').at(-1)!
-    // `zone` is `zones` at the top.
-    if (word === path || word === 'zone') continue
+    // `zone` is `zones` at the top, and so on.
+    if (word === path || KEYS.some(({ path: top }) => [word, `${word}s`].includes(top.split('.')[0]!))) continue
     it(`${path} is found from the top, when its last word alone is written there`, () => {
       const [problem, ...more] = problemsOf({ [word]: null })
       assert.deepEqual(more, [])

@@ -58,7 +58,10 @@ describe('prefixes', () => {
     }
   })
 
-  it('another prefix gives no address', () => {
+  it('another prefix, or something in the reserved bits, gives no address', () => {
+    const address = embed(parseDns64Prefix('2001:db8::/32')!, ADDRESS)
+    address[8] = 1
+    assert.equal(extract(parseDns64Prefix('2001:db8::/32')!, address), undefined)
     assert.equal(extract(parseDns64Prefix('64:ff9b::/96')!, parseIPv6('64:ff9c::c000:221')), undefined)
   })
 })

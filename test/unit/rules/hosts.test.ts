@@ -133,6 +133,13 @@ describe('hosts', () => {
     )
   })
 
+  it('of one name are bounded, so that 20,000 names of one address cost what they should', () => {
+    const blocked = hosts(Array.from({ length: 20_000 }, (_, i) => `0.0.0.0 ads${i}.example`).join('\n'))
+    assert.equal(blocked.entries, 20_000)
+    assert.equal((answer(blocked, '0.0.0.0.in-addr.arpa', PTR) as string[]).length, 256)
+    assert.deepEqual(answer(blocked, 'ads19999.example', A), ['0.0.0.0'])
+  })
+
   it('a name of any octets is looked up octet by octet', () => {
     const odd = new AskedName(Uint8Array.of(5, 0x64, 0x62, 0x2e, 0x00, 0xff, 0))
     assert.equal(some.answer(odd, A), undefined)

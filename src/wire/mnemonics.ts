@@ -1,5 +1,5 @@
 /**
- * Mnemonics of the DNS ↔ numbers, for people. Layer: cli.
+ * Mnemonics of the DNS ↔ numbers, for people. Layer: wire. Not used on the hot path.
  */
 
 /** IANA's registry, as far as someone who asks a cluster's DNS is likely to need it. */
@@ -44,7 +44,7 @@ const RCODES: Readonly<Record<number, string>> = {
   23: 'BADCOOKIE',
 }
 const OPCODES: Readonly<Record<number, string>> = { 0: 'QUERY', 2: 'STATUS', 4: 'NOTIFY', 5: 'UPDATE', 6: 'DSO' }
-/** RFC 8914 §4. */
+/** RFC 8914. */
 const EXTENDED_ERRORS: Readonly<Record<number, string>> = {
   0: 'Other',
   3: 'Stale Answer',
@@ -58,7 +58,7 @@ const EXTENDED_ERRORS: Readonly<Record<number, string>> = {
   23: 'Network Error',
 }
 
-/** @param text a mnemonic in any case, or `TYPEnnn` (RFC 3597 §5). @returns undefined for what is no type */
+/** @param text a mnemonic in any case, or `TYPEnnn` (RFC 3597). @returns undefined for what is no type */
 export function parseType(text: string): number | undefined {
   const upper = text.toUpperCase()
   if (Object.hasOwn(TYPES, upper)) return TYPES[upper]

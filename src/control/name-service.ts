@@ -1,0 +1,85 @@
+/**
+ * The desk wired up: rules from the configuration, hosts from files, queries from workers and TCP, replies to where they
+ * came from. Layer: control.
+ */
+
+import { randomInt } from 'node:crypto'
+import { Answerer } from '../answer/answer.ts'
+import { Order, type OrderName } from '../answer/order.ts'
+import type { DeferredQuery } from '../dataplane/deferred.ts'
+import type { Deferrals } from '../dataplane/query-handler.ts'
+import type { ClientQuery } from '../forward/client-query.ts'
+import { Desk } from '../local/desk.ts'
+import { Dns64 } from '../local/dns64.ts'
+import { TableAnswers } from '../local/from-table.ts'
+import { LocalNames } from '../local/local-names.ts'
+import type { TableReader } from '../table/reader.ts'
+import { clientQueryOf, type ForwardService } from './forwarding.ts'
+import { HostsFiles } from './hosts-files.ts'
+import type { Log } from './log.ts'
+import type { NameRules } from './name-rules.ts'
+
+export interface NameServiceOptions {
+  readonly rules: NameRules
+  /** Undefined: there is nobody to ask. */
+  readonly forward: ForwardService | undefined
+  /** Numbers of zones in which what does not exist is forwarded. */
+  readonly fallthrough: readonly number[]
+  /** A row of its own among the readers. */
+  readonly table: TableReader
+  readonly order: OrderName
+  readonly maxUdpSize: number
+}
+
+export class NameService implements Deferrals {
+  readonly names: LocalNames
+  readonly dns64: Dns64 | undefined
+  readonly hosts: HostsFiles
+  private readonly desk: Desk
+
+  constructor({ rules, forward, fallthrough, table, order, maxUdpSize }: NameServiceOptions, log: Log) {
+    const { handOver, templates, localhost, rewrites, dns64 } = rules
+    this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
+    this.hosts = new HostsFiles(rules.hosts.files, log, entries =>
+      this.names.replaceHosts([...rules.hosts.entries, ...entries]),
+    )
+    this.names.replaceHosts(rules.hosts.entries)
+    const ask = forward && ((query: ClientQuery) => forward.forwarder.take(query))
+    this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })
+    const forwarding = forward && { fallthrough }
+    this.desk = new Desk({
+      names: this.names,
+      rewrites,
+      dns64: this.dns64,
+      table: new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize, forwarding)),
+      isTableFirst:
+        handOver.names.length + handOver.prefixes.length + handOver.patterns.length + handOver.types.length > 0,
+      forward: ask,
+      maxUdpSize,
+    })
+  }
+
+  /** Resolves when the files of hosts have been read. */
+  start(): Promise<void> {
+    return this.hosts.start()
+  }
+
+  stop(): void {
+    this.hosts.stop()
+  }
+
+  /** A query that a worker deferred. */
+  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
+    this.desk.take(clientQueryOf(query, reply))
+  }
+
+  /** What TCP deferred: it is on this thread already. */
+  put(query: DeferredQuery): boolean {
+    const { stream } = query.path
+    if (stream === undefined) return false
+    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
+    return true
+  }
+
+  wake(): void {}
+}

@@ -1,0 +1,158 @@
+/**
+ * Where queries go that a data-plane thread leaves to the main thread: names from rules, names under another name, the
+ * table once more, the forwarder. Layer: local.
+ *
+ *   take ─▶ rewritten? ──▶ the same with the other name ─▶ its reply, with the first name back
+ *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address
+ *        ─▶ template, hosts, loopback? ─▶ reply
+ *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
+ *        ─▶ AAAA with DNS64? ─▶ dns64.ts ─▶ forwarder
+ *        ─▶ forwarder
+ */
+
+import { askedAt, type ClientQuery, ReplyWriter } from '../forward/client-query.ts'
+import { AskedName } from '../rules/asked-name.ts'
+import { NO_NAME, type RewriteRule, type Rewritten, rewrite } from '../rules/rewrite.ts'
+import {
+  CLASS_IN,
+  FLAG_RA,
+  FLAG_RD,
+  HEADER_OCTETS,
+  OFFSET_FLAGS,
+  POINTER,
+  RCODE_SERVFAIL,
+  TYPE_AAAA,
+  TYPE_CNAME,
+  TYPE_PTR,
+} from '../wire/constants.ts'
+import type { WireName } from '../wire/name.ts'
+import { Composer } from './compose.ts'
+import type { Dns64 } from './dns64.ts'
+import type { TableAnswers } from './from-table.ts'
+import type { LocalNames } from './local-names.ts'
+import { nameOctets, writeLocalAnswer } from './local-reply.ts'
+
+export interface DeskOptions {
+  readonly names: LocalNames
+  readonly rewrites: readonly RewriteRule[]
+  readonly dns64: Dns64 | undefined
+  readonly table: TableAnswers
+  /** Whether queries come here before the table was asked. */
+  readonly isTableFirst: boolean
+  /** Answers the query, now or later; undefined: there is nobody to ask. */
+  readonly forward: ((query: ClientQuery) => void) | undefined
+  /** Octets; of replies over UDP. */
+  readonly maxUdpSize: number
+}
+
+const RECORD_OCTETS = 12
+/** Seconds, of the alias of an address in the DNS64 prefix: it never changes. */
+const ALIAS_TTL = 3600
+
+/** Over which family the client asks. */
+export type DeskQuery = ClientQuery & { readonly isIPv6: boolean }
+
+export class Desk {
+  private readonly options: DeskOptions
+  private readonly writer: ReplyWriter
+  private readonly composer: Composer
+
+  constructor(options: DeskOptions) {
+    this.options = options
+    this.writer = new ReplyWriter(options.maxUdpSize)
+    this.composer = new Composer(this.writer)
+  }
+
+  /** Answers the query, now or later, once. */
+  take(query: DeskQuery): void {
+    const { rewrites } = this.options
+    if (rewrites.length > 0 && query.targetAt === 0) {
+      const rewritten = rewrite(rewrites, nameOf(query), typeOf(query))
+      if (rewritten === NO_NAME) {
+        this.send(query, this.writer.refuse(query, RCODE_SERVFAIL))
+        return
+      }
+      if (rewritten !== undefined) {
+        this.takeRewritten(query, rewritten)
+        return
+      }
+    }
+    this.resolve(query)
+  }
+
+  private takeRewritten(query: DeskQuery, rewritten: Rewritten): void {
+    const message = new Uint8Array(HEADER_OCTETS + rewritten.name.length + 4)
+    message.set(query.message.subarray(0, HEADER_OCTETS))
+    message.set(rewritten.name, HEADER_OCTETS)
+    const questionEnd = message.length
+    message.set([rewritten.type >>> 8, rewritten.type & 255, 0, 1], questionEnd - 4)
+    const send = (reply: Uint8Array): void => this.composed(query, questionEnd, reply, rewritten.name)
+    // Its length is judged when the client's own name is back.
+    this.resolve({ ...query, message, questionEnd, stream: true, path: { send } })
+  }
+
+  /** @param from the name that becomes the client's */
+  private composed(query: DeskQuery, questionEnd: number, reply: Uint8Array, from: Uint8Array): void {
+    const { composer, writer } = this
+    const isSound = composer.read(reply, questionEnd)
+    this.send(query, isSound ? composer.compose(query, { from, isOurs: true }) : writer.refuse(query, RCODE_SERVFAIL))
+  }
+
+  private resolve(query: DeskQuery): void {
+    const { names, dns64, table, isTableFirst, forward } = this.options
+    const type = typeOf(query)
+    const name = nameOf(query)
+    const answer = names.answer(name, type)
+    if (answer !== undefined) {
+      this.send(query, writeLocalAnswer(this.writer, query, answer))
+      return
+    }
+    const wantsRecursion = (query.message[OFFSET_FLAGS]! & (FLAG_RD >>> 8)) !== 0
+    if (forward === undefined || !wantsRecursion || (isTableFirst && query.targetAt === 0)) {
+      const outcome = table.answer(query)
+      if (outcome instanceof Uint8Array) {
+        this.send(query, outcome)
+        return
+      }
+      // An alias of ours: its target may be in a rule.
+      if (outcome.targetAt > 0 && query.targetAt === 0) {
+        this.resolve({ ...query, ...outcome })
+        return
+      }
+    }
+    const target = type === TYPE_PTR && query.targetAt === 0 ? dns64?.targetOf(name) : undefined
+    if (target !== undefined) this.resolve({ ...query, ...withAlias(query, target) })
+    else if (type === TYPE_AAAA && dns64?.concerns(query)) dns64.ask(query)
+    else forward?.(query)
+  }
+
+  private send(query: ClientQuery, reply: Uint8Array): void {
+    // RFC 1035 §4.1.1: recursion is not available where there is nobody to ask
+    if (this.options.forward === undefined) reply[OFFSET_FLAGS + 1]! &= ~FLAG_RA
+    query.path.send(reply)
+  }
+}
+
+/** @returns what of the query changes: its name is an alias of `target` */
+function withAlias({ message, questionEnd }: ClientQuery, target: WireName): Partial<ClientQuery> {
+  const rdata = questionEnd + RECORD_OCTETS
+  const octets = new Uint8Array(rdata + target.length)
+  octets.set(message.subarray(0, questionEnd))
+  const view = new DataView(octets.buffer)
+  view.setUint16(questionEnd, POINTER | HEADER_OCTETS)
+  view.setUint32(questionEnd + 2, (TYPE_CNAME << 16) | CLASS_IN)
+  view.setUint32(questionEnd + 6, ALIAS_TTL)
+  view.setUint16(questionEnd + 10, target.length)
+  octets.set(target, rdata)
+  return { message: octets, targetAt: rdata, aliases: 1 }
+}
+
+/** The name that is asked for: QNAME, or what it is an alias of. */
+function nameOf(query: ClientQuery): AskedName {
+  const at = askedAt(query)
+  return new AskedName(query.message.subarray(at, at + nameOctets(query.message, at)))
+}
+
+function typeOf({ message, questionEnd }: ClientQuery): number {
+  return (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
+}
