@@ -22,7 +22,7 @@ export interface Account {
 const TICK_MS = 1
 
 export class ManyClients {
-  private readonly sockets: readonly Socket[]
+  private readonly sockets: Socket[]
   private readonly query: Buffer
   private readonly answers: number
   /** IDs of the queries that each socket waits for. */
@@ -34,7 +34,7 @@ export class ManyClients {
   private refused = 0
   private lost = 0
 
-  private constructor(sockets: readonly Socket[], name: string, answers: number) {
+  private constructor(sockets: Socket[], name: string, answers: number) {
     this.sockets = sockets
     this.query = encodeQuery(name, 'A', 1232)
     this.answers = answers
@@ -68,11 +68,11 @@ export class ManyClients {
     }, TICK_MS)
   }
 
-  /** Asks no more, and waits until the last replies are there or cannot come any more. */
+  /** Asks no more, and waits until the last replies are there or cannot come any more. May be called again. */
   async stop(patienceMs = 2000): Promise<Account> {
     clearInterval(this.timer)
     await this.settled(patienceMs)
-    for (const socket of this.sockets) socket.close()
+    for (const socket of this.sockets.splice(0)) socket.close()
     return this.account
   }
 
