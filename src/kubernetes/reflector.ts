@@ -147,6 +147,8 @@ export class Reflector<T> {
     if (LOST.has(code)) this.version = ''
     if (isKnown && this.version === '' && code !== 'ERR_API_MALFORMED') {
       this.log.info('listing again', { resource: this.resource.name, reason: message })
+      // Until that list is in, nobody knows how old what is served is.
+      this.sink.stale(message)
       return this.backoff.afterExpiry(this.listedMs, retryAfterMs)
     }
     if (this.failures.tell(error)) this.sink.stale(message)

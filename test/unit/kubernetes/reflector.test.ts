@@ -289,6 +289,7 @@ describe('410', () => {
       world.api.closeWatches(SLICES)
       await world.until(() => world.status(EPS).state === 'backing off', 'it is told')
       assert.deepEqual([world.addresses('a')!.length, world.addresses('b')!.length], [2, 1])
+      assert.equal(world.stale().length, 1)
       const { length } = world.changes
       await world.time.advance(2000)
       await world.until(() => world.addresses('b')!.length === 0, 'what has gone goes')
