@@ -91,6 +91,11 @@ async function compare(given: CompareArguments, io: Io): Promise<number> {
   for (const _ of all()) total++
   const tally = new Tally(names, examples)
   const begin = performance.now()
+  let isStopped = false
+  const stop = () => {
+    isStopped = true
+  }
+  process.once('SIGINT', stop)
   const stopDrawing = given.json ? () => {} : drawProgress(tally, total)
   const result = await runComparison({
     questions: all(),
@@ -100,16 +105,21 @@ async function compare(given: CompareArguments, io: Io): Promise<number> {
     rate,
     settleSeconds,
     maxUnexplained: MAX_UNEXPLAINED,
+    isStopped: () => isStopped,
     now: () => performance.now(),
     sleep: ms => delay(ms),
-  }).finally(stopDrawing)
+  }).finally(() => {
+    stopDrawing()
+    process.off('SIGINT', stop)
+  })
   const seconds = (performance.now() - begin) / 1000
   const [here, there] = [given.server ?? DEFAULT_SERVER, given.against!]
   io.out((given.json ? formatJson : formatReport)({ here, there, tally, result, seconds, skipped: listed.skipped }))
   if (result.silent !== undefined) {
     throw new NotCompared(`${result.silent === 'here' ? here : there} no longer answers: the comparison was given up`)
   }
-  return tally.verdicts.unexplained > 0 ? EXIT_UNEXPLAINED : 0
+  if (tally.verdicts.unexplained > 0) return EXIT_UNEXPLAINED
+  return result.isCut ? EXIT_NOT_COMPARED : 0
 }
 
 /** @param where `ADDR:PORT` or `http://…` of the admin server */
@@ -126,6 +136,8 @@ async function fetchNames(where: string): Promise<Names> {
     throw new NotCompared(`${base}/names: ${response.status} ${(await response.text()).trim()}`)
   }
   const types = new Map<string, string[]>()
+  /** Of 170,000 names, some dozen lists of types are different. */
+  const shared = new Map<string, string[]>()
   let rest = ''
   let octets = 0
   const decoder = new TextDecoder()
@@ -135,7 +147,11 @@ async function fetchNames(where: string): Promise<Names> {
       if (octets > MAX_LIST_OCTETS) throw new Error(`more than ${MAX_LIST_OCTETS} octets`)
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
       rest = lines.pop()!
-      for (const line of lines) types.set(...parseNameLine(line))
+      for (const line of lines) {
+        const [name, at] = parseNameLine(line)
+        types.set(name, shared.get(at.join()) ?? at)
+        shared.set(at.join(), types.get(name)!)
+      }
     }
   } catch (error) {
     throw new NotCompared(`${base}/names broke off: ${(error as Error).message}`)
@@ -225,8 +241,8 @@ function textOf(record: DecodedRecord): RecordText {
 function drawProgress(tally: Tally, total: number): () => void {
   if (process.stderr.isTTY !== true) return () => {}
   const draw = () => {
-    const { same, explained, unexplained } = tally.verdicts
-    process.stderr.write(`\r\x1b[K${formatProgress(same + explained + unexplained, total, tally)}`)
+    const line = formatProgress(total, tally).slice(0, Math.max(0, (process.stderr.columns ?? 80) - 1))
+    process.stderr.write(`\r\x1b[K${line}`)
   }
   const timer = setInterval(draw, PROGRESS_MS)
   return () => {

@@ -40,6 +40,8 @@ export interface Cause {
   readonly proof?: (one: Case) => Question | undefined
 }
 
+/** As `_http`, `_tcp`. */
+const PORT_LABEL = /^_[^_]/
 const DENIAL: readonly Part[] = ['rcode', 'answer', 'authority', 'additional']
 
 export const CAUSES: readonly Cause[] = [
@@ -140,12 +142,13 @@ export const CAUSES: readonly Cause[] = [
   {
     name: 'port-name-wildcard',
     kind: 'explained',
-    says: 'names of ports that do not exist, or without their underscores: NXDOMAIN here, CoreDNS answers them (#23)',
+    says: 'names of ports without their underscores, or without more than those: NXDOMAIN here, CoreDNS answers them (#23)',
     because: 'RFC 2782: _Service._Proto.Name; K8s DNS spec §2.3.2, §2.4.2: for named ports only',
     parts: DENIAL,
     fits: ({ question, labels, here, there, names }) =>
       labels.length === 5 &&
       labels[4] === 'svc' &&
+      !(PORT_LABEL.test(labels[0]!) && PORT_LABEL.test(labels[1]!)) &&
       !names.has(question.name) &&
       names.has(nameFrom(question.name, 2)) &&
       here.rcode === 'NXDOMAIN' &&
@@ -224,11 +227,14 @@ export const CAUSES: readonly Cause[] = [
   {
     name: 'pointers-of-one-service',
     kind: 'explained',
-    says: 'PTR of an address that several Services have: all here, CoreDNS gives one (#27)',
+    says: 'PTR of a virtual address that others have too: all here, CoreDNS gives one (#27)',
     because: 'K8s DNS spec §2.3.3, §2.4.3: a record for each; RFC 2181 §10.2: there may be several PTRs',
     parts: ['answer'],
-    fits: ({ question, there }, difference) =>
-      question.type === 'PTR' && there.answers.length === 1 && difference.there.length === 0,
+    fits: ({ question, there, names }, difference) =>
+      question.type === 'PTR' &&
+      there.answers.length === 1 &&
+      isServiceName(there.answers[0]!.data, names) &&
+      difference.there.length === 0,
   },
   {
     name: 'pointer-to-nothing',
@@ -356,6 +362,13 @@ function isPointerToUnknown({ question, here, there, names }: Case): boolean {
   const { answers } = there
   const isUnknown = question.type === 'PTR' && here.rcode === 'NXDOMAIN' && answers.length > 0
   return isUnknown && answers.every(({ data }) => !names.has(data))
+}
+
+/** `SVC.NS.svc.ZONE` */
+function isServiceName(name: string, names: Names): boolean {
+  const zone = names.zoneOf(name)
+  const labels = zone === undefined ? [] : labelsBefore(name, zone)
+  return labels.length === 3 && labels[2] === 'svc'
 }
 
 /** Of a Service's endpoints, and not one label: as pods' names with dots come out. */

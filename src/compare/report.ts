@@ -30,7 +30,7 @@ export function formatReport(report: Report): string {
   const groups = [...tally.groups.values()].sort((a, b) => b.count - a.count)
   const open = groups.filter(({ kind }) => kind !== 'explained')
   const known = groups.filter(({ kind }) => kind === 'explained')
-  const cut = result.isCut ? ['', '  Not all was asked: it is enough to see that they differ.'] : []
+  const cut = result.isCut ? ['', '  Not all was asked.'] : []
   const lines = [
     `${report.here} (here) and ${report.there} (there): ${count(asked)} questions in ${report.seconds.toFixed(1)} s`,
     `  from ${origins.map(([origin, number]) => `the ${origin}: ${count(number)}`).join(', ') || 'nothing'}${skipped > 0 ? `; ${count(skipped)} lines of lists were not understood, or too many` : ''}`,
@@ -117,12 +117,15 @@ function count(number: number): string {
   return number.toLocaleString('en-US')
 }
 
-const BAR_CHARACTERS = 24
+const BAR_CHARACTERS = 20
 
 /** One line, for a terminal. */
-export function formatProgress(done: number, total: number, { verdicts }: Tally): string {
+export function formatProgress(total: number, { verdicts, waiting }: Tally): string {
+  const done = verdicts.same + verdicts.explained + verdicts.unexplained
   const share = total === 0 ? 1 : Math.min(1, done / total)
   const filled = Math.round(share * BAR_CHARACTERS)
   const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_CHARACTERS - filled)}`
-  return `${bar} ${Math.floor(share * 100)} %  ${count(done)} of ${count(total)}  known: ${count(verdicts.explained)}  to look at: ${count(verdicts.unexplained)}`
+  const found = `known: ${count(verdicts.explained)}  to look at: ${count(verdicts.unexplained)}`
+  const again = waiting > 0 ? `  to be asked again: ${count(waiting)}` : ''
+  return `${bar} ${Math.floor(share * 100)} %  ${count(done)} of ${count(total)}  ${found}${again}`
 }

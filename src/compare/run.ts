@@ -26,13 +26,15 @@ export interface RunOptions {
   readonly settleSeconds: number
   /** Differences without an explanation after which it is enough. */
   readonly maxUnexplained: number
+  /** Asked again and again whether it is enough. */
+  readonly isStopped?: () => boolean
   /** Milliseconds of a clock that only goes forward. */
   now(): number
   sleep(ms: number): Promise<void>
 }
 
 export interface RunResult {
-  /** Not all was asked: there were too many differences. */
+  /** Not all was asked: there were too many differences, or somebody stopped it. */
   readonly isCut: boolean
   /** A server that no longer answers, which ends a comparison. */
   readonly silent?: Side
@@ -64,11 +66,15 @@ export async function runComparison(options: RunOptions): Promise<RunResult> {
   let out = 0
   let nextAtMs = now()
 
-  const isOver = () => silent !== undefined || tally.verdicts.unexplained >= options.maxUnexplained
+  const isOver = () =>
+    silent !== undefined || tally.verdicts.unexplained >= options.maxUnexplained || options.isStopped?.() === true
 
   /** The next question, new or due again; undefined: there is none, now or for good. */
   function take(): Pending | undefined {
-    if (pending.length > 0 && pending[0]!.dueMs <= now()) return pending.shift()
+    if (pending.length > 0 && pending[0]!.dueMs <= now()) {
+      tally.waiting = pending.length - 1
+      return pending.shift()
+    }
     if (isDone || pending.length >= MAX_PENDING) return undefined
     const next = questions.next()
     isDone = next.done === true
@@ -79,6 +85,7 @@ export async function runComparison(options: RunOptions): Promise<RunResult> {
     let at = pending.length
     while (at > 0 && pending[at - 1]!.dueMs > one.dueMs) at--
     pending.splice(at, 0, one)
+    tally.waiting = pending.length
   }
 
   async function askBoth({ question, times }: Pending): Promise<void> {

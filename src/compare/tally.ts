@@ -47,6 +47,8 @@ export class Tally {
   readonly verdicts: Record<Verdict, number> = { same: 0, explained: 0, unexplained: 0 }
   /** Differed once, and not when asked again. */
   settled = 0
+  /** Differ, and will be asked again. */
+  waiting = 0
   readonly groups = new Map<string, Group>()
   readonly ttls: Record<'here' | 'there', { answers: TtlRange | undefined; negative: TtlRange | undefined }> = {
     here: { answers: undefined, negative: undefined },
@@ -94,7 +96,7 @@ export class Tally {
     this.asked[question.origin]++
     this.verdicts[verdict]++
     for (const { name, kind, says, because } of groups) {
-      const isFull = !this.groups.has(name) && this.groups.size >= MAX_GROUPS
+      const isFull = kind === 'unexplained' && !this.groups.has(name) && this.groups.size >= MAX_GROUPS
       const key = isFull ? 'more' : name
       const words = isFull
         ? { name: key, kind, says: 'more kinds of differences', because: '' }

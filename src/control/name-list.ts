@@ -23,8 +23,8 @@ const MNEMONICS: Readonly<Record<number, string>> = {
   [TYPE_AAAA]: 'AAAA',
   [TYPE_SRV]: 'SRV',
 }
-/** Homes of one piece: some 500 names, a fraction of a millisecond. */
-const PIECE_HOMES = 1024
+/** Homes of one piece: at most some 180 names, a fraction of a millisecond. */
+const PIECE_HOMES = 256
 
 /** Between two pieces other work of the thread is done. On the thread of the table's writer only. */
 export async function* nameList(memory: SharedMemory): AsyncGenerator<string> {

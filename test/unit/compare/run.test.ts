@@ -117,10 +117,13 @@ describe('a run', () => {
     assert.ok(most <= 6, `${most} at a time, of three questions at two servers`)
   })
 
-  it('ends when a server falls silent, or too much differs', async () => {
+  it('ends when a server falls silent, too much differs, or somebody stops it', async () => {
     const silent = await run(1000, side => (side === 'there' ? { silence: 'no answer in 2 s' } : addresses('10.0.0.1')))
     assert.deepEqual(silent.result, { isCut: true, silent: 'there' })
     assert.ok(silent.asked.there < 60)
+    let calls = 0
+    const stopped = await run(1000, () => addresses('10.0.0.1'), { isStopped: () => ++calls > 40 })
+    assert.deepEqual([stopped.result.isCut, stopped.tally.verdicts.same < 50], [true, true])
     const different = await run(1000, side => addresses(side), { maxUnexplained: 5 })
     assert.equal(different.result.isCut, true)
     assert.ok(different.tally.verdicts.unexplained < 10)

@@ -229,6 +229,13 @@ describe('causes of differences', () => {
       ['out.ns.svc.cluster.local. CNAME', { an: [`out.ns.svc.cluster.local. CNAME ${WEB}`] }, NO_DATA],
       ['out.ns.svc.cluster.local. A', { an: [`out.ns.svc.cluster.local. CNAME ${WEB}`, `${WEB} A 10.0.0.1`] }, NO_DATA],
       [`z.pin._zone.${WEB} A`, DENIED, NO_DATA],
+      // A port that only the other has; a pod of a Service that only this one has.
+      [`_other._tcp.${WEB} SRV`, DENIED, { an: [`_other._tcp.${WEB} SRV 0 100 81 a.${WEB}`] }],
+      [
+        '1.0.0.10.in-addr.arpa. PTR',
+        { an: [`1.0.0.10.in-addr.arpa. PTR a.${WEB}`, '1.0.0.10.in-addr.arpa. PTR a.old.ns.svc.cluster.local.'] },
+        { an: [`1.0.0.10.in-addr.arpa. PTR a.${WEB}`] },
+      ],
       // An alias to another name.
       [
         'out.ns.svc.cluster.local. A',
