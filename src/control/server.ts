@@ -336,6 +336,7 @@ class Server implements RunningServer {
 
   private nameOfReader(reader: number): string {
     if (reader === TCP_READER) return 'TCP'
+    if (reader === DESK_READER) return 'the desk'
     return this.data?.nameOf(reader) ?? `row ${reader}`
   }
 

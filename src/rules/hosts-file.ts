@@ -8,7 +8,7 @@
 
 import { isIP } from 'node:net'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
-import { parseName, type WireName } from '../wire/name.ts'
+import { prependLabels, type WireName } from '../wire/name.ts'
 
 export interface HostEntry {
   /** 4 or 16, network order. */
@@ -26,6 +26,7 @@ export interface HostProblem {
 export const MAX_LINES = 200_000
 const MAX_NAMES_IN_LINE = 64
 const MAX_PROBLEMS = 10
+const ROOT: WireName = new Uint8Array(1)
 const NAME = /^(\*\.)?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?$/i
 
 export function parseHosts(text: string): { entries: HostEntry[]; problems: HostProblem[] } {
@@ -44,7 +45,8 @@ export function parseHosts(text: string): { entries: HostEntry[]; problems: Host
 
 /** @returns undefined for an empty line, or what is wrong with it */
 export function parseHostLine(line: string): HostEntry | undefined | string {
-  const [text = '', ...words] = line.replace(/#.*/s, '').trim().split(/\s+/)
+  const comment = line.indexOf('#')
+  const [text = '', ...words] = (comment < 0 ? line : line.slice(0, comment)).trim().split(/\s+/)
   if (text === '') return undefined
   const address = parseAddress(text)
   if (address === undefined) return `${shorten(text)} is no IP address`
@@ -52,7 +54,8 @@ export function parseHostLine(line: string): HostEntry | undefined | string {
   if (words.length > MAX_NAMES_IN_LINE) return `more than ${MAX_NAMES_IN_LINE} names stand behind ${text}`
   const names: WireName[] = []
   for (const word of words) {
-    const name = NAME.test(word) ? parseName(word) : undefined
+    const labels = word.endsWith('.') ? word.slice(0, -1) : word
+    const name = NAME.test(word) ? prependLabels(labels.split('.'), ROOT) : undefined
     if (name === undefined) return `${shorten(word)} is no host name`
     names.push(name)
   }
