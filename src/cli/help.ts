@@ -8,10 +8,17 @@ export const HELP: Readonly<Record<string, string>> = {
 Usage: headless-dns COMMAND [options]
 
 Commands:
+<<<<<<< HEAD
   serve    answer names from a cluster, or from manifest files
   query    ask a DNS server, as dig does
   check    check a configuration file and print what it comes to
   compare  ask this server and another the same questions, and say why they differ
+=======
+  serve             answer names from a cluster, or from manifest files
+  query             ask a DNS server, as dig does
+  check             check a configuration file and print what it comes to
+  import-corefile   make a configuration of a Corefile of CoreDNS
+>>>>>>> 7a3f094 (import-corefile: a Corefile becomes our configuration, with what has no equivalent named)
 
 headless-dns COMMAND --help tells more; headless-dns --version the version.
 `,
@@ -86,5 +93,22 @@ or says everything that is wrong with it, and exits with 1.
 
 Example:
   headless-dns check config/example.yaml
+`,
+  'import-corefile': `Usage: headless-dns import-corefile FILE [--strict]
+
+Prints the configuration that does what a Corefile of CoreDNS does; each key has a comment with the line it came from.
+Every directive that has no key of its own is told of on standard error, and in comments at the end of the configuration:
+  built in          it is done without being told
+  left out          it has no equivalent, and no answer depends on it
+  changes answers   some answer may be another: read what to do instead
+
+Imports are read from where they point to, and {$NAME} from the environment: give it the one that CoreDNS runs with.
+The exit status is 0 when no answer changes, 3 when one may, 1 when FILE is no Corefile.
+
+  --strict    the exit status is 3 for what is left out, too
+
+Examples:
+  kubectl -n kube-system get configmap coredns -o jsonpath={.data.Corefile} > Corefile
+  headless-dns import-corefile Corefile > config.yaml && headless-dns check config.yaml
 `,
 }

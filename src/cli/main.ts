@@ -82,6 +82,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     positionals: ['FILE'],
     run: async (_, [file = ''], io) => (await import('./check.ts')).runCheck(file, io),
   },
+  'import-corefile': {
+    options: { strict: flag },
+    positionals: ['FILE'],
+    async run({ strict }, [file = ''], io) {
+      const { runImportCorefile } = await import('./import-corefile.ts')
+      return runImportCorefile(file, strict === true, io)
+    },
+  },
 }
 
 /** @returns the exit code */

@@ -11,7 +11,7 @@ import { TARGETS } from '../fuzz/targets/index.ts'
 const FIXED_SEED = 20_261_123
 const INPUTS = 2000
 /** Where an input costs more, or less. */
-const OTHERS: Readonly<Record<string, number>> = { query: 6000, admin: 200, config: 250, manifests: 200 }
+const OTHERS: Readonly<Record<string, number>> = { query: 6000, admin: 200, config: 250, manifests: 200, corefile: 300 }
 const MAX_SECONDS = 4
 /** Outcomes that begin so show that the inputs reach everything. */
 const REACHED: Readonly<Record<string, readonly string[]>> = {
@@ -22,6 +22,7 @@ const REACHED: Readonly<Record<string, readonly string[]>> = {
   manifests: ['/Service', 'Nested', 'not a Kubernetes'],
   config: ['loaded', ':N: '],
   admin: ['200', '400', '405', '404'],
+  corefile: ['loaded', 'Corefile:N: this brace', 'Corefile:N: a closing', 'Corefile:N: a quote'],
 }
 
 describe('fuzz: no throw, no hang, no slow input, and what is encoded is decoded to the same', () => {

@@ -25,6 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   snapshot: ['cluster'],
   forward: ['wire', 'table'],
   admin: ['cluster', 'table'],
+  corefile: [],
   control: [
     'wire',
     'cluster',
@@ -43,6 +44,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   compare: ['wire'],
   cli: ['compare', 'control', 'wire'],
+  cli: ['control', 'corefile', 'wire'],
   '.': ['cli', 'control'],
 }
 

@@ -3,6 +3,7 @@
 import type { Target } from '../target.ts'
 import { adminTarget } from './admin.ts'
 import { configTarget } from './config.ts'
+import { corefileTarget } from './corefile.ts'
 import { manifestsTarget } from './manifests.ts'
 import { queryTarget } from './query.ts'
 import { responseTarget } from './response.ts'
@@ -16,5 +17,6 @@ export const TARGETS: readonly Target[] = [
   snapshotTarget,
   manifestsTarget,
   configTarget,
+  corefileTarget,
   adminTarget,
 ]

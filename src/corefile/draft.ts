@@ -1,0 +1,142 @@
+/**
+ * Our configuration in the making: a tree of keys, each with the directives it came from. Layer: corefile.
+ * A key has one value for the whole server, where a Corefile has one for each server block: the first stays, `set` tells.
+ */
+
+import type { Directive } from './directive.ts'
+
+export type Scalar = string | number | boolean
+
+export interface Entry {
+  readonly origins: Directive[]
+  value: Scalar | Entry[] | Map<string, Entry>
+}
+
+/** A value to be carried over, with entries of other origins inside it. */
+export type Value = Scalar | readonly Value[] | Entry | { readonly [key: string]: Value | undefined }
+
+/** What the configuration's own reader gets. */
+export type Raw = Scalar | Raw[] | { [key: string]: Raw }
+
+export type Path = readonly (string | number)[]
+
+export class Draft {
+  readonly root: Map<string, Entry> = new Map()
+  private readonly members = new WeakMap<Entry[], Map<string, Entry>>()
+
+  /** @returns the entry that says something else; undefined when there is none */
+  set(path: readonly string[], value: Value, origin: Directive): Entry | undefined {
+    const made = entryOf(value, origin)
+    const map = this.mapAt(path.slice(0, -1), origin)
+    const key = path.at(-1)!
+    const there = map.get(key)
+    if (there === undefined) {
+      map.set(key, made)
+      return undefined
+    }
+    if (JSON.stringify(rawOf(there)) !== JSON.stringify(rawOf(made))) return there
+    there.origins.push(origin)
+    return undefined
+  }
+
+  /** Adds to a list; what is in it already only gets another origin. */
+  add(path: readonly string[], value: Value, origin: Directive): void {
+    const map = this.mapAt(path.slice(0, -1), origin)
+    const key = path.at(-1)!
+    const list = map.get(key) ?? { origins: [], value: [] }
+    map.set(key, list)
+    const entries = list.value as Entry[]
+    const made = entryOf(value, origin)
+    const known = this.members.get(entries) ?? new Map<string, Entry>()
+    this.members.set(entries, known)
+    const text = JSON.stringify(rawOf(made))
+    const there = known.get(text)
+    if (there !== undefined) {
+      there.origins.push(origin)
+      return
+    }
+    known.set(text, made)
+    entries.push(made)
+  }
+
+  get(path: readonly string[]): Entry | undefined {
+    let map: Entry['value'] = this.root
+    let entry: Entry | undefined
+    for (const key of path) {
+      entry = map instanceof Map ? map.get(key) : undefined
+      if (entry === undefined) return undefined
+      map = entry.value
+    }
+    return entry
+  }
+
+  /**
+   * Takes away what is at a path, or the nearest above it that is there, and what holds nothing else.
+   * @returns what was at the path, or nearest to it; undefined when not even its first step is there; and whether other
+   * paths still lead where they led, but for greater indices in the same list
+   */
+  remove(path: Path): { removed: Entry | undefined; isAlone: boolean } {
+    const chain: { take: () => void; holder: Map<string, Entry> | Entry[] }[] = []
+    let holder: Entry['value'] = this.root
+    let found: Entry | undefined
+    for (const step of path) {
+      if (typeof holder !== 'object') break
+      const inside: Map<string, Entry> | Entry[] = holder
+      const next: Entry | undefined = inside instanceof Map ? inside.get(String(step)) : inside[Number(step)]
+      if (next === undefined) break
+      const take = () => void (inside instanceof Map ? inside.delete(String(step)) : inside.splice(Number(step), 1))
+      chain.push({ take, holder: inside })
+      found = next
+      holder = next.value
+    }
+    let taken = 0
+    for (const { take, holder } of chain.toReversed()) {
+      take()
+      taken++
+      if ((holder instanceof Map ? holder.size : holder.length) > 0) break
+    }
+    return { removed: found, isAlone: taken === 1 && chain.length === path.length }
+  }
+
+  private mapAt(path: readonly string[], origin: Directive): Map<string, Entry> {
+    let map = this.root
+    for (const key of path) {
+      const entry = map.get(key) ?? { origins: [origin], value: new Map<string, Entry>() }
+      map.set(key, entry)
+      map = entry.value as Map<string, Entry>
+    }
+    return map
+  }
+}
+
+/** An entry is copied: the same value may be carried to several places. */
+export function entryOf(value: Value, origin: Directive): Entry {
+  if (isEntry(value)) return copyOf(value)
+  if (typeof value !== 'object') return { origins: [origin], value }
+  if (Array.isArray(value)) return { origins: [origin], value: value.map(each => entryOf(each, origin)) }
+  const map = new Map<string, Entry>()
+  for (const [key, each] of Object.entries(value)) if (each !== undefined) map.set(key, entryOf(each, origin))
+  return { origins: [origin], value: map }
+}
+
+function copyOf({ origins, value }: Entry): Entry {
+  if (typeof value !== 'object') return { origins: [...origins], value }
+  if (Array.isArray(value)) return { origins: [...origins], value: value.map(copyOf) }
+  return { origins: [...origins], value: new Map([...value].map(([key, entry]) => [key, copyOf(entry)])) }
+}
+
+export function rawOf({ value }: Entry): Raw {
+  if (typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map(rawOf)
+  return Object.fromEntries([...value].map(([key, entry]) => [key, rawOf(entry)]))
+}
+
+/** All directives that a value came from, inside it too. */
+export function originsOf({ origins, value }: Entry): Directive[] {
+  const inner = typeof value !== 'object' ? [] : [...value.values()]
+  return [...new Set([...origins, ...inner.flatMap(originsOf)])]
+}
+
+function isEntry(value: Value): value is Entry {
+  return typeof value === 'object' && 'origins' in value
+}

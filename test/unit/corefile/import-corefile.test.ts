@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { configOf } from '../../../src/control/config-load.ts'
+import type { Directive } from '../../../src/corefile/directive.ts'
+import { readTokens } from '../../../src/corefile/lexer.ts'
+import { parseBlocks } from '../../../src/corefile/parser.ts'
+import { PLUGINS } from '../../../src/corefile/plugins/index.ts'
+import { parseManifest } from '../../../src/manifests/yaml.ts'
+import { COREFILES, importText, textOf } from '../../support/import-fixture.ts'
+
+const SURROUNDINGS = { directory: '/etc', isInPod: false, nodeName: '' }
+const load = (text: string) => configOf({ path: '/etc/headless-dns.yaml', text }, {}, SURROUNDINGS)
+
+/** What would be carried over if our configuration took every key and value. */
+function carried(text: string): unknown {
+  const [document] = parseManifest(importText(text, { problemsOf: () => [] }).config)
+  return (document as { value: unknown }).value
+}
+
+/** `LINE first word: verdict`, of those that are not built in. */
+function remarks(text: string, tools = {}): string[] {
+  const { findings } = importText(text, tools)
+  const told = findings.filter(({ verdict }) => verdict !== 'builtIn')
+  return told.map(({ line, text, verdict }) => `${line} ${text.split(' ', 1)[0]}: ${verdict}`)
+}
+
+const CLUSTER = {
+  zones: ['cluster.local'],
+  reverseZones: ['in-addr.arpa', 'ip6.arpa'],
+  listen: ['0.0.0.0:53', '[::]:53'],
+  admin: '0.0.0.0:9153',
+  source: { kubernetes: { inCluster: true } },
+}
+const ANY_ORDER = { answers: { order: 'shuffle' } }
+const RESOLV_CONF = { zone: '.', upstreams: ['/etc/resolv.conf'] }
+
+describe('a Corefile of the shape of', () => {
+  it('kubeadm', () => {
+    assert.deepEqual(carried(textOf('kubeadm')), {
+      ...CLUSTER,
+      ...ANY_ORDER,
+      records: { pods: 'insecure', ttl: 30 },
+      forward: [{ ...RESOLV_CONF, maxConcurrent: 1000 }],
+      lameduck: '5s',
+    })
+    assert.deepEqual(remarks(textOf('kubeadm'), { problemsOf: () => [] }), [
+      '3 health: leftOut',
+      '6 ready: leftOut',
+      '21 reload: leftOut',
+    ])
+  })
+
+  it('coredns/deployment, with a stub domain', () => {
+    const main = {
+      zone: '.',
+      upstreams: ['10.0.0.2', '10.0.0.3:5353'],
+      maxConcurrent: 1000,
+      policy: 'sequential',
+      except: ['internal.example'],
+    }
+    assert.deepEqual(carried(textOf('deployment')), {
+      ...CLUSTER,
+      ...ANY_ORDER,
+      forward: [main, { zone: 'corp.example', upstreams: ['10.150.0.1'] }],
+      lameduck: '5s',
+    })
+  })
+
+  it('k3s, whose imports match nothing', () => {
+    const config = carried(textOf('k3s')) as Record<string, unknown>
+    assert.deepEqual(config['forward'], [RESOLV_CONF])
+    assert.deepEqual(config['records'], { pods: 'insecure' })
+    const imports = remarks(textOf('k3s')).filter(remark => remark.includes('import'))
+    assert.deepEqual(imports, ['19 import: leftOut', '22 import: leftOut'])
+  })
+
+  it('EKS, with an option of old', () => {
+    assert.deepEqual(carried(textOf('eks')), {
+      ...CLUSTER,
+      ...ANY_ORDER,
+      records: { pods: 'insecure' },
+      forward: [RESOLV_CONF],
+      lameduck: '5s',
+    })
+  })
+
+  it('GKE with stub domains and upstream name servers', () => {
+    const stub = { upstreams: ['1.2.3.4', '1.2.3.5'], forceTcp: true, policy: 'roundRobin' }
+    assert.deepEqual(carried(textOf('gke-stub-domains')), {
+      ...CLUSTER,
+      records: { pods: 'disabled' },
+      forward: [
+        { zone: '.', upstreams: ['8.8.8.8', '8.8.4.4'] },
+        { zone: 'acme.local', ...stub },
+        { zone: 'other.example', ...stub },
+        { zone: '2.0.192.in-addr.arpa', upstreams: ['192.0.2.53'] },
+      ],
+    })
+  })
+
+  it('a node-local cache: the cluster is asked itself, and told so', () => {
+    assert.deepEqual(carried(textOf('node-local')), {
+      zones: ['cluster.local'],
+      listen: ['169.254.20.10:53', '10.96.0.10:53'],
+      admin: '0.0.0.0:9253',
+      source: { kubernetes: { inCluster: true } },
+      forward: [RESOLV_CONF],
+    })
+    assert.ok(remarks(textOf('node-local')).includes('10 forward: changesAnswers'))
+  })
+
+  it('snippets with arguments and variables', () => {
+    assert.deepEqual(carried(textOf('snippets')), {
+      zones: ['cluster.local'],
+      reverseZones: [],
+      listen: ['0.0.0.0:1053', '[::]:1053'],
+      admin: 'off',
+      source: { kubernetes: { inCluster: true } },
+      records: { ttl: 9, pods: 'verified' },
+      forward: [{ zone: '.', upstreams: ['tls://9.9.9.9#dns.quad9.net'], policy: 'sequential' }],
+    })
+  })
+})
+
+describe('every configuration', () => {
+  for (const name of COREFILES) {
+    it(`of ${name} loads`, () => {
+      const { zones, listen } = load(importText(textOf(name)).config)
+      assert.deepEqual(zones, ['cluster.local'])
+      assert.ok(listen.length > 0)
+    })
+
+    it(`of ${name} or what is said beside it names every line`, () => {
+      const { config, findings } = importText(textOf(name), { problemsOf: () => [] })
+      const told = new Set(findings.map(({ line }) => line))
+      for (const [, line] of config.matchAll(/Corefile:(\d+)/g)) told.add(Number(line))
+      const all = parseBlocks(readTokens('Corefile', textOf(name))).flatMap(({ plugins }) => plugins)
+      const silent = all.flatMap(plugin => silentIn(plugin, told, false))
+      assert.deepEqual(silent, [])
+    })
+  }
+
+  it('is refused no key that the table of plugins gives, and no plugin is missing', () => {
+    const known = new Set(Object.keys(PLUGINS))
+    const used = parseBlocks(readTokens('', textOf('every-plugin'))).flatMap(({ plugins }) => plugins)
+    for (const { name } of used) known.delete(name)
+    // `proxy` is forward under its name of old.
+    assert.deepEqual([...known], ['proxy'])
+  })
+})
+
+/** Lines that nobody spoke of. The options of a plugin that is spoken of as a whole are spoken of. */
+function silentIn({ line, name, body }: Directive, told: ReadonlySet<number>, isCovered: boolean): string[] {
+  const isWhole = typeof PLUGINS[name] !== 'function' && told.has(line)
+  // A snippet's own lines and imports are told of where they are used.
+  const isTold = told.has(line) || isCovered || name === 'import' || name === 'timeouts'
+  return [...(isTold ? [] : [`${line} ${name}`]), ...body.flatMap(each => silentIn(each, told, isWhole || isCovered))]
+}
+
+describe('a directive', () => {
+  const inCluster = (text: string) => `. {\nkubernetes cluster.local in-addr.arpa {\n${text}\n}\n}`
+
+  it('of no plugin known, and an option that is none, are said to be unknown', () => {
+    assert.deepEqual(
+      remarks('. {\nfrobnicate a {\nb\n}\nforward . 1.1.1.1 {\nwhatever 5\n}\nkubernetes a.b\n}', {
+        problemsOf: () => [],
+      }),
+      ['2 frobnicate: changesAnswers', '6 whatever: changesAnswers'],
+    )
+    assert.ok(remarks('. {\n__proto__ a\nconstructor\n}').includes('2 __proto__: changesAnswers'))
+  })
+
+  it('whose value our configuration does not take is said with its reason, and the rest stays', () => {
+    const { config, findings } = importText(inCluster('ttl 9999\nnamespaces a B_ c'))
+    assert.deepEqual(load(config).source.kubernetes?.namespaces, ['a', 'c'])
+    const said = findings.filter(({ verdict }) => verdict === 'changesAnswers')
+    assert.deepEqual(
+      said.map(({ line, text }) => `${line} ${text}`),
+      ['3 ttl 9999', '4 namespaces a B_ c'],
+    )
+    assert.match(said[0]?.instead ?? '', /from 0 to 3600/)
+  })
+
+  it('that two server blocks give differently is said, and the first kept', () => {
+    const text = `a {\nkubernetes {\nttl 5\n}\n}\nb {\nkubernetes {\nttl 6\n}\n}`
+    assert.deepEqual(load(importText(text).config).records.ttl, 5)
+    assert.ok(remarks(text).includes('8 ttl: changesAnswers'))
+    assert.ok(!remarks(text.replace('6', '5')).includes('8 ttl: changesAnswers'))
+  })
+
+  it('in an unset variable is said', () => {
+    assert.ok(remarks(inCluster('pods {$NOWHERE}')).includes('3 {$NOWHERE}: changesAnswers'))
+  })
+
+  it('cannot break out of its comment', () => {
+    const { config } = importText(
+      '. {\n"x\nworkers: 64\r\u2028workers: 3\u0085\u0007" "\u001b[2J"\nkubernetes cluster.local\n}',
+    )
+    assert.equal(load(config).workers, 1)
+    assert.ok([...config].every(character => character === '\n' || (character >= ' ' && character !== '\u2028')))
+  })
+})
+
+describe('names and who answers them', () => {
+  const routes = (text: string) => (carried(text) as { forward?: unknown }).forward
+
+  it('a server block’s zone and FROM together are the zone of a forward', () => {
+    assert.deepEqual(routes('a.b {\nforward . 1.1.1.1\nforward c.a.b 2.2.2.2\nforward x.y 3.3.3.3\n}'), [
+      { zone: 'a.b', upstreams: ['1.1.1.1'] },
+      { zone: 'c.a.b', upstreams: ['2.2.2.2'] },
+    ])
+    assert.deepEqual(remarks('a.b {\nforward x.y 3.3.3.3\nkubernetes\n}', { problemsOf: () => [] }), [
+      '2 forward: leftOut',
+    ])
+  })
+
+  it('networks are their reverse zones', () => {
+    assert.deepEqual(routes('10.2.0.0/16 {\nforward . 1.1.1.1\n}'), [
+      { zone: '2.10.in-addr.arpa', upstreams: ['1.1.1.1'] },
+    ])
+  })
+
+  it('a forward that came too late in CoreDNS, or a second of one zone, is said', () => {
+    const late = '. {\nforward . 1.1.1.1\nforward a.b 2.2.2.2\n}'
+    assert.ok(remarks(late).includes('3 forward: changesAnswers'))
+    assert.ok(
+      !remarks('. {\nforward a.b 2.2.2.2\nforward . 1.1.1.1\n}', { problemsOf: () => [] }).includes(
+        '2 forward: changesAnswers',
+      ),
+    )
+    const twice = '. {\nforward . 1.1.1.1 {\nnext NXDOMAIN\n}\nforward . 2.2.2.2\n}'
+    assert.deepEqual(routes(twice), [{ zone: '.', upstreams: ['1.1.1.1'] }])
+    assert.ok(remarks(twice).includes('3 next: changesAnswers') && remarks(twice).includes('5 forward: changesAnswers'))
+  })
+
+  it('what a server block kept to itself is excepted from the forwards of others', () => {
+    assert.deepEqual(routes('. {\nforward . 1.1.1.1\n}\nsecret.example {\nfile db\n}'), [
+      { zone: '.', upstreams: ['1.1.1.1'], except: ['secret.example'] },
+    ])
+  })
+
+  it('stub domains inside the cluster’s zone, and zones that another block took, are said', () => {
+    const inside = 'cluster.local {\nkubernetes\n}\nx.cluster.local {\nforward . 1.1.1.1\n}'
+    assert.ok(remarks(inside, { problemsOf: () => [] }).includes('5 forward: changesAnswers'))
+    const taken = '. {\nkubernetes cluster.local\n}\ncluster.local {\nforward . 1.1.1.1\n}'
+    assert.ok(remarks(taken, { problemsOf: () => [] }).includes('2 kubernetes: changesAnswers'))
+  })
+
+  it('reverse zones without fallthrough are said where there is a forward', () => {
+    const text = (option: string) => `. {\nkubernetes cluster.local in-addr.arpa {\n${option}\n}\nforward . 1.1.1.1\n}`
+    const told = (option: string) => remarks(text(option), { problemsOf: () => [] })
+    assert.deepEqual(told('ttl 5'), ['2 kubernetes: changesAnswers'])
+    assert.deepEqual(told('fallthrough in-addr.arpa'), [])
+    assert.deepEqual(told('fallthrough'), [])
+    assert.deepEqual((carried(text('fallthrough')) as { fallthrough: unknown }).fallthrough, ['cluster.local'])
+  })
+
+  it('other transports, ports and interfaces are said', () => {
+    assert.ok(remarks('tls://. {\nkubernetes a.b\n}').includes('1 tls://.: changesAnswers'))
+    assert.ok(remarks('.:53 {\nkubernetes a.b\n}\nx.y:54 {\nerrors\n}').includes('4 x.y:54: changesAnswers'))
+    assert.ok(remarks('. {\nbind eth0\nkubernetes a.b\n}').includes('2 bind: changesAnswers'))
+  })
+
+  it('a Corefile without the plugin kubernetes is said to answer for no cluster', () => {
+    assert.ok(remarks('. {\nforward . 1.1.1.1\n}').includes('1 .: changesAnswers'))
+  })
+})
+
+describe('the import', () => {
+  it('takes out what is refused in bounded time, however much there is', () => {
+    const start = performance.now()
+    const names = Array.from({ length: 3000 }, (_, i) => `X${i}`)
+    const { config, findings } = importText(`. {\nkubernetes cluster.local {\nnamespaces ${names.join(' ')}\n}\n}`)
+    assert.equal(load(config).source.kubernetes?.namespaces.length, 0)
+    assert.ok(findings.length > 0)
+    assert.ok(performance.now() - start < 3000)
+  })
+})
