@@ -8,17 +8,11 @@ export const HELP: Readonly<Record<string, string>> = {
 Usage: headless-dns COMMAND [options]
 
 Commands:
-<<<<<<< HEAD
-  serve    answer names from a cluster, or from manifest files
-  query    ask a DNS server, as dig does
-  check    check a configuration file and print what it comes to
-  compare  ask this server and another the same questions, and say why they differ
-=======
-  serve             answer names from a cluster, or from manifest files
-  query             ask a DNS server, as dig does
-  check             check a configuration file and print what it comes to
-  import-corefile   make a configuration of a Corefile of CoreDNS
->>>>>>> 7a3f094 (import-corefile: a Corefile becomes our configuration, with what has no equivalent named)
+  serve            answer names from a cluster, or from manifest files
+  query            ask a DNS server, as dig does
+  check            check a configuration file and print what it comes to
+  import-corefile  make a configuration of a Corefile of CoreDNS
+  compare          ask this server and another the same questions, and say why they differ
 
 headless-dns COMMAND --help tells more; headless-dns --version the version.
 `,

@@ -43,8 +43,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'admin',
   ],
   compare: ['wire'],
-  cli: ['compare', 'control', 'wire'],
-  cli: ['control', 'corefile', 'wire'],
+  cli: ['compare', 'control', 'corefile', 'wire'],
   '.': ['cli', 'control'],
 }
 
@@ -64,7 +63,7 @@ const files = globSync('**/*.ts', { cwd: SRC })
 /** Everything that a file imports, statically, dynamically or by require. */
 function importsOf(file: string): string[] {
   const source = readFileSync(join(SRC, file), 'utf8')
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|\bcreateRequire\([^)]*\)\(\s*)['"]([^'"]+)['"]/g
+  const pattern = /(?<!['"])(?:\bfrom\s*|\bimport\s*\(?\s*|\bcreateRequire\([^)]*\)\(\s*)['"]([^'"\n]+)['"]/g
   return [...source.matchAll(pattern)].map(match => match[1]!)
 }
 
