@@ -5,12 +5,16 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import type { Attempt, Exchange, ExchangeEvents } from './exchange.ts'
 
 const LOWEST_PORT = 1024
 const MAX_PORT_TRIES = 8
+
+// Addresses are numbers already: nothing is looked up, and all is done before `connect` returns.
+const UDP4: SocketOptions = { type: 'udp4', lookup: (host, _options, done) => done(null, host, 4) }
+const UDP6: SocketOptions = { type: 'udp6', lookup: (host, _options, done) => done(null, host, 6) }
 
 export class Datagrams implements Exchange {
   private readonly events: ExchangeEvents
@@ -68,11 +72,7 @@ export class Datagrams implements Exchange {
     const { address, port } = attempt.upstream.where
     const v6 = isIPv6(address)
     for (let tries = 0; tries < MAX_PORT_TRIES; tries++) {
-      const socket = createSocket({
-        type: v6 ? 'udp6' : 'udp4',
-        // Addresses are numbers already: nothing is looked up, and all is done before `connect` returns.
-        lookup: (host, _options, done) => done(null, host, v6 ? 6 : 4),
-      })
+      const socket = createSocket(v6 ? UDP6 : UDP4)
       let problem: Error | undefined
       const refuse = (error: Error): void => {
         problem = error

@@ -1,10 +1,10 @@
 /**
- * Forwarding: a client's query becomes a question in flight, the question a query to one upstream after the other, its
- * reply the clients' replies. Layer: forward. Runs on the main thread.
+ * Forwarding: a client's query becomes a question in flight, the question's answer the clients' replies. Layer: forward.
+ * Runs on the main thread.
  *
- *   take ─▶ zone ─▶ failed a moment ago? loop? caps? ─▶ in flight already? ─▶ join
- *                                                              └─▶ flight ─▶ attempt at an upstream ─▶ checked reply ─▶ all who wait
- *              next attempt: after a time-out, an error, a SERVFAIL by choice      TC ─▶ TCP      deadline ─▶ SERVFAIL
+ *   take ─▶ zone ─▶ failed a moment ago? ─▶ in flight already? ─▶ own query come back? ─▶ join
+ *                                                 └─▶ caps ─▶ flight ─▶ attempts.ts ─▶ checked reply ─▶ all who wait
+ *                                                                                   deadline, nobody left ─▶ SERVFAIL
  *
  * Equal questions share one flight, so that nobody can make many chances to guess one ID (RFC 5452 §5). Time is looked at
  * by one coarse timer that runs while something is in flight.
@@ -17,19 +17,18 @@ import {
   FLAG_CD,
   FLAG_TC,
   OFFSET_FLAGS,
-  RCODE_FORMERR,
   RCODE_NOERROR,
-  RCODE_NOTIMP,
   RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
 } from '../wire/constants.ts'
+import { Attempts, type AttemptsOptions } from './attempts.ts'
 import { askedAt, type ClientQuery, ReplyWriter } from './client-query.ts'
-import type { Attempt, Exchange, ExchangeEvents } from './exchange.ts'
 import { Failures } from './failures.ts'
+import { type Flight, Flights, keyOf } from './flight.ts'
 import { NameBuffer } from './names.ts'
-import { encodeUpstreamQuery, questionEndOf, type UpstreamQuestion } from './question.ts'
-import { MATCH, MATCH_HEADER, NO_MATCH, Response } from './response.ts'
+import type { UpstreamQuestion } from './question.ts'
+import type { Response } from './response.ts'
 import type { Route, Routes } from './routes.ts'
 import { SCRUBBED, Scrubber } from './scrub.ts'
 import type { Upstream } from './upstream.ts'
@@ -41,7 +40,7 @@ export interface ForwarderClock {
   every(intervalMs: number, run: () => void): () => void
 }
 
-export interface ForwarderOptions {
+export interface ForwarderOptions extends Pick<AttemptsOptions, 'random' | 'openDatagrams' | 'openStreams'> {
   readonly routes: Routes
   /** Largest reply over UDP, octets. */
   readonly maxUdpSize: number
@@ -50,10 +49,6 @@ export interface ForwarderOptions {
   /** Questions in flight that one client began. */
   readonly maxPerClient: number
   readonly clock: ForwarderClock
-  /** 0..below−1, from a CSPRNG. */
-  readonly random: (below: number) => number
-  readonly openDatagrams: (events: ExchangeEvents) => Exchange
-  readonly openStreams: (events: ExchangeEvents) => Exchange
   /** Told of an upstream whose query came back to us. */
   readonly onLoop?: (upstream: Upstream) => void
 }
@@ -77,48 +72,7 @@ export interface ForwardStats {
 
 /** Below 4.5 s: a client of glibc asks again after 5 s, and then finds an answer. */
 export const TOTAL_MS = 4400
-/** An upstream that has not answered after so long gets company. */
-export const ATTEMPT_MS = 800
-/** RFC 9520 §3.1: a query goes to an address at most three times. */
-const MAX_SENDS = 3
-/** Upstreams asked for one question at most: each holds a socket. */
-const MAX_ATTEMPTS = 3
-const MAX_WAITERS = 10_000
 const SWEEP_MS = 50
-const PROBE_MS = 500
-const PROBE_TIMEOUT_MS = 1000
-/** Without RD, so that no probe is sent on: whatever is said to it, somebody is there. */
-const ROOT_NS: UpstreamQuestion = {
-  name: Uint8Array.of(0),
-  type: 2,
-  dnssecOk: false,
-  checkingDisabled: false,
-  recursionDesired: false,
-}
-
-interface FlightAttempt extends Attempt {
-  /** undefined: a probe. */
-  readonly flight: Flight | undefined
-  readonly withEdns: boolean
-  sends: number
-  stream: boolean
-  hasFailed: boolean
-}
-
-interface Flight {
-  readonly key: string
-  readonly route: Route
-  readonly question: UpstreamQuestion
-  readonly client: string
-  readonly waiters: ClientQuery[]
-  readonly candidates: readonly Upstream[]
-  readonly attempts: FlightAttempt[]
-  readonly deadlineMs: number
-  nextMs: number
-  turn: number
-  /** What the last upstream said that could not answer. */
-  rcode: number
-}
 
 export class Forwarder {
   readonly stats: ForwardStats = {
@@ -134,31 +88,28 @@ export class Forwarder {
     allDown: 0,
   }
   private readonly options: ForwarderOptions
-  private readonly datagrams: Exchange
-  private readonly streams: Exchange
+  private readonly attempts: Attempts
   private readonly failures = new Failures()
-  private readonly flights = new Map<string, Flight>()
-  private readonly perClient = new Map<string, number>()
-  private readonly probes = new Set<FlightAttempt>()
-  /** Upstreams to be probed. */
-  private readonly doubtful = new Set<Upstream>()
+  private readonly flights: Flights
   private readonly name = new NameBuffer()
-  private readonly response = new Response()
   private readonly scrubber = new Scrubber()
   private readonly writer: ReplyWriter
-  private waiting = 0
   private stopSweep: (() => void) | undefined
   private isClosed = false
 
   constructor(options: ForwarderOptions) {
     this.options = options
     this.writer = new ReplyWriter(options.maxUdpSize)
-    const events: ExchangeEvents = {
-      received: (attempt, octets, stream) => this.received(attempt as FlightAttempt, octets, stream),
-      failed: (attempt, reason) => this.attemptFailed(attempt as FlightAttempt, reason, true),
-    }
-    this.datagrams = options.openDatagrams(events)
-    this.streams = options.openStreams(events)
+    this.flights = new Flights(options.maxInFlight, options.maxPerClient)
+    const { clock, random, openDatagrams, openStreams } = options
+    this.attempts = new Attempts({
+      nowMs: () => clock.nowMs(),
+      random,
+      openDatagrams,
+      openStreams,
+      answered: (flight, response, flags) => this.answer(flight, response, flags),
+      failed: (flight, rcode) => this.fail(flight, rcode),
+    })
   }
 
   get inFlight(): number {
@@ -167,17 +118,16 @@ export class Forwarder {
 
   /** Answers the query, now or later, once. */
   take(query: ClientQuery): void {
-    const { name, options, stats } = this
+    const { name, options, stats, flights } = this
     const { message, questionEnd } = query
-    const nameEnd = name.read(message, 0, askedAt(query), message.length)
-    const route = nameEnd === 0 ? undefined : options.routes.find(name)
     if (this.isClosed) {
       this.servfail(query)
       return
     }
+    const nameEnd = name.read(message, 0, askedAt(query), message.length)
+    const route = nameEnd === 0 ? undefined : options.routes.find(name)
     if (route === undefined) {
-      stats.refused++
-      query.path.send(this.writer.refuse(query, RCODE_REFUSED))
+      this.answerUnrouted(query)
       return
     }
     const type = (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
@@ -189,62 +139,62 @@ export class Forwarder {
       this.servfail(query, EDE_CACHED_ERROR)
       return
     }
-    const flight = this.flights.get(key)
+    const flight = flights.find(key)
     if (flight !== undefined) {
       this.join(flight, query)
       return
     }
-    const begun = this.perClient.get(query.client) ?? 0
-    if (this.flights.size >= options.maxInFlight) stats.overTotal++
-    else if (begun >= options.maxPerClient) stats.overClient++
-    else if (route.inFlight >= route.maxConcurrent) stats.overZone++
-    else {
-      this.perClient.set(query.client, begun + 1)
-      this.begin(
-        route,
-        key,
-        { name: name.octets.slice(0, name.length), type, dnssecOk: query.dnssecOk, checkingDisabled },
-        query,
-      )
+    const cap = flights.capFor(query.client, route)
+    if (cap !== undefined) {
+      stats[cap]++
+      this.servfail(query)
       return
     }
-    this.servfail(query)
+    const question = { name: name.octets.slice(0, name.length), type, dnssecOk: query.dnssecOk, checkingDisabled }
+    this.begin(route, key, question, query, nowMs)
   }
 
   close(): void {
     this.isClosed = true
-    for (const flight of this.flights.values()) this.fail(flight, RCODE_SERVFAIL)
+    for (const flight of this.flights.all) this.fail(flight, RCODE_SERVFAIL)
     this.stopSweep?.()
     this.stopSweep = undefined
-    this.datagrams.close()
-    this.streams.close()
+    this.attempts.close()
+  }
+
+  /** No upstream is given for the name: what is known of it here is all that is said. */
+  private answerUnrouted(query: ClientQuery): void {
+    const { stats, writer } = this
+    if (query.aliases > 0) {
+      stats.answered++
+      query.path.send(writer.finish(query, writer.begin(query), query.aliases, 0, RCODE_NOERROR, 0))
+      return
+    }
+    stats.refused++
+    query.path.send(writer.refuse(query, query.isOurs ? RCODE_NXDOMAIN : RCODE_REFUSED))
   }
 
   private join(flight: Flight, query: ClientQuery): void {
+    const { stats } = this
     const id = (query.message[0]! << 8) | query.message[1]!
     // Our own query, back from where it was sent to: whoever we asked asks us.
     const returned = flight.attempts.find(
-      each => each.localPort === query.clientPort && each.localPort > 0 && idOf(each) === id && !each.hasFailed,
+      ({ localPort, message, hasFailed }) =>
+        localPort > 0 && localPort === query.clientPort && ((message[0]! << 8) | message[1]!) === id && !hasFailed,
     )
     if (returned !== undefined) {
-      this.stats.loops++
+      stats.loops++
       this.options.onLoop?.(returned.upstream)
       this.servfail(query)
-      this.attemptFailed(returned, 'loop', false)
-      return
-    }
-    if (this.waiting >= MAX_WAITERS) {
-      this.stats.overTotal++
+      this.attempts.lose(returned, false)
+    } else if (this.flights.join(flight, query)) stats.shared++
+    else {
+      stats.overTotal++
       this.servfail(query)
-      return
     }
-    this.stats.shared++
-    this.waiting++
-    flight.waiters.push(query)
   }
 
-  private begin(route: Route, key: string, question: UpstreamQuestion, query: ClientQuery): void {
-    const nowMs = this.options.clock.nowMs()
+  private begin(route: Route, key: string, question: UpstreamQuestion, query: ClientQuery, nowMs: number): void {
     const candidates = route.order()
     if (candidates[0]!.isDown) this.stats.allDown++
     const flight: Flight = {
@@ -259,126 +209,23 @@ export class Forwarder {
       nextMs: nowMs,
       turn: 0,
       rcode: RCODE_SERVFAIL,
+      isOver: false,
     }
-    this.flights.set(key, flight)
-    this.waiting++
-    route.inFlight++
-    this.next(flight, nowMs)
+    this.flights.begin(flight)
+    this.attempts.next(flight, nowMs)
     this.stopSweep ??= this.options.clock.every(SWEEP_MS, () => this.sweep())
   }
 
-  /** Asks the next upstream, or one of before again. */
-  private next(flight: Flight, nowMs: number): void {
-    const { candidates, attempts } = flight
-    flight.nextMs = nowMs + ATTEMPT_MS
-    for (let i = 0; i < candidates.length; i++) {
-      const upstream = candidates[flight.turn++ % candidates.length]!
-      const attempt = attempts.find(each => each.upstream === upstream)
-      if (attempt === undefined) {
-        if (attempts.length >= MAX_ATTEMPTS) continue
-        this.start(flight, upstream, nowMs, !upstream.isPlain(nowMs))
-        return
-      }
-      // TCP repeats by itself.
-      if (attempt.hasFailed || attempt.stream || attempt.sends >= MAX_SENDS) continue
-      attempt.sends++
-      this.datagrams.send(attempt)
-      return
-    }
-    if (attempts.every(each => each.hasFailed)) this.fail(flight, flight.rcode)
-  }
-
-  private start(flight: Flight, upstream: Upstream, nowMs: number, withEdns: boolean): void {
-    const { question, route, attempts } = flight
-    const { random } = this.options
-    const bits = route.mixCase ? () => random(256) : undefined
-    const attempt: FlightAttempt = {
-      flight,
-      upstream,
-      message: encodeUpstreamQuery(question, random(65_536), withEdns, bits),
-      questionEnd: questionEndOf(question),
-      startedMs: nowMs,
-      localPort: 0,
-      withEdns,
-      sends: 1,
-      stream: route.forceTcp || upstream.where.tls,
-      hasFailed: false,
-    }
-    attempts.push(attempt)
-    this.exchangeOf(attempt).send(attempt)
-  }
-
-  private exchangeOf({ stream }: FlightAttempt): Exchange {
-    return stream ? this.streams : this.datagrams
-  }
-
-  private received(attempt: FlightAttempt, octets: Uint8Array, stream: boolean): void {
-    const { response, options } = this
-    const { upstream, flight } = attempt
-    if (attempt.hasFailed || stream !== attempt.stream) return
-    const verdict = response.match(octets, attempt.message, attempt.questionEnd, flight?.route.mixCase ?? false)
-    if (verdict === NO_MATCH) {
-      upstream.junk++
-      return
-    }
-    const nowMs = options.clock.nowMs()
-    upstream.answered()
-    if (flight === undefined) {
-      this.endProbe(attempt)
-      return
-    }
-    const flags = (octets[OFFSET_FLAGS]! << 8) | octets[OFFSET_FLAGS + 1]!
-    if ((flags & FLAG_TC) !== 0 && !stream) {
-      // RFC 7766 §5: what was truncated is asked for over TCP
-      this.restart(attempt)
-      return
-    }
-    if (verdict === MATCH && !response.read(octets, attempt.questionEnd)) {
-      upstream.junk++
-      // Over TCP nobody can have forged it.
-      if (stream) this.attemptFailed(attempt, 'malformed', false)
-      else this.restart(attempt)
-      return
-    }
-    const rcode = verdict === MATCH_HEADER ? flags & 15 : response.rcode
-    upstream.observe(rcode, nowMs - attempt.startedMs)
-    const knowsEdns = verdict === MATCH && response.hasOpt
-    if ((rcode === RCODE_FORMERR || rcode === RCODE_NOTIMP) && attempt.withEdns && !knowsEdns) {
-      upstream.knowsNoEdns(nowMs)
-      this.drop(attempt)
-      flight.attempts.splice(flight.attempts.indexOf(attempt), 1)
-      this.start(flight, upstream, nowMs, false)
-      return
-    }
-    if (rcode === RCODE_NOERROR || rcode === RCODE_NXDOMAIN) this.answer(flight, attempt, flags)
-    else {
-      flight.rcode = rcode
-      if (flight.route.failover.includes(rcode)) this.attemptFailed(attempt, 'failover', false)
-      else this.fail(flight, rcode)
-    }
-  }
-
-  /** Over TCP, with the same question. */
-  private restart(attempt: FlightAttempt): void {
-    this.datagrams.cancel(attempt)
-    attempt.stream = true
-    attempt.localPort = 0
-    this.streams.send(attempt)
-  }
-
-  private answer(flight: Flight, attempt: FlightAttempt, flags: number): void {
-    const { response, scrubber, writer, stats } = this
+  private answer(flight: Flight, response: Response, flags: number): boolean {
+    const { scrubber, writer, stats } = this
     const { question, waiters } = flight
     const { rcode } = response
     for (const [i, query] of waiters.entries()) {
       const at = writer.begin(query)
       const limit = writer.limit(query)
       const put = scrubber.scrub(response, question.type, question.dnssecOk, writer.octets, at, askedAt(query), limit)
-      if (put !== SCRUBBED) {
-        // Nothing has been sent yet: it is the same for all.
-        if (i === 0) this.attemptFailed(attempt, 'useless', false)
-        return
-      }
+      // Of no use to one is of no use to any: nothing has been sent yet.
+      if (put !== SCRUBBED && i === 0) return false
       const answers = query.aliases + scrubber.answers
       const truncated = scrubber.truncated ? FLAG_TC : 0
       stats.answered++
@@ -387,22 +234,7 @@ export class Forwarder {
     }
     this.failures.remove(flight.key)
     this.end(flight)
-  }
-
-  /** @param isUpstreams whether the network or the upstream is to blame */
-  private attemptFailed(attempt: FlightAttempt, _reason: string, isUpstreams: boolean): void {
-    if (attempt.hasFailed) return
-    const nowMs = this.options.clock.nowMs()
-    const { flight, upstream } = attempt
-    if (isUpstreams) this.blame(upstream, nowMs)
-    if (flight === undefined) {
-      upstream.probeFailures++
-      this.endProbe(attempt)
-      return
-    }
-    attempt.hasFailed = true
-    this.drop(attempt)
-    if (this.flights.get(flight.key) === flight) this.next(flight, nowMs)
+    return true
   }
 
   /** Every upstream failed, or the time is over. */
@@ -413,23 +245,16 @@ export class Forwarder {
     this.end(flight)
     for (const query of flight.waiters) {
       if (rcode === RCODE_SERVFAIL) this.servfail(query, isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1)
-      else query.path.send(this.writer.refuse(query, rcode))
+      else {
+        this.stats.refused++
+        query.path.send(this.writer.refuse(query, rcode))
+      }
     }
   }
 
   private end(flight: Flight): void {
-    for (const attempt of flight.attempts) this.drop(attempt)
-    this.flights.delete(flight.key)
-    this.waiting -= flight.waiters.length
-    flight.route.inFlight--
-    const begun = this.perClient.get(flight.client)! - 1
-    if (begun === 0) this.perClient.delete(flight.client)
-    else this.perClient.set(flight.client, begun)
-  }
-
-  private drop(attempt: FlightAttempt): void {
-    this.datagrams.cancel(attempt)
-    this.streams.cancel(attempt)
+    this.attempts.end(flight)
+    this.flights.end(flight)
   }
 
   private servfail(query: ClientQuery, ede = -1): void {
@@ -438,71 +263,18 @@ export class Forwarder {
   }
 
   private sweep(): void {
+    const { attempts, flights } = this
     const nowMs = this.options.clock.nowMs()
-    for (const flight of this.flights.values()) {
+    for (const flight of flights.all) {
       if (nowMs >= flight.deadlineMs) {
-        for (const { hasFailed, upstream } of flight.attempts) if (!hasFailed) this.blame(upstream, nowMs)
+        attempts.blameSilent(flight, nowMs)
         this.fail(flight, RCODE_SERVFAIL)
-      } else if (nowMs >= flight.nextMs) {
-        const last = flight.attempts.at(-1)
-        if (last !== undefined && !last.hasFailed) this.blame(last.upstream, nowMs)
-        this.next(flight, nowMs)
-      }
+      } else if (nowMs >= flight.nextMs) attempts.nextAfterSilence(flight, nowMs)
     }
-    this.probe(nowMs)
-    if (this.flights.size === 0 && this.doubtful.size === 0 && this.probes.size === 0) {
+    attempts.probes.tick(nowMs)
+    if (flights.size === 0 && attempts.probes.isIdle) {
       this.stopSweep?.()
       this.stopSweep = undefined
     }
   }
-
-  private blame(upstream: Upstream, nowMs: number): void {
-    upstream.failed(nowMs)
-    this.doubtful.add(upstream)
-  }
-
-  /** Whoever failed is asked for the root's servers until it says anything. */
-  private probe(nowMs: number): void {
-    for (const probe of this.probes) {
-      if (nowMs - probe.startedMs < PROBE_TIMEOUT_MS) continue
-      probe.upstream.probeFailures++
-      this.endProbe(probe)
-    }
-    for (const upstream of this.doubtful) {
-      if (upstream.fails === 0) this.doubtful.delete(upstream)
-      if (upstream.fails === 0 || upstream.probing || nowMs < upstream.probeMs) continue
-      upstream.probing = true
-      upstream.probeMs = nowMs + PROBE_MS
-      const probe: FlightAttempt = {
-        flight: undefined,
-        upstream,
-        message: encodeUpstreamQuery(ROOT_NS, this.options.random(65_536), false),
-        questionEnd: questionEndOf(ROOT_NS),
-        startedMs: nowMs,
-        localPort: 0,
-        withEdns: false,
-        sends: 1,
-        stream: upstream.where.tls,
-        hasFailed: false,
-      }
-      this.probes.add(probe)
-      this.exchangeOf(probe).send(probe)
-    }
-  }
-
-  private endProbe(probe: FlightAttempt): void {
-    this.drop(probe)
-    probe.hasFailed = true
-    probe.upstream.probing = false
-    this.probes.delete(probe)
-  }
-}
-
-function keyOf({ lower, length }: NameBuffer, type: number, dnssecOk: boolean, checkingDisabled: boolean): string {
-  const name = Buffer.from(lower.buffer, 0, length).toString('latin1')
-  return `${name}${type}${dnssecOk ? 'd' : ''}${checkingDisabled ? 'c' : ''}`
-}
-
-function idOf({ message }: Attempt): number {
-  return (message[0]! << 8) | message[1]!
 }

@@ -30,6 +30,7 @@ export class Streams implements Exchange {
   private readonly options: StreamOptions
   private readonly connections = new Map<Upstream, Connection[]>()
   private readonly attempts = new Map<Attempt, Connection>()
+  private isClosed = false
 
   constructor(events: ExchangeEvents, options: StreamOptions = {}) {
     this.events = events
@@ -61,6 +62,7 @@ export class Streams implements Exchange {
   }
 
   close(): void {
+    this.isClosed = true
     for (const open of this.connections.values()) for (const connection of open) connection.socket.destroy()
     this.connections.clear()
     this.attempts.clear()
@@ -89,7 +91,10 @@ export class Streams implements Exchange {
       const at = open.indexOf(connection)
       if (at >= 0) open.splice(at, 1)
       for (const attempt of connection.pending.values()) {
-        if (this.attempts.delete(attempt)) this.events.failed(attempt, reason)
+        if (!this.attempts.delete(attempt)) continue
+        // RFC 7766 §6.2.4: one that has served may be closed at any time, a query on its way or not
+        if (connection.hasServed && !this.isClosed) this.send(attempt)
+        else this.events.failed(attempt, reason)
       }
     })
     return connection
@@ -106,6 +111,8 @@ class Connection {
   readonly socket: Socket
   /** Given up on: it takes no more queries, and ends when it is idle. */
   isRetired = false
+  /** A reply came. */
+  hasServed = false
   private readonly received: (attempt: Attempt, message: Uint8Array) => void
   private held: Buffer = Buffer.alloc(0)
 
@@ -147,6 +154,7 @@ class Connection {
       const id = message.readUInt16BE()
       const attempt = this.pending.get(id)
       this.pending.delete(id)
+      this.hasServed = true
       if (attempt !== undefined) this.received(attempt, message)
     }
     if (this.held.length > MAX_HELD) this.socket.destroy()

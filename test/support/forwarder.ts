@@ -120,6 +120,7 @@ export function createForwarder(
         dnssecOk,
         aliases: 0,
         targetAt: 0,
+        isOurs: false,
         stream: false,
         client,
         clientPort,

@@ -1,0 +1,111 @@
+/**
+ * Questions on their way to upstreams: which there are, whose they are, how many there may be. Layer: forward. No sockets.
+ */
+
+import type { ClientQuery } from './client-query.ts'
+import type { Attempt } from './exchange.ts'
+import type { NameBuffer } from './names.ts'
+import type { UpstreamQuestion } from './question.ts'
+import type { Route } from './routes.ts'
+import type { Upstream } from './upstream.ts'
+
+const MAX_WAITERS = 10_000
+
+/** What one upstream is asked for a question. */
+export interface FlightAttempt extends Attempt {
+  /** undefined: a probe. */
+  readonly flight: Flight | undefined
+  readonly withEdns: boolean
+  /** Asked before with EDNS, which it did not understand. */
+  readonly isPlainRetry: boolean
+  sends: number
+  stream: boolean
+  hasFailed: boolean
+}
+
+export interface Flight {
+  readonly key: string
+  readonly route: Route
+  readonly question: UpstreamQuestion
+  readonly client: string
+  readonly waiters: ClientQuery[]
+  readonly candidates: readonly Upstream[]
+  readonly attempts: FlightAttempt[]
+  readonly deadlineMs: number
+  nextMs: number
+  turn: number
+  /** What the last upstream said that could not answer. */
+  rcode: number
+  isOver: boolean
+}
+
+export type Cap = 'overTotal' | 'overClient' | 'overZone'
+
+/** Of a question: its name in lower case first (latin1). */
+export function keyOf(
+  { lower, length }: NameBuffer,
+  type: number,
+  dnssecOk: boolean,
+  checkingDisabled: boolean,
+): string {
+  const name = Buffer.from(lower.buffer, 0, length).toString('latin1')
+  return `${name}${type}${dnssecOk ? 'd' : ''}${checkingDisabled ? 'c' : ''}`
+}
+
+export class Flights {
+  private readonly byKey = new Map<string, Flight>()
+  /** Questions that a client began. */
+  private readonly perClient = new Map<string, number>()
+  private readonly maxInFlight: number
+  private readonly maxPerClient: number
+  private waiting = 0
+
+  constructor(maxInFlight: number, maxPerClient: number) {
+    this.maxInFlight = maxInFlight
+    this.maxPerClient = maxPerClient
+  }
+
+  get size(): number {
+    return this.byKey.size
+  }
+
+  get all(): Iterable<Flight> {
+    return this.byKey.values()
+  }
+
+  find(key: string): Flight | undefined {
+    return this.byKey.get(key)
+  }
+
+  /** @returns what keeps a client from beginning another; undefined: nothing */
+  capFor(client: string, route: Route): Cap | undefined {
+    if (this.byKey.size >= this.maxInFlight) return 'overTotal'
+    if ((this.perClient.get(client) ?? 0) >= this.maxPerClient) return 'overClient'
+    return route.inFlight >= route.maxConcurrent ? 'overZone' : undefined
+  }
+
+  begin(flight: Flight): void {
+    this.byKey.set(flight.key, flight)
+    this.perClient.set(flight.client, (this.perClient.get(flight.client) ?? 0) + 1)
+    this.waiting += flight.waiters.length
+    flight.route.inFlight++
+  }
+
+  /** @returns false: too many wait already */
+  join(flight: Flight, query: ClientQuery): boolean {
+    if (this.waiting >= MAX_WAITERS) return false
+    this.waiting++
+    flight.waiters.push(query)
+    return true
+  }
+
+  end(flight: Flight): void {
+    flight.isOver = true
+    this.byKey.delete(flight.key)
+    this.waiting -= flight.waiters.length
+    flight.route.inFlight--
+    const begun = this.perClient.get(flight.client)! - 1
+    if (begun === 0) this.perClient.delete(flight.client)
+    else this.perClient.set(flight.client, begun)
+  }
+}
