@@ -48,10 +48,17 @@ const MAX_CHAIN = 8
 /** What `answer` returns for a query that another has to answer: nothing of it was overwritten. */
 export const DEFERRED = -1
 
+export interface Fallthrough {
+  /** Its number. */
+  readonly zone: number
+  /** Names in wire form, lower case: these and what lies below them; undefined: the whole zone. */
+  readonly below?: readonly Uint8Array[]
+}
+
 /** Which names are somebody else's to answer. */
 export interface Forwarding {
-  /** Numbers of zones in which what does not exist is asked elsewhere. Names outside all zones are in any case. */
-  readonly fallthrough: readonly number[]
+  /** Where what does not exist in our zones is asked elsewhere. Names outside all zones are in any case. */
+  readonly fallthrough: readonly Fallthrough[]
   /** False: nobody is asked for them, and they are only looked up in rules (no RA). Default true. */
   readonly recursion?: boolean
   /** Queries that do not ask for recursion (RD) are somebody else's too: rules answer them. Default false. */
@@ -93,8 +100,8 @@ export class Answerer {
   private readonly maxUdpSize: number
   private readonly forwards: boolean
   private readonly defersAll: boolean
-  /** By zone number: 1 where what does not exist is asked elsewhere. */
-  private readonly fallthrough = new Uint8Array(256)
+  /** By zone number: where what does not exist is asked elsewhere. */
+  private readonly fallthrough: (Fallthrough | undefined)[] = []
 
   /**
    * @param maxUdpSize largest reply over UDP and the payload size advertised, 512..4096 octets
@@ -102,7 +109,7 @@ export class Answerer {
    */
   constructor(table: TableReader, order: Order, maxUdpSize: number, forwarding?: Forwarding) {
     this.forwards = forwarding !== undefined
-    for (const zone of forwarding?.fallthrough ?? []) this.fallthrough[zone] = 1
+    for (const each of forwarding?.fallthrough ?? []) this.fallthrough[each.zone] = each
     this.defersAll = forwarding?.withoutRd === true
     this.reply = new Reply(this.forwards && forwarding?.recursion !== false)
     this.table = table
@@ -227,12 +234,22 @@ export class Answerer {
     reply.aa = FLAG_AA
     const before = reply.answers
     if (!putMade(reply, table, query, encloser, below, owner, this.order)) {
-      if (this.fallthrough[zoneOf(table.words, encloser)] === 1 && this.defer(owner)) return
+      if (this.forwards && this.fallsThrough(zoneOf(table.words, encloser)) && this.defer(owner)) return
       reply.rcode = RCODE_NXDOMAIN
       // RFC 8914 §4.20: a stale NXDOMAIN has a code of its own
       if (reply.ede === EDE_STALE) reply.ede = EDE_STALE_NXDOMAIN
     }
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
+  }
+
+  /** Whether the name at hand, which the zone does not have, is to be asked for elsewhere. */
+  private fallsThrough(zone: number): boolean {
+    const fallthrough = this.fallthrough[zone]
+    if (fallthrough === undefined) return false
+    const { below } = fallthrough
+    if (below === undefined) return true
+    for (let i = 0; i < below.length; i++) if (this.query.liesIn(below[i]!)) return true
+    return false
   }
 
   /**

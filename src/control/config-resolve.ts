@@ -13,6 +13,7 @@ import {
 } from './config.ts'
 import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
 import { isPath, parseUpstream } from './config-values.ts'
+import { liesIn } from './fallthrough.ts'
 import { answersNames, nameRulesOf } from './name-rules.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
@@ -120,8 +121,8 @@ function checkForward(config: Config, problems: Problem[]): void {
     }
   }
   for (const [i, zone] of fallthrough.entries()) {
-    if (zones.includes(zone) || reverseZones.includes(zone)) continue
-    problems.push({ path: ['fallthrough', i], reason: `${zone} is none of zones and reverseZones` })
+    if ([...zones, ...reverseZones].some(own => liesIn(own, zone) || liesIn(zone, own))) continue
+    problems.push({ path: ['fallthrough', i], reason: `${zone} lies in none of zones and reverseZones` })
   }
   if (fallthrough.length > 0 && forward.length === 0 && !answersNames(config)) {
     problems.push({

@@ -15,8 +15,20 @@ export function forwardFamilies(service: ForwardService, notDeferred: number, lo
   const { forwarder, upstreams } = service
   const { stats } = forwarder
   const counter = (name: string, help: string, samples: Sample[]): Family => ({ name, help, type: 'counter', samples })
-  const { answered, servfail, refused, shared, failedBefore, overTotal, overClient, overZone, loops, allDown } = stats
-  const results = { answered, servfail, refused }
+  const {
+    answered,
+    servfail,
+    refused,
+    unrouted,
+    shared,
+    failedBefore,
+    overTotal,
+    overClient,
+    overZone,
+    loops,
+    allDown,
+  } = stats
+  const results = { answered, servfail, refused, unrouted }
   const reasons = {
     failed_before: failedBefore,
     over_total: overTotal,

@@ -13,6 +13,7 @@ import { watchNameservers } from '../forward/resolv-conf.ts'
 import { type Route, Routes } from '../forward/routes.ts'
 import { Streams } from '../forward/streams.ts'
 import { Policy, Upstream, type UpstreamAddress } from '../forward/upstream.ts'
+import type { TableAnswers } from '../local/from-table.ts'
 import { AF_INET } from '../transport/linux-abi.ts'
 import { SYSTEM_CLOCK } from '../transport/tcp.ts'
 import { RCODE_FORMERR, RCODE_NOTIMP, RCODE_REFUSED, RCODE_SERVFAIL } from '../wire/constants.ts'
@@ -38,8 +39,11 @@ export class ForwardService {
   private readonly upstreamsByName = new Map<string, Upstream>()
   private readonly stops: (() => void)[] = []
 
-  /** @throws what a file of certificates cannot be read for */
-  constructor(options: ForwardingOptions, maxUdpSize: number, log: Log) {
+  /**
+   * @param table answers names that have no upstream
+   * @throws what a file of certificates cannot be read for
+   */
+  constructor(options: ForwardingOptions, maxUdpSize: number, table: TableAnswers, log: Log) {
     this.log = log
     const routes = new Routes(
       options.zones.map(zone => ({
@@ -60,6 +64,8 @@ export class ForwardService {
       maxUdpSize,
       maxInFlight: options.concurrent,
       maxPerClient: options.perClient,
+      // Made not to defer.
+      unrouted: query => table.answer(query) as Uint8Array,
       clock: SYSTEM_CLOCK,
       random: randomInt,
       openDatagrams: events => new Datagrams(events),

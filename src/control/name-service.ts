@@ -4,7 +4,7 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { Answerer } from '../answer/answer.ts'
+import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import type { Deferrals } from '../dataplane/query-handler.ts'
@@ -23,8 +23,8 @@ export interface NameServiceOptions {
   readonly rules: NameRules
   /** Undefined: there is nobody to ask. */
   readonly forward: ForwardService | undefined
-  /** Numbers of zones in which what does not exist is forwarded. */
-  readonly fallthrough: readonly number[]
+  /** Where what does not exist in our zones is forwarded. */
+  readonly fallthrough: Forwarding['fallthrough']
   /** A row of its own among the readers. */
   readonly table: TableReader
   readonly order: OrderName

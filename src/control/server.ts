@@ -16,6 +16,7 @@ import { NOT_DEFERRED, ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
+import { TableAnswers } from '../local/from-table.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
 import { TableReader } from '../table/reader.ts'
@@ -23,6 +24,7 @@ import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
+import { fallthroughOf } from './fallthrough.ts'
 import { forwardFamilies } from './forward-metrics.ts'
 import { type ForwardingOptions, ForwardService } from './forwarding.ts'
 import { type Condition, formatCondition, healthConditions } from './health.ts'
@@ -149,18 +151,6 @@ class Server implements RunningServer {
     const own = ownAddresses(options.listen.map(({ address }) => address))
     const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
     this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
-    if (options.forwarding !== undefined) {
-      this.forward = new ForwardService(options.forwarding, options.maxUdpSize, log)
-    }
-    const { rules } = options
-    const hasNames = rules !== undefined && hasLocalNames(rules)
-    if (this.forward !== undefined || hasNames) {
-      // Addresses that nobody here has may be known to whoever is asked for the rest.
-      const fallthrough = [...(options.forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? [])]
-      const through = [...fallthrough, ...records.reverseZones].map(zone => formatName(zone))
-      const numbers = this.zones.flatMap((zone, number) => (through.includes(zone) ? [number] : []))
-      this.forwarding = { fallthrough: numbers, recursion: this.forward !== undefined, withoutRd: hasNames }
-    }
     this.serving = createServing({
       records,
       namespaces: options.namespaces,
@@ -175,10 +165,24 @@ class Server implements RunningServer {
       onUnpublished: error => this.unpublished(error),
       onListing: whileListing,
     })
+    const table = new TableReader(this.serving.memory, DESK_READER)
+    const { rules, order, maxUdpSize } = options
+    if (options.forwarding !== undefined) {
+      const answerer = new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize)
+      this.forward = new ForwardService(options.forwarding, maxUdpSize, new TableAnswers(table, answerer), log)
+    }
+    const hasNames = rules !== undefined && hasLocalNames(rules)
+    if (this.forward !== undefined || hasNames) {
+      // Addresses that nobody here has may be known to whoever is asked for the rest.
+      const named = [...(options.forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? []), ...records.reverseZones]
+      const fallthrough = fallthroughOf(
+        this.zones,
+        named.map(zone => formatName(zone)),
+      )
+      this.forwarding = { fallthrough, recursion: this.forward !== undefined, withoutRd: hasNames }
+    }
     if (rules !== undefined && this.forwarding !== undefined) {
-      const table = new TableReader(this.serving.memory, DESK_READER)
       const { forward, forwarding } = this
-      const { order, maxUdpSize } = options
       this.names = new NameService(
         { rules, forward, fallthrough: forwarding.fallthrough, table, order, maxUdpSize },
         log,
@@ -290,6 +294,7 @@ class Server implements RunningServer {
     this.stopping = true
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
     this.names?.stop()
+    this.data?.finishDeferred()
     this.forward?.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))

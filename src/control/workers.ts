@@ -63,6 +63,8 @@ export const MAX_LOST = 4
 interface Slot {
   readonly index: number
   life: WorkerLife | undefined
+  /** Of the last life; undefined: nothing is deferred. */
+  deferred: DeferredReader | undefined
   restartMs: number
 }
 
@@ -91,7 +93,7 @@ export class Workers {
     this.options = options
     this.sockets = options.sockets
     this.rows = Array.from({ length: count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
-    this.slots = this.rows.map((_, index) => ({ index, life: undefined, restartMs: RESTART_MS }))
+    this.slots = this.rows.map((_, index) => ({ index, life: undefined, deferred: undefined, restartMs: RESTART_MS }))
     const libc = loadLibc()
     if (options.forwarding !== undefined && typeof libc !== 'string') this.replies = new Replies(libc)
     this.readers = Array.from({ length: count + MAX_LOST }, (_, i) => firstReader + i).reverse()
@@ -159,6 +161,11 @@ export class Workers {
     return [...byAddress].map(([address, value]) => ({ labels: { address }, value }))
   }
 
+  /** From now on what threads would defer is SERVFAIL; what they deferred is taken. */
+  finishDeferred(): void {
+    for (const { deferred } of this.slots) deferred?.finish()
+  }
+
   /** Ends all workers that can be ended; what they have read is answered. */
   async stop(): Promise<void> {
     this.stopping = true
@@ -189,6 +196,7 @@ export class Workers {
       const reader = new DeferredReader(deferred, query => {
         forwarding!.take(query, message => life.reply(query.path, message, this.replies))
       })
+      slot.deferred = reader
       void life.ended.then(() => reader.close())
     }
     void life.ended.then(failure => this.bury(slot, life, failure))

@@ -58,10 +58,11 @@ export class DeferredWriter {
     this.view = new DataView(memory)
   }
 
-  /** @returns false: it is full, or the query is too long for it */
+  /** @returns false: it is full or closed, or the query is too long for it */
   put({ message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, path }: DeferredQuery): boolean {
-    const { octets, view, written } = this
-    if (((written - Atomics.load(this.words, READ)) | 0) >= ENTRIES || message.length > MAX_MESSAGE) return false
+    const { octets, view, words, written } = this
+    if (Atomics.load(words, CLOSED) !== 0) return false
+    if (((written - Atomics.load(words, READ)) | 0) >= ENTRIES || message.length > MAX_MESSAGE) return false
     const at = HEAD_OCTETS + (written & (ENTRIES - 1)) * ENTRY_OCTETS
     view.setUint16(at, message.length)
     view.setUint16(at + 2, questionEnd)
@@ -75,7 +76,7 @@ export class DeferredWriter {
     if (path.controlOctets > 0) octets.set(path.control, at + CONTROL_AT)
     octets.set(message, at + MESSAGE_AT)
     this.written = (written + 1) | 0
-    Atomics.store(this.words, WRITTEN, this.written)
+    Atomics.store(words, WRITTEN, this.written)
     return true
   }
 
@@ -101,10 +102,16 @@ export class DeferredReader {
     void this.run()
   }
 
-  /** What is in it is left unread. */
+  /** Nothing more is put; what is in it is left unread. */
   close(): void {
     Atomics.store(this.words, CLOSED, 1)
     Atomics.notify(this.words, WRITTEN)
+  }
+
+  /** Nothing more is put; what is in it is taken now. */
+  finish(): void {
+    this.close()
+    this.takeSome(ENTRIES, Atomics.load(this.words, WRITTEN))
   }
 
   private async run(): Promise<void> {
@@ -116,14 +123,25 @@ export class DeferredReader {
         if (change.async) await change.value
         continue
       }
-      for (let turn = 0; turn < MAX_TURN && this.read !== written; turn++) {
-        const query = this.entry()
-        this.read = (this.read + 1) | 0
-        Atomics.store(words, READ, this.read)
-        this.take(query)
-      }
+      this.takeSome(MAX_TURN, written)
       // Timers and sockets have their turn, whatever comes.
       await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  private takeSome(most: number, written: number): void {
+    for (let turn = 0; turn < most && this.read !== written; turn++) {
+      const query = this.entry()
+      this.read = (this.read + 1) | 0
+      Atomics.store(this.words, READ, this.read)
+      try {
+        this.take(query)
+      } catch (error) {
+        // A defect of ours: it is told as one that nobody caught, and the others are taken.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
     }
   }
 

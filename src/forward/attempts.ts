@@ -152,7 +152,7 @@ export class Attempts {
   private received(attempt: FlightAttempt, octets: Uint8Array, stream: boolean): void {
     const { response } = this
     const { upstream, flight } = attempt
-    if (attempt.hasFailed || stream !== attempt.stream) return
+    if (attempt.hasFailed || flight?.isOver === true || stream !== attempt.stream) return
     const verdict = response.match(octets, attempt.message, attempt.questionEnd, flight?.route.mixCase ?? false)
     if (verdict === NO_MATCH) {
       upstream.junk++

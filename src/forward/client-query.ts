@@ -41,8 +41,6 @@ export interface ClientQuery {
   readonly aliases: number
   /** 0: QNAME is asked for. */
   readonly targetAt: number
-  /** QNAME lies in a zone of ours, in which it does not exist. */
-  readonly isOurs: boolean
   /** Of its OPT; 0: it has none. */
   readonly payloadSize: number
   readonly dnssecOk: boolean

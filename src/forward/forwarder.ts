@@ -15,10 +15,10 @@ import {
   EDE_NO_REACHABLE_AUTHORITY,
   FLAG_AD,
   FLAG_CD,
+  FLAG_RA,
   FLAG_TC,
   OFFSET_FLAGS,
   RCODE_NOERROR,
-  RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
 } from '../wire/constants.ts'
@@ -49,6 +49,8 @@ export interface ForwarderOptions extends Pick<AttemptsOptions, 'random' | 'open
   /** Questions in flight that one client began. */
   readonly maxPerClient: number
   readonly clock: ForwarderClock
+  /** The answer to a query of a name that has no upstream, valid until the next call. Default REFUSED. */
+  readonly unrouted?: (query: ClientQuery) => Uint8Array
   /** Told of an upstream whose query came back to us. */
   readonly onLoop?: (upstream: Upstream) => void
 }
@@ -57,7 +59,10 @@ export interface ForwarderOptions extends Pick<AttemptsOptions, 'random' | 'open
 export interface ForwardStats {
   answered: number
   servfail: number
+  /** Other errors of upstreams, handed on. */
   refused: number
+  /** Answered from the table, no upstream being given for the name. */
+  unrouted: number
   /** Joined a question that was in flight. */
   shared: number
   /** SERVFAIL without asking: failed a moment ago. */
@@ -79,6 +84,7 @@ export class Forwarder {
     answered: 0,
     servfail: 0,
     refused: 0,
+    unrouted: 0,
     shared: 0,
     failedBefore: 0,
     overTotal: 0,
@@ -164,14 +170,15 @@ export class Forwarder {
 
   /** No upstream is given for the name: what is known of it here is all that is said. */
   private answerUnrouted(query: ClientQuery): void {
-    const { stats, writer } = this
+    const { stats, writer, options } = this
+    stats.unrouted++
     if (query.aliases > 0) {
-      stats.answered++
       query.path.send(writer.finish(query, writer.begin(query), query.aliases, 0, RCODE_NOERROR, 0))
       return
     }
-    stats.refused++
-    query.path.send(writer.refuse(query, query.isOurs ? RCODE_NXDOMAIN : RCODE_REFUSED))
+    const reply = options.unrouted?.(query) ?? writer.refuse(query, RCODE_REFUSED)
+    reply[OFFSET_FLAGS + 1]! |= FLAG_RA
+    query.path.send(reply)
   }
 
   private join(flight: Flight, query: ClientQuery): void {

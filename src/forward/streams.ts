@@ -79,8 +79,8 @@ export class Streams implements Exchange {
         })
       : connect(port, address)
     const connection = new Connection(socket, (attempt, message) => {
-      this.attempts.delete(attempt)
-      this.events.received(attempt, message, true)
+      // Not when it was given up meanwhile.
+      if (this.attempts.delete(attempt)) this.events.received(attempt, message, true)
     })
     open.push(connection)
     let reason = 'the connection was closed'

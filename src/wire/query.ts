@@ -196,6 +196,19 @@ export class Query {
     }
     return at + 1
   }
+
+  /**
+   * Whether the name that was read last is `zone` or lies below it.
+   * @param zone wire form, lower case
+   */
+  liesIn(zone: Uint8Array): boolean {
+    const at = this.nameLength - zone.length
+    let label = 0
+    while (label <= this.labels && this.labelStart[label] !== at) label++
+    if (label > this.labels) return false
+    for (let i = 0; i < zone.length; i++) if (this.name[at + i] !== zone[i]) return false
+    return true
+  }
 }
 
 /** @returns the end of the name at `at`, or 0. A pointer ends a name (RFC 1035 §4.1.4); it is not followed. */

@@ -17,7 +17,7 @@ import {
   wireName,
 } from '../support/fake-upstream.ts'
 import { type Bench, createForwarder } from '../support/forwarder.ts'
-import { AD, CD, QR, queryOf, RA, RCODES, RD, TC } from '../support/messages.ts'
+import { AD, CD, message, QR, queryOf, RA, RCODES, RD, TC } from '../support/messages.ts'
 import { freePort, until } from '../support/server-process.ts'
 
 const NAME = 'www.example.com'
@@ -76,6 +76,27 @@ describe('RFC 9520 §3.1: how often an upstream is asked', () => {
     late()
     assert.deepEqual((await pending.wait()).answers, [`${NAME}. 1 192.0.2.1`])
     assert.equal(pending.replies, 1)
+  })
+
+  it('over TCP, an answer that comes when another was taken is nobody’s', async t => {
+    let late = (): void => {}
+    const gate = new Promise<void>(resolve => (late = resolve))
+    const [slow, good] = await start(
+      t,
+      async asked => {
+        if (asked.name === NAME) await gate
+        return always('192.0.2.1')(asked)
+      },
+      always('192.0.2.2'),
+    )
+    const bench = benchOf(t, [slow!, good!], { forceTcp: true })
+    const pending = bench.ask(question())
+    await until(() => questionsTo(slow!).length === 1, 'it is asked')
+    await bench.clock.advance(800)
+    assert.deepEqual((await pending.wait()).answers, [`${NAME}. 1 192.0.2.2`])
+    late()
+    assert.equal((await bench.ask(question('b.example.com')).wait()).rcode, 0)
+    assert.deepEqual([pending.replies, bench.forwarder.inFlight, bench.forwarder.stats.answered], [1, 0, 2])
   })
 
   it('the next upstream is asked after 800 ms, and at once when a port is closed', async t => {
@@ -182,6 +203,29 @@ describe('upstreams that fail', () => {
       old!.asked.map(({ hasOpt }) => hasOpt),
       [true, false, false],
     )
+  })
+
+  it('RFC 6891 §7: that answer FORMERR with and without EDNS are not taken for old: it was the question', async t => {
+    const [picky] = await start(t, asked => [message({ id: asked.id, flags: 0x8181, counts: [0, 0, 0, 0] })])
+    const bench = benchOf(t, [picky!])
+    assert.equal((await bench.ask(question()).wait()).rcode, RCODES.FORMERR)
+    picky!.script = always('192.0.2.1')
+    assert.equal((await bench.ask(question('b.example.com')).wait()).rcode, 0)
+    assert.deepEqual(
+      questionsTo(picky!).map(({ hasOpt }) => hasOpt),
+      [true, false, true],
+    )
+  })
+
+  it('RFC 6891 §6.1.3: that speak of our OPT (BADVERS, BADCOOKIE): SERVFAIL, also to a client without OPT', async t => {
+    const opt = Buffer.from([0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0])
+    const [odd] = await start(t, asked => [
+      replyTo(asked, { opt: false, additional: [opt], flags: asked.name.startsWith('b') ? 7 : 0 }),
+    ])
+    const bench = benchOf(t, [odd!])
+    for (const name of ['a.example.com', 'b.example.com']) {
+      assert.equal((await bench.ask(queryOf(name, 'A', { flags: RD })).wait()).rcode, RCODES.SERVFAIL, name)
+    }
   })
 
   it('with a malformed reply over UDP are asked over TCP; malformed there too is SERVFAIL', async t => {

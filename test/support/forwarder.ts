@@ -120,7 +120,6 @@ export function createForwarder(
         dnssecOk,
         aliases: 0,
         targetAt: 0,
-        isOurs: false,
         stream: false,
         client,
         clientPort,
