@@ -3,7 +3,7 @@
  * It never waits for the main thread: the table it reads and the word it is told by are shared memory.
  */
 
-import type { MessagePort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { Answerer } from '../answer/answer.ts'
 import { Order } from '../answer/order.ts'
 import { TableReader } from '../table/reader.ts'
@@ -46,15 +46,18 @@ export async function serveQueries(
     // RFC 6891 §6.2.3: the size we tell is the largest we take
     const options = { sockets: setup.sockets, capacity: Math.max(setup.maxUdpSize, MIN_ROOM) }
     const transport = setup.transport === 'batch' ? openBatch(options) : await openPortable(options)
+    const send = ({ socket, sockaddr, message }: DeferredReply): void => transport.reply?.(socket, sockaddr, message)
     try {
-      if (transport.reply !== undefined) {
-        port.on('message', ({ socket, sockaddr, message }: DeferredReply) =>
-          transport.reply?.(socket, sockaddr, message),
-        )
-      }
+      if (transport.reply !== undefined) port.on('message', send)
       tell({ report: transport.report })
       await transport.serve(around(handler), control, setup.row)
     } finally {
+      // What was said before the end is sent.
+      if (transport.reply !== undefined) {
+        for (let said = receiveMessageOnPort(port); said !== undefined; said = receiveMessageOnPort(port)) {
+          send(said.message as DeferredReply)
+        }
+      }
       transport.close(control)
     }
   } catch (error) {
