@@ -32,7 +32,7 @@ try {
     const seed = (first + run) % 2 ** 31
     const tally = join(folder, `${run}`)
     const startMs = performance.now()
-    const env = { ...process.env, STORIES_SEED: String(seed), STORIES_TALLY: tally }
+    const env = { ...process.env, STORIES_SEED: String(seed), STORIES_TALLY: tally, STORIES_RUN: String(run) }
     const isRight = [2, 1].map(concurrency => {
       const some = files.filter(name => ALONE.has(name) === (concurrency === 1)).map(name => join(HERE, name))
       const reporter = runs === 1 ? 'spec' : 'dot'

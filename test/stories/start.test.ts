@@ -158,17 +158,24 @@ story(
   },
 )
 
-const first = makeCertificate(folder, 'first')
-const second = makeCertificate(folder, 'second')
+const certificates = ['first', 'second'].flatMap(name => {
+  try {
+    return makeCertificate(folder, name)
+  } catch {
+    return []
+  }
+})
+const [first, second] = certificates
 const authority = join(folder, 'ca.crt')
 const token = join(folder, 'token')
 
 story(
   'T28: the token expires, the authority is replaced: the files beside the kubeconfig are read again',
   {
-    tls: first,
+    skip: second === undefined ? 'there is no openssl to make certificates' : undefined,
+    ...(first === undefined ? {} : { tls: first }),
     kubernetes(api) {
-      writeFileSync(authority, first.cert)
+      writeFileSync(authority, first!.cert)
       writeFileSync(token, 'one\n')
       const kubeconfig = join(folder, 'kubeconfig')
       const at = { cluster: 'c', user: 'u' }
@@ -193,9 +200,9 @@ story(
         writeFileSync(token, 'two\n')
       },
       () => {
-        world.api.rotate(second)
+        world.api.rotate(second!)
         for (const socket of world.api.sockets) socket.destroy()
-        writeFileSync(authority, second.cert)
+        writeFileSync(authority, second!.cert)
       },
     ]
     for (const step of steps) {

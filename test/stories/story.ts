@@ -10,9 +10,14 @@ import { StoryWorld, type WorldOptions } from '../support/story-world.ts'
 export const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
 const TIMEOUT_MS = 60_000
 
+export interface StoryOptions extends WorldOptions {
+  /** Why it cannot be told here. */
+  readonly skip?: string | undefined
+}
+
 /** @param title begins with the number of the story in the list it comes from */
-export function story(title: string, options: WorldOptions, tell: (world: StoryWorld) => Promise<void>): void {
-  test(title, { timeout: TIMEOUT_MS }, async () => {
+export function story(title: string, options: StoryOptions, tell: (world: StoryWorld) => Promise<void>): void {
+  test(title, { timeout: TIMEOUT_MS, skip: options.skip ?? false }, async () => {
     let world: StoryWorld | undefined
     try {
       world = await StoryWorld.start((SEED ^ hashOf(title)) >>> 0, options)
