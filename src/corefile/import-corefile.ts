@@ -155,16 +155,24 @@ function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): voi
     const problems = problemsOf(rawRoot(draft)).toReversed()
     if (problems.length === 0) return
     if (round > 3 * MAX_ROUNDS) throw new Error(`the configuration is refused: ${problems[0]!.reason}`)
+    const seen = new Set<string>()
     for (const { path, reason } of problems) {
-      const { removed, isAlone } = draft.remove(coarser(path, Math.floor(round / MAX_ROUNDS)))
+      const place = coarser(path, Math.floor(round / MAX_ROUNDS))
+      if (seen.has(place.join())) continue
+      seen.add(place.join())
+      const { removed, isAlone } = draft.remove(place)
       if (removed !== undefined) noteRefused(removed, path, reason, findings)
       if (!isAlone || round >= MAX_ROUNDS) break
     }
   }
 }
 
-/** At first a value alone; then the whole list it stands in; then all below the first key. */
+/** Lists of rules: one without the part that is refused would say something else. */
+const RULES: ReadonlySet<string | number | undefined> = new Set(['rewrite', 'template', 'acl'])
+
+/** At first a value alone, or the rule it stands in; then the whole list it stands in; then all below the first key. */
 function coarser(path: Path, step: number): Path {
+  if (step === 0 && RULES.has(path[0])) return path.slice(0, 2)
   const list = path.findIndex(each => typeof each === 'number')
   return step === 0 ? path : step === 1 && list > 0 ? path.slice(0, list) : path.slice(0, 1)
 }

@@ -17,7 +17,20 @@ const MAX_COMMENT = 100
 /** That of config/README.md. */
 const ORDER = [
   ...['zones', 'reverseZones', 'listen', 'admin', 'workers', 'source', 'records', 'answers', 'fallthrough', 'forward'],
-  ...['cache', 'hosts', 'rewrite', 'template', 'acl', 'dns64', 'autopath', 'transfer', 'limits', 'lameduck', 'log'],
+  ...[
+    'cache',
+    'hosts',
+    'rewrite',
+    'template',
+    'acl',
+    'dns64',
+    'localhost',
+    'autopath',
+    'transfer',
+    'limits',
+    'lameduck',
+    'log',
+  ],
 ]
 
 export function formatConfig(file: string, { root }: Draft, findings: readonly Finding[]): string {

@@ -5,6 +5,7 @@
 import type { Remark } from '../finding.ts'
 import type { MapPlugin } from '../mapping.ts'
 import { mapForward } from './forward.ts'
+import { mapHosts } from './hosts.ts'
 import { mapKubernetes } from './kubernetes.ts'
 import { REMARKS } from './remarks.ts'
 import * as serving from './serving.ts'
@@ -14,6 +15,7 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   kubernetes: mapKubernetes,
   forward: mapForward,
   proxy: mapForward,
+  hosts: mapHosts,
   bind: serving.mapBind,
   prometheus: serving.mapPrometheus,
   health: serving.mapHealth,

@@ -147,7 +147,6 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It kept answers for a while.',
     'Names of the cluster need no cache; those forwarded are asked anew each time.',
   ],
-  hosts: ['changesAnswers', 'It answered names from a hosts file or lines of its own.', ZONE_INSTEAD],
   rewrite: [
     'changesAnswers',
     'It turned queries into others, and their answers back.',

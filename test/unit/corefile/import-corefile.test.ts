@@ -70,6 +70,7 @@ describe('a Corefile of the shape of', () => {
     const config = carried(textOf('k3s')) as Record<string, unknown>
     assert.deepEqual(config['forward'], [RESOLV_CONF])
     assert.deepEqual(config['records'], { pods: 'insecure' })
+    assert.deepEqual(config['hosts'], { files: ['/etc/coredns/NodeHosts'], ttl: 60 })
     const imports = remarks(textOf('k3s')).filter(remark => remark.includes('import'))
     assert.deepEqual(imports, ['19 import: leftOut', '22 import: leftOut'])
   })
@@ -263,6 +264,45 @@ describe('names and who answers them', () => {
 
   it('a Corefile without the plugin kubernetes is said to answer for no cluster', () => {
     assert.ok(remarks('. {\nforward . 1.1.1.1\n}').includes('1 .: changesAnswers'))
+  })
+})
+
+describe('hosts', () => {
+  const hosts = (text: string) => (carried(text) as { hosts?: unknown }).hosts
+
+  it('has its lines, the file that is read anyway, and the zones that end there', () => {
+    const text = 'a.b {\nhosts {\n10.0.0.1 x.a.b y.a.b # z\nfd00::1 *.a.b x.org\nno_reverse\n}\n}'
+    assert.deepEqual(hosts(text), {
+      files: ['/etc/hosts'],
+      entries: ['10.0.0.1 x.a.b y.a.b', 'fd00::1 *.a.b'],
+      reverse: false,
+      zones: ['a.b'],
+    })
+    assert.ok(remarks(text).includes('4 fd00::1: leftOut') && remarks(text).includes('2 hosts: changesAnswers'))
+    assert.deepEqual(load(importText(text).config).hosts.entries.length, 2)
+  })
+
+  it('of all names without fallthrough, or above the zone of another block, ends nothing, which is said', () => {
+    const told = remarks('. {\nkubernetes cluster.local\nhosts f\n}')
+    assert.ok(told.includes('3 hosts: changesAnswers'))
+    assert.deepEqual(
+      remarks('. {\nkubernetes cluster.local\nhosts f {\nfallthrough\n}\n}').filter(each => each.includes('changes')),
+      [],
+    )
+    assert.deepEqual(hosts('b {\nhosts f\n}\na.b {\nforward . 1.1.1.1\n}'), { files: ['f'] })
+  })
+
+  it('of two server blocks with different TTLs are said, one of them the default', () => {
+    const text = 'a {\nhosts f {\nttl 5\n}\n}\nb {\nhosts g\n}'
+    assert.deepEqual(hosts(text), { files: ['f', 'g'], ttl: 5, reverse: true, zones: ['a', 'b'] })
+    const { findings } = importText(text)
+    assert.ok(findings.some(({ line, instead }) => line === 7 && instead.startsWith('hosts.ttl is one for')))
+  })
+
+  it('has a line that is none taken out, with its reason', () => {
+    const { config, findings } = importText('. {\nhosts {\n10.0.0.1 a..b\n10.0.0.2 a.b\nfallthrough\n}\n}')
+    assert.deepEqual(load(config).hosts.entries, ['10.0.0.2 a.b'])
+    assert.ok(findings.some(({ line, verdict }) => line === 3 && verdict === 'changesAnswers'))
   })
 })
 
