@@ -76,10 +76,12 @@ export function configOf(
 }
 
 function parse({ path, text }: ConfigFile): { value: unknown; lineOf: (path: Path) => number } {
-  const [document, ...more] = parseManifest(text)
+  const documents = parseManifest(text)
+  const document = documents.next().value
   if (document === undefined) return { value: undefined, lineOf: () => 1 }
   if ('reason' in document) throw new ConfigError([`${path}:${document.line}: ${document.reason}`])
-  if (more.length > 0) throw new ConfigError([`${path}: it holds several YAML documents; a configuration is one`])
+  if (documents.next().done !== true)
+    throw new ConfigError([`${path}: it holds several YAML documents; a configuration is one`])
   if (typeof document.value !== 'object' || Array.isArray(document.value)) {
     throw new ConfigError([`${path}: it is no mapping of keys to values, such as "workers: 2"`])
   }

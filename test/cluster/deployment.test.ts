@@ -9,7 +9,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { parseAllDocuments } from 'yaml'
+import { load, loadAll } from 'js-yaml'
 import { startServer } from '../support/server-process.ts'
 
 const BASE = new URL('../../config/kubernetes', import.meta.url).pathname
@@ -45,7 +45,7 @@ function render(namespace: string, components: readonly string[] = []): Manifest
       `components: [${components.map(name => `${base}/components/${name}`).join(', ')}]`,
     ]
     writeFileSync(join(folder, 'kustomization.yaml'), lines.join('\n'))
-    return parseAllDocuments(succeed(['kustomize', folder])).map(document => document.toJS())
+    return loadAll(succeed(['kustomize', folder]))
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -172,7 +172,7 @@ describe('config/kubernetes', { skip }, () => {
 
   it('sends port 53 of the Service to where the configuration listens', () => {
     const objects = render(restricted)
-    const config = parseAllDocuments(find(objects, 'ConfigMap').data['config.yaml'])[0]!.toJS()
+    const config = load(find(objects, 'ConfigMap').data['config.yaml']) as Manifest
     const listened = config.listen.map((address: string) => Number(address.split(':').at(-1)))
     const admin = Number(config.admin.split(':').at(-1))
     // A Service of both families would have an address that nobody listens behind.

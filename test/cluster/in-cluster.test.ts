@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { parseAllDocuments } from 'yaml'
+import { loadAll } from 'js-yaml'
 import { type ApiObject, run, SKIP, TestNamespace } from '../support/cluster-api.ts'
 import { Checker } from '../support/cluster-check.ts'
 import { service, slice } from '../support/cluster-objects.ts'
@@ -36,7 +36,7 @@ describe('a server with the rights of a pod', { skip: SKIP }, () => {
       `resources: [${relative(root, SHIPPED)}]`,
     ]
     writeFileSync(join(root, 'kustomization.yaml'), lines.join('\n'))
-    const all = parseAllDocuments(await run('kubectl', ['kustomize', root])).map(one => one.toJS() as ApiObject)
+    const all = loadAll(await run('kubectl', ['kustomize', root])) as ApiObject[]
     return all.filter(({ kind }) => RBAC.includes(kind!))
   }
 

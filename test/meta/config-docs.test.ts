@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { configOf, loadConfig } from '../../src/control/config-load.ts'
 import { describeKeys } from '../../src/control/config-schema.ts'
 
@@ -29,7 +29,7 @@ describe('config/README.md', () => {
   it('tells the defaults as they are', () => {
     for (const { path, fallback } of describeKeys()) {
       const [, told = ''] = documented().get(path)!
-      const value = told === '–' ? undefined : parse(/^`(.*)`$/.exec(told)?.[1] ?? 'no code')
+      const value = told === '–' ? undefined : load(/^`(.*)`$/.exec(told)?.[1] ?? 'no code')
       assert.deepEqual(value, fallback, path)
     }
   })

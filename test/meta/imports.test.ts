@@ -52,10 +52,10 @@ const DOORS: Record<string, string> = {
   '@kubernetes/client-node': 'kubernetes/kube-config.ts',
   dns2: 'cli/dns-client.ts',
   koffi: 'transport/libc.ts',
+  'js-yaml': 'manifests/yaml.ts',
   'lru-cache': 'control/log.ts',
   pino: 'control/log.ts',
   valibot: 'control/config-schema.ts',
-  yaml: 'manifests/yaml.ts',
 }
 
 const files = globSync('**/*.ts', { cwd: SRC })

@@ -22,6 +22,19 @@ describe('scalars as kubectl 1.32 reads them', () => {
     ['010', 8],
     ['0x10', 16],
     ['1_0', 10],
+    ['0o14', 12],
+    ['-0b11', -3],
+    ['08', 8],
+    ['1e3', 1000],
+    ['+.5', 0.5],
+    ['-.inf', Number.NEGATIVE_INFINITY],
+    ['.nan', Number.NaN],
+    ['.', '.'],
+    ['0x', '0x'],
+    ['0o', '0o'],
+    ['0_x1', 1],
+    ['1.2.3', '1.2.3'],
+    ['123456789012345678901', 123456789012345680000],
     ['80.0', 80],
     ['1:10', '1:10'],
     ['2026-01-01', '2026-01-01'],
@@ -34,6 +47,8 @@ describe('scalars as kubectl 1.32 reads them', () => {
       assert.deepEqual(values(`k: ${text}`), [{ k: value }]))
   }
 
+  it('brackets and quotes need no indentation, and a tab may stand before them', () =>
+    assert.deepEqual(values('a: [\n  1,\n]\nb:\t{\nc: 1\n}\nd: "x\ny"'), [{ a: [1], b: { c: 1 }, d: 'x y' }]))
   it('a key y becomes "true"', () => assert.deepEqual(values('{y: b}'), [{ true: 'b' }]))
   it('of a key given twice the last one counts', () => assert.deepEqual(values('a: 1\na: 2'), [{ a: 2 }]))
   it('merges <<', () =>
@@ -60,7 +75,7 @@ describe('documents', () => {
     const [first, second] = values('a: 1\n---\nb: [1\n') as [unknown, { line: number; reason: string }]
     assert.deepEqual(first, { a: 1 })
     assert.equal(second.line, 3)
-    assert.match(second.reason, /flow/i)
+    assert.match(second.reason, /flow collection/)
   })
 })
 
@@ -75,6 +90,11 @@ describe('lines', () => {
     assert.equal(lineOf(text, ['spec', 'ports', 1, 'port']), 6)
     assert.equal(lineOf(text, ['spec', 'ports', 1, 'absent', 'deeper']), 5)
     assert.equal(lineOf(text, ['spec', 'ports', 7]), 4)
+    assert.equal(lineOf(text, []), 2)
+    assert.equal(lineOf('a:\nb:\n  # c\n  - x', ['a']), 1)
+    assert.equal(lineOf('a:\nb:\n  # c\n  - x', ['b', 0]), 4)
+    assert.equal(lineOf('a: 1\nb: 2\na: 3', ['a']), 3)
+    assert.equal(lineOf('a: &a {x: 1}\nb: *a\nc:\n  <<: *a', ['c', 'x']), 4)
   })
   it('are counted over the documents of a file', () => assert.equal(lineOf('\n\n---\na:\n  b: 1', ['a', 'b']), 5))
   it('are known in JSON', () => assert.equal(lineOf('{\n "a": [\n  1,\n  2]}', ['a', 1]), 4))
@@ -101,7 +121,23 @@ describe('bounds', () => {
       )
     assert.match(reasonOf(lines.join('\n')), /alias/i)
   })
-  it('text nested too deeply is refused', () => assert.match(reasonOf('[ '.repeat(50_000)), /deeply|flow/i))
+  it('an alias within its own anchor is refused', () => {
+    assert.match(reasonOf('&a [1, *a]'), /alias/)
+    assert.match(reasonOf('&a {x: [{y: *a}]}'), /alias/)
+  })
+  it('as many aliases as people write are read', () => {
+    const text = `a: &a {x: 1}\nb:\n${'- *a\n'.repeat(3000)}`
+    assert.equal((values(text)[0] as { b: unknown[] }).b.length, 3000)
+  })
+  it('merged keys are bounded', () => {
+    const keys = Array.from({ length: 200 }, (_, i) => `k${i}: 1`).join()
+    assert.match(reasonOf(`a: &a {${keys}}\nb:\n${'- {<<: *a}\n'.repeat(60)}`), /merge/)
+  })
+  it('aliases chained over keys given twice end', () => {
+    const chain = Array.from({ length: 20_000 }, (_, i) => `k: &a${i + 1} [*a${i}]`)
+    assert.notEqual(reasonOf(['k: &a0 []', ...chain].join('\n')), '')
+  })
+  it('text nested too deeply is refused', () => assert.match(reasonOf('[ '.repeat(50_000)), /nested deeper/))
   it('YAML that is too large is refused, with what to do', () => {
     assert.match(reasonOf(`# ${'x'.repeat(MAX_YAML_OCTETS)}`), /kubectl get -o json/)
   })
