@@ -8,6 +8,7 @@ import { mapForward } from './forward.ts'
 import { mapHosts } from './hosts.ts'
 import { mapKubernetes } from './kubernetes.ts'
 import { REMARKS } from './remarks.ts'
+import { mapRewrite } from './rewrite.ts'
 import * as serving from './serving.ts'
 
 export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
@@ -16,6 +17,7 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   forward: mapForward,
   proxy: mapForward,
   hosts: mapHosts,
+  rewrite: mapRewrite,
   bind: serving.mapBind,
   prometheus: serving.mapPrometheus,
   health: serving.mapHealth,

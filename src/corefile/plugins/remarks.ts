@@ -147,11 +147,6 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It kept answers for a while.',
     'Names of the cluster need no cache; those forwarded are asked anew each time.',
   ],
-  rewrite: [
-    'changesAnswers',
-    'It turned queries into others, and their answers back.',
-    'Make an ExternalName Service of the name wanted, or serve the name with a name server of its own.',
-  ],
   template: ['changesAnswers', 'It made answers from patterns.', ZONE_INSTEAD],
   acl: [
     'changesAnswers',

@@ -306,6 +306,67 @@ describe('hosts', () => {
   })
 })
 
+describe('rewrite', () => {
+  const rules = (lines: string) => (carried(`. {\n${lines}\n}`) as { rewrite?: unknown }).rewrite
+  const told = (lines: string) => remarks(`. {\nkubernetes a.b\n${lines}\n}`)
+
+  it('of names and types is carried over, in order', () => {
+    const lines = [
+      'rewrite name Foo.Example bar.example.',
+      'rewrite continue name exact a.example b.example answer auto',
+      'rewrite stop name suffix .old.example .new.example answer auto',
+      'rewrite name suffix .x.example y.example answer auto',
+      'rewrite name prefix Web- www- answer auto',
+      'rewrite name substring a.b c$d answer auto',
+      'rewrite {\nname regex (.*)-(?P<to>eu)\\.example$ {1}.{2}.example\nanswer name (.*) {1}\n}',
+      'rewrite type any HINFO',
+    ]
+    assert.deepEqual(rules(lines.join('\n')), [
+      { from: 'foo.example', to: 'bar.example' },
+      { from: 'a.example', to: 'b.example', continue: true },
+      { match: 'suffix', from: '.old.example', to: '.new.example' },
+      { match: 'regex', from: '^(.*)\\.x\\.example\\.$', to: '$1y.example.' },
+      { match: 'prefix', from: 'web-', to: 'www-' },
+      { match: 'regex', from: '^(.*?)a\\.b(.*)$', to: '$1c$$d$2' },
+      { match: 'regex', from: '(.*)-(?<to>eu)\\.example$', to: '$1.$2.example.' },
+      { match: 'type', from: 'ANY', to: 'HINFO' },
+    ])
+    const made = importText(`. {\nkubernetes a.b\n${lines.join('\n')}\n}`)
+    assert.equal(load(made.config).rewrite.length, 8)
+    assert.deepEqual(
+      made.findings.filter(({ verdict }) => verdict === 'changesAnswers').map(({ text }) => text.split(' ')[2]),
+      ['substring'],
+    )
+  })
+
+  it('of what has no key, and what differs, is said', () => {
+    for (const rule of ['class CH IN', 'edns0 local set 0xffee 0x61', 'ttl exact a.b 5', 'cname exact a.b c.d']) {
+      assert.deepEqual(told(`rewrite ${rule}`), ['3 rewrite: changesAnswers'], rule)
+      assert.equal(rules(`rewrite ${rule}`), undefined)
+    }
+    assert.deepEqual(told('rewrite name suffix a.example b.example'), ['3 rewrite: changesAnswers'])
+    assert.deepEqual(told('rewrite name regex \\pL+ b.example'), ['3 rewrite: changesAnswers'])
+    assert.deepEqual(told('rewrite {\nname regex a b\nanswer value c d\n}'), ['5 answer: changesAnswers'])
+    assert.deepEqual(told('rewrite whatever a b'), ['3 rewrite: changesAnswers'])
+  })
+
+  it('of a server block’s own zones is said where it would hold for others', () => {
+    const inBlock = (rule: string) => remarks(`x.y {\nkubernetes x.y\nrewrite ${rule}\n}`)
+    assert.deepEqual(inBlock('name a.x.y b.x.y'), [])
+    assert.deepEqual(inBlock('name a.b b.x.y'), ['3 rewrite: leftOut'])
+    assert.deepEqual(inBlock('name suffix .a.x.y .b'), [])
+    assert.deepEqual(inBlock('type A AAAA'), ['3 rewrite: changesAnswers'])
+  })
+
+  it('that is refused goes as a whole, and the others stay', () => {
+    const { config } = importText('. {\nrewrite type A NOTYPE\nrewrite name a.b c.d\nrewrite name regex (a+)+ c.d\n}')
+    assert.deepEqual(
+      load(config).rewrite.map(({ from }) => from),
+      ['a.b'],
+    )
+  })
+})
+
 describe('the import', () => {
   it('takes out what is refused in bounded time, however much there is', () => {
     const start = performance.now()
