@@ -20,11 +20,15 @@ export interface Contest {
   running(name: string, workload: Workload): Running
 }
 
-/** Starts the chosen servers, runs the measure, ends them, whatever happens in between. */
+/**
+ * Starts the chosen servers, runs the measure, ends them, whatever happens in between.
+ * @param upstream port of who is asked for names that are not the cluster's; undefined: nobody
+ */
 export async function withContest(
   options: Options,
   workloads: readonly Workload[],
   measure: (contest: Contest) => Promise<Measured>,
+  upstream?: number,
 ): Promise<Measured> {
   const running = new Map<string, Running>()
   const absent: string[] = []
@@ -48,7 +52,7 @@ export async function withContest(
       if (server.usesApi) api ??= await startApi(SERVICES)
       running.set(
         server.name,
-        await server.start(program, api === undefined ? { services: SERVICES } : { services: SERVICES, api }),
+        await server.start(program, { services: SERVICES, ...(api && { api }), ...(upstream && { upstream }) }),
       )
       Object.assign(versions, versionOf(server.name, program))
       options.say(`${server.name} is ready`)

@@ -154,10 +154,21 @@ function shuffled(lines: string[]): string[] {
   return lines
 }
 
+/** Names that are somebody else's, with as many addresses as the services of `a`: what is forwarded once, and kept. */
+export const OUTSIDE: Workload = {
+  name: 'cached',
+  title: 'A, 1,000 forwarded names of 3 addresses, kept',
+  queries: shuffled(SMALL.map((_, i) => `host-${i}.office.department.example.com A`)),
+  edns: 0,
+  rcode: 0,
+  answers: 3,
+  constant: addressRecords(SMALL[0]!.pods, 3600),
+}
+
 /** A records owned by the question's name; as many as fit a reply of EDNS_SIZE octets. */
-function addressRecords(pods: readonly Pod[]): Constant {
+function addressRecords(pods: readonly Pod[], ttl = TTL): Constant {
   const fits = Math.min(pods.length, Math.floor((EDNS_SIZE - 100) / 16))
-  const records = pods.slice(0, fits).map(pod => record([0xc0, 12], 1, pod.address.split('.').map(Number)))
+  const records = pods.slice(0, fits).map(pod => record([0xc0, 12], 1, pod.address.split('.').map(Number), ttl))
   return { records: Uint8Array.from(records.flat()), cut: fits < pods.length, ancount: fits, arcount: 0 }
 }
 
@@ -184,8 +195,8 @@ function soaRecord(): Uint8Array {
   return Uint8Array.from(record(nameOctets(ZONE), 6, data))
 }
 
-function record(owner: number[], type: number, data: number[]): number[] {
-  return [...owner, 0, type, 0, 1, 0, 0, 0, TTL, data.length >> 8, data.length & 255, ...data]
+function record(owner: number[], type: number, data: number[], ttl = TTL): number[] {
+  return [...owner, 0, type, 0, 1, 0, 0, ttl >> 8, ttl & 255, data.length >> 8, data.length & 255, ...data]
 }
 
 function nameOctets(name: string): number[] {

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { WORKLOADS } from './dataset.ts'
 import { LOOP, SERVERS } from './servers.ts'
 
-export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory', 'hand-over'] as const
+export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory', 'hand-over', 'cache'] as const
 export type Measure = (typeof MEASURES)[number]
 
 export interface Options {
@@ -34,6 +34,7 @@ export const HELP = `npm run bench -- MEASURE... [options]
   start     from spawn to ready and to the first right answer
   memory    resident memory with 100,000 endpoints, steady and through lists made anew
   hand-over queries lost while one process takes a port over from another, 20 times at 10,000 a second
+  cache     CPU per query of forwarded names that are kept, beside cluster names, of headless-dns and CoreDNS
   all       the above, one after another
   readme    writes the newest results into README.md (alone, or after measures)
 

@@ -3,6 +3,7 @@
  * Runs on loopback only, leaves results in bench/results/, and ends every process it started.
  */
 
+import { measureCache } from './measures/cache.ts'
 import { measureChange } from './measures/change.ts'
 import { measureCpu } from './measures/cpu.ts'
 import { measureHandOver } from './measures/hand-over.ts'
@@ -20,6 +21,7 @@ const RUN: Record<Measure, (options: Options) => Promise<Measured>> = {
   start: measureStart,
   memory: measureMemory,
   'hand-over': measureHandOver,
+  cache: measureCache,
 }
 
 try {

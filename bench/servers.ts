@@ -31,6 +31,8 @@ export interface Given {
   readonly services: readonly HeadlessService[]
   /** A fake API server that serves the same services; for servers that watch one. */
   readonly api?: Api
+  /** Port of who is asked for names that are not the cluster's. */
+  readonly upstream?: number
 }
 
 export interface Server {
@@ -99,11 +101,11 @@ function ours(name: string, title: string, transport: 'batch' | 'portable'): Ser
     title,
     usesApi: true,
     find: () => ownProgram('bundle'),
-    start: async (program, { services, api }) => {
+    start: async (program, { services, api, upstream }) => {
       const port = await freePort()
       const admin = await freePort()
       const file = join(temporaryFolder(), `${name}-${port}.yaml`)
-      writeFileSync(file, ownConfiguration(port, admin, transport, api!.url))
+      writeFileSync(file, ownConfiguration(port, admin, transport, api!.url) + ownForward(upstream))
       const args = [program, 'serve', '--config', file]
       const child = startChild(process.execPath, args, { core: SERVER_CORE, cwd: ROOT })
       child.process.stdout?.resume()
@@ -123,11 +125,11 @@ function coredns(name: string, title: string, cache: string): Server {
       const built = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'headless-dns-bench/bin/coredns')
       return which('coredns') ?? (existsSync(built) ? built : undefined)
     },
-    start: async (program, { services, api }) => {
+    start: async (program, { services, api, upstream }) => {
       const port = await freePort()
       const ready = await freePort()
       const file = join(temporaryFolder(), `${name}-${port}.Corefile`)
-      writeFileSync(file, corefile(port, ready, api!.url, cache))
+      writeFileSync(file, corefile(port, ready, api!.url, cache, upstream))
       const child = startChild(program, ['-conf', file, '-quiet'], { core: SERVER_CORE })
       child.process.stdout?.resume()
       const check = () => isReady(`http://127.0.0.1:${ready}/ready`)
@@ -149,8 +151,12 @@ source:
 `
 }
 
+function ownForward(upstream: number | undefined): string {
+  return upstream === undefined ? '' : `forward: [{upstreams: ["127.0.0.1:${upstream}"]}]\n`
+}
+
 /** CoreDNS with nothing but what is compared: the kubernetes plugin, shuffled answers and, if given, its cache. */
-export function corefile(port: number, ready: number, url: string, cache: string): string {
+export function corefile(port: number, ready: number, url: string, cache: string, upstream?: number): string {
   return `.:${port} {
   bind 127.0.0.1
   ready 127.0.0.1:${ready}
@@ -158,7 +164,7 @@ ${cache}  kubernetes cluster.local in-addr.arpa ip6.arpa {
     endpoint ${url}
   }
   loadbalance
-}
+${upstream === undefined ? '' : `  forward . 127.0.0.1:${upstream}\n`}}
 `
 }
 

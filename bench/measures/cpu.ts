@@ -42,7 +42,12 @@ export function measureCpu(options: Options): Promise<Measured> {
   })
 }
 
-async function measureOnce(contest: Contest, server: string, workload: Workload, options: Options): Promise<CpuRound> {
+export async function measureOnce(
+  contest: Contest,
+  server: string,
+  workload: Workload,
+  options: Options,
+): Promise<CpuRound> {
   const { port, child } = contest.running(server, workload)
   const load = { port, workload, window: options.window }
   await runLoad({ ...load, seconds: WARM_UP_SECONDS })

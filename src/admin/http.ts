@@ -1,5 +1,5 @@
 /**
- * The admin HTTP server: health, readiness, metrics, names. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
+ * The admin HTTP server: health, readiness, metrics, names, purging. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
  * says is asked of functions it is given.
  */
 
@@ -21,6 +21,11 @@ export interface AdminRoutes {
   metrics(): Family[]
   /** The names that are served, and about how many there are. */
   names(): { readonly count: number; readonly text: AsyncIterable<string> }
+  /**
+   * Forgets cached answers of a name, or all of them. Absent: there is no cache.
+   * @returns how many; undefined: that is no name
+   */
+  purge?(name: string | undefined): number | undefined
 }
 
 export interface AdminServer {
@@ -81,7 +86,9 @@ const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
 function answer(method: string, url: string, routes: AdminRoutes): { status: number; type: string; body: string } {
   const [path = '', query = ''] = url.split('?', 2)
-  const isVerbose = new URLSearchParams(query).has('verbose')
+  const parameters = new URLSearchParams(query)
+  const isVerbose = parameters.has('verbose')
+  if (path === '/cache') return purge(method, parameters, routes)
   if (method !== 'GET' && method !== 'HEAD')
     return { status: 405, type: TEXT, body: 'only GET and HEAD are answered here\n' }
   switch (path) {
@@ -100,6 +107,20 @@ function answer(method: string, url: string, routes: AdminRoutes): { status: num
 
 function pathOf(url: string): string {
   return url.split('?', 1)[0]!
+}
+
+/** A query whose name is misspelt must not empty the cache: everything is purged only when nothing is said. */
+function purge(
+  method: string,
+  parameters: URLSearchParams,
+  routes: AdminRoutes,
+): { status: number; type: string; body: string } {
+  if (routes.purge === undefined) return { status: 404, type: TEXT, body: 'there is no cache\n' }
+  if (method !== 'DELETE') return { status: 405, type: TEXT, body: 'DELETE /cache?name=NAME purges it\n' }
+  const name = parameters.get('name') ?? undefined
+  const purged = name === undefined && parameters.size > 0 ? undefined : routes.purge(name)
+  if (purged === undefined) return { status: 400, type: TEXT, body: 'DELETE /cache?name=NAME, or /cache for all\n' }
+  return { status: 200, type: TEXT, body: `${purged} answers purged\n` }
 }
 
 function state(

@@ -13,8 +13,10 @@ import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { flagsOf, zoneOf } from '../table/sections.ts'
 import {
+  EDE_CACHED_ERROR,
   EDE_FILTERED,
   EDE_NOT_READY,
+  EDE_OCTETS,
   EDE_PROHIBITED,
   EDE_STALE,
   EDE_STALE_NXDOMAIN,
@@ -28,17 +30,19 @@ import {
   RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
+  TYPE_AAAA,
   TYPE_ANY,
   TYPE_AXFR,
   TYPE_CNAME,
   TYPE_IXFR,
 } from '../wire/constants.ts'
 import { DROP, Query } from '../wire/query.ts'
+import { CACHED, CACHED_FAILURE, type CachedAnswers } from './cached.ts'
 import { putMade } from './made-names.ts'
 import { putName } from './name-records.ts'
 import type { Order } from './order.ts'
 import { putRaw } from './raw-sets.ts'
-import { EDE_OCTETS, Reply } from './reply.ts'
+import { Reply } from './reply.ts'
 import { putSoa } from './soa.ts'
 import { refuseTsig } from './tsig.ts'
 
@@ -63,6 +67,8 @@ export interface Forwarding {
   readonly recursion?: boolean
   /** Queries that do not ask for recursion (RD) are somebody else's too: rules answer them. Default false. */
   readonly withoutRd?: boolean
+  /** AAAA of other names may be made from A (RFC 6147): what upstreams said of them is not the answer. Default false. */
+  readonly dns64?: boolean
 }
 
 /** Verdicts of a Screen. */
@@ -100,17 +106,22 @@ export class Answerer {
   private readonly maxUdpSize: number
   private readonly forwards: boolean
   private readonly defersAll: boolean
+  private readonly dns64: boolean
   /** By zone number: where what does not exist is asked elsewhere. */
   private readonly fallthrough: (Fallthrough | undefined)[] = []
+  private readonly cached: CachedAnswers | undefined
 
   /**
    * @param maxUdpSize largest reply over UDP and the payload size advertised, 512..4096 octets
    * @param forwarding undefined: `answer` never returns DEFERRED
+   * @param cached     undefined: nothing that was forwarded is kept
    */
-  constructor(table: TableReader, order: Order, maxUdpSize: number, forwarding?: Forwarding) {
+  constructor(table: TableReader, order: Order, maxUdpSize: number, forwarding?: Forwarding, cached?: CachedAnswers) {
+    this.cached = cached
     this.forwards = forwarding !== undefined
     for (const each of forwarding?.fallthrough ?? []) this.fallthrough[each.zone] = each
     this.defersAll = forwarding?.withoutRd === true
+    this.dns64 = forwarding?.dns64 === true
     this.reply = new Reply(this.forwards && forwarding?.recursion !== false)
     this.table = table
     this.order = order
@@ -253,12 +264,19 @@ export class Answerer {
   }
 
   /**
-   * Leaves the query to the forwarder. A chain that did not fit is answered cut, as it is.
+   * Answers from what the forwarder was told before, or leaves the query to it. A chain that did not fit is answered cut.
    * @returns false: it does not ask for that (RFC 1035 §4.1.1, RD)
    */
   private defer(owner: number): boolean {
-    const { reply } = this
-    if (!this.defersAll && (reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) === 0) return false
+    const { query, reply, cached } = this
+    const isRecursive = (reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) !== 0
+    if (!this.defersAll && !isRecursive) return false
+    if (cached !== undefined && isRecursive && !(this.dns64 && query.type === TYPE_AAAA)) {
+      const outcome = cached.answer(query, reply, owner)
+      // RFC 9520 §3.2; RFC 8914 §4.14: it failed a moment ago
+      if (outcome === CACHED_FAILURE) this.fail(EDE_CACHED_ERROR)
+      if (outcome === CACHED || outcome === CACHED_FAILURE) return true
+    }
     this.targetAt = owner === HEADER_OCTETS ? 0 : owner
     this.deferred = true
     return true

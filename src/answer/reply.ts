@@ -11,6 +11,7 @@
 
 import {
   CLASS_IN,
+  EDE_OCTETS,
   FLAG_DO,
   FLAG_QR,
   FLAG_RA,
@@ -29,8 +30,6 @@ import {
 
 /** Octets of a record before its RDATA, when the owner is a pointer. */
 export const RECORD_OCTETS = 12
-/** Octets of an EDE option without text, RFC 8914 §2. */
-export const EDE_OCTETS = 6
 
 export class Reply {
   octets: Uint8Array = new Uint8Array(0)
@@ -43,7 +42,7 @@ export class Reply {
   authority = 0
   additional = 0
   rcode = 0
-  /** FLAG_AA or 0. */
+  /** FLAG_AA or 0; of a cached answer FLAG_AD and FLAG_CD too. */
   aa = 0
   /** An answer was left out for want of room. */
   truncated = false

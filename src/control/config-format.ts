@@ -2,6 +2,7 @@
  * Config → a configuration file in YAML that loads to the same Config. Layer: control; pure.
  */
 
+import type { CacheOptions } from '../cache/store.ts'
 import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
 import { formatDuration } from './config-values.ts'
 
@@ -36,6 +37,7 @@ export function formatEffective(config: Config): string {
       acl: config.acl.map(each => ({ ...each })),
       dns64: config.dns64,
       localhost: config.localhost,
+      cache: cacheOf(config.cache),
       node: config.node,
       limits: limitsOf(config.limits),
       lameduck: formatDuration(config.lameduckMs),
@@ -61,6 +63,18 @@ function limitsOf({ tcp: { idleMs, ...tcp }, forward, errorRate, responseRate }:
 
 function rateOf(perSecond: number): number | 'off' {
   return perSecond === 0 ? 'off' : perSecond
+}
+
+function cacheOf(cache: CacheOptions | undefined): Mapping {
+  if (cache === undefined) return { enabled: false }
+  const { serveStale, prefetch, success, denial, ...rest } = cache
+  return {
+    ...rest,
+    success: { ...success },
+    denial: { ...denial },
+    serveStale: formatDuration(serveStale * 1000),
+    prefetch: { ...prefetch, duration: formatDuration(prefetch.duration * 1000) },
+  }
 }
 
 function isMappings(value: NonNullable<Plain>): value is readonly Mapping[] {

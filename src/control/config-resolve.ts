@@ -4,6 +4,7 @@
  */
 
 import { resolve } from 'node:path'
+import type { CacheOptions } from '../cache/store.ts'
 import {
   type Config,
   formatSocketAddress,
@@ -50,6 +51,7 @@ export function resolveConfig(
     hosts: { ...values.hosts, files: values.hosts.files.map(file => resolve(base, file)) },
     template: values.template.map(({ match, ...each }) => ({ ...each, match: match ?? undefined })),
     rewrite: values.rewrite.map(({ from, to, ...each }) => ({ ...each, from: from ?? '', to: to ?? '' })),
+    cache: cacheOf(values),
     node: { name: node.name ?? surroundings.nodeName },
     limits: { ...limits, tcp: { ...tcp, idleMs }, responseRate: { ...responseRate, windowMs } },
     lameduckMs,
@@ -58,6 +60,7 @@ export function resolveConfig(
   checkKubernetes(values, problems)
   checkForward(config, problems)
   problems.push(...nameRulesOf(config).problems)
+  checkCache(config, problems)
   if (config.source.manifests?.paths.length === 0) {
     problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
   }
@@ -67,6 +70,18 @@ export function resolveConfig(
   }
   if (needsSource) checkSource(config, surroundings, problems)
   return { config, problems }
+}
+
+function cacheOf({ cache: { enabled, serveStale, prefetch, ...rest } }: FileConfig): CacheOptions | undefined {
+  if (!enabled) return undefined
+  return { ...rest, serveStale: serveStale / 1000, prefetch: { ...prefetch, duration: prefetch.duration / 1000 } }
+}
+
+function checkCache({ cache }: Config, problems: Problem[]): void {
+  for (const part of ['success', 'denial'] as const) {
+    if (cache === undefined || cache[part].minTtl <= cache[part].ttl) continue
+    problems.push({ path: ['cache', part, 'minTtl'], reason: `it must not be above cache.${part}.ttl` })
+  }
 }
 
 function kubernetesOf({ source }: FileConfig, base: string, { isInPod }: Surroundings): KubernetesConfig | undefined {

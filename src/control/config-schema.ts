@@ -32,6 +32,12 @@ const mappings = <const E extends v.ObjectEntries>(entries: E) =>
   )
 const group = <const E extends v.ObjectEntries>(entries: E) => v.nullish(v.object(entries), {} as never)
 
+const cachePart = (ttl: number) => ({
+  capacity: key(read.readWhole(1, 1_000_000), 9984),
+  ttl: key(read.readWhole(1, 86_400, ' of seconds'), ttl),
+  minTtl: key(read.readWhole(0, 3600, ' of seconds'), 5),
+})
+
 const SCHEMA = v.object({
   zones: list(read.readZone, ['cluster.local']),
   reverseZones: list(read.readReverseZone, ['in-addr.arpa', 'ip6.arpa']),
@@ -122,6 +128,20 @@ const SCHEMA = v.object({
     allowIPv4: key(read.readFlag, false),
   }),
   localhost: key(read.readFlag, true),
+  cache: group({
+    enabled: key(read.readFlag, true),
+    maxOctets: key(read.readWhole(65_536, 268_435_456, ' of octets'), 16_777_216),
+    success: group(cachePart(3600)),
+    denial: group(cachePart(1800)),
+    servfailTtl: key(read.readWhole(0, 300, ' of seconds'), 5),
+    keepTtl: key(read.readFlag, false),
+    serveStale: key(read.readDuration('0s', '4320m'), '0s'),
+    prefetch: group({
+      amount: key(read.readWhole(0, 1_000_000), 0),
+      duration: key(read.readDuration('1s', '60m'), '1m'),
+      percentage: key(read.readWhole(10, 90), 10),
+    }),
+  }),
   node: group({ name: optional(read.readNodeName) }),
   limits: group({
     tcp: group({
@@ -148,7 +168,7 @@ const SCHEMA = v.object({
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
-const PLANNED = new Set(['cache', 'autopath', 'transfer', 'node.zone', 'records.multicluster', 'answers.topology'])
+const PLANNED = new Set(['autopath', 'transfer', 'node.zone', 'records.multicluster', 'answers.topology'])
 /** The rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 
@@ -197,9 +217,11 @@ function leaf<T>(reader: read.Read<T>) {
   )
 }
 
-/** `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`. */
+/** `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`, `cache: false` for `{enabled: false}`. */
 export function withLongForms(raw: unknown): unknown {
-  if (!isMapping(raw) || !isMapping(raw['source'])) return raw
+  if (!isMapping(raw)) return raw
+  if (typeof raw['cache'] === 'boolean') return withLongForms({ ...raw, cache: { enabled: raw['cache'] } })
+  if (!isMapping(raw['source'])) return raw
   const { manifests } = raw['source']
   const paths = typeof manifests === 'string' ? [manifests] : manifests
   return Array.isArray(paths) ? { ...raw, source: { ...raw['source'], manifests: { paths } } } : raw

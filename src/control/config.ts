@@ -3,6 +3,7 @@
  * Made by config-load.ts from flags and a file; written back as a file by config-format.ts. `config/README.md` explains the keys.
  */
 
+import type { CacheOptions } from '../cache/store.ts'
 import type { LogLevel } from './log.ts'
 
 export interface SocketAddress {
@@ -142,6 +143,8 @@ export interface Config {
   readonly dns64: { readonly prefix: string; readonly translateAll: boolean; readonly allowIPv4: boolean }
   /** RFC 6761. */
   readonly localhost: boolean
+  /** Undefined: nothing that was forwarded is kept. */
+  readonly cache: CacheOptions | undefined
   /** The Node this server stands on; `''`: not known. */
   readonly node: { readonly name: string }
   readonly limits: {

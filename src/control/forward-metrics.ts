@@ -17,6 +17,7 @@ export function forwardFamilies(service: ForwardService, notDeferred: number, lo
   const counter = (name: string, help: string, samples: Sample[]): Family => ({ name, help, type: 'counter', samples })
   const {
     answered,
+    cached,
     servfail,
     refused,
     unrouted,
@@ -28,7 +29,7 @@ export function forwardFamilies(service: ForwardService, notDeferred: number, lo
     loops,
     allDown,
   } = stats
-  const results = { answered, servfail, refused, unrouted }
+  const results = { answered, cached, servfail, refused, unrouted }
   const reasons = {
     failed_before: failedBefore,
     over_total: overTotal,

@@ -5,10 +5,13 @@
 
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { Question } from '../cache/store.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import type { ClientQuery } from '../forward/client-query.ts'
 import { Datagrams } from '../forward/datagrams.ts'
 import { Forwarder } from '../forward/forwarder.ts'
+import { encodeUpstreamQuery } from '../forward/question.ts'
+import type { ReplyCache } from '../forward/reply-cache.ts'
 import { watchNameservers } from '../forward/resolv-conf.ts'
 import { type Route, Routes } from '../forward/routes.ts'
 import { Streams } from '../forward/streams.ts'
@@ -41,9 +44,10 @@ export class ForwardService {
 
   /**
    * @param table answers names that have no upstream
+   * @param cache keeps replies; undefined: nothing is kept
    * @throws what a file of certificates cannot be read for
    */
-  constructor(options: ForwardingOptions, maxUdpSize: number, table: TableAnswers, log: Log) {
+  constructor(options: ForwardingOptions, maxUdpSize: number, table: TableAnswers, log: Log, cache?: ReplyCache) {
     this.log = log
     const routes = new Routes(
       options.zones.map(zone => ({
@@ -66,6 +70,7 @@ export class ForwardService {
       maxPerClient: options.perClient,
       // Made not to defer.
       unrouted: query => table.answer(query) as Uint8Array,
+      ...(cache && { cache }),
       clock: SYSTEM_CLOCK,
       random: randomInt,
       openDatagrams: events => new Datagrams(events),
@@ -84,6 +89,24 @@ export class ForwardService {
   /** A query that a worker deferred. */
   take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
     this.forwarder.take(clientQueryOf(query, reply))
+  }
+
+  /** Asks again for what is kept, before it expires. */
+  refresh({ name, type, dnssecOk, checkingDisabled }: Question): void {
+    const message = encodeUpstreamQuery({ name, type, dnssecOk, checkingDisabled }, 0, false)
+    this.forwarder.take({
+      message,
+      questionEnd: message.length,
+      targetAt: 0,
+      aliases: 0,
+      payloadSize: 0,
+      dnssecOk,
+      stream: false,
+      client: 'prefetch',
+      clientPort: 0,
+      path: { send() {} },
+      refreshes: true,
+    })
   }
 
   /** What TCP deferred: it is on this thread already. */

@@ -1,11 +1,11 @@
 /**
- * All logs. Layer: control. The only door to pino, and to lru-cache, which bounds what hostile input can make it say.
+ * All logs. Layer: control. The only door to pino. What hostile input can make it say is bounded.
  * JSON lines, or plain lines for a person at a terminal. Written without waiting for the disk or the pipe, so that a slow
  * reader of the log never slows an answer; `flush` before the process ends.
  */
 
-import { LRUCache } from 'lru-cache'
 import { pino } from 'pino'
+import { BoundedMap } from '../cache/bounded-map.ts'
 import { LogFile } from './log-file.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -64,7 +64,7 @@ export function createLogOver(
     },
     sink,
   )
-  const said = new LRUCache<string, true>({ max: MAX_KEYS, ttl: 1, ttlResolution: 0, perf: { now: nowMs } })
+  const said = new BoundedMap<string, true>({ max: MAX_KEYS, ttl: 1, ttlResolution: 0, perf: { now: nowMs } })
   let second = Number.NEGATIVE_INFINITY
   let linesLeft = 0
   let suppressed = 0

@@ -29,6 +29,8 @@ export interface NameServiceOptions {
   readonly table: TableReader
   readonly order: OrderName
   readonly maxUdpSize: number
+  /** The hosts are others now. */
+  readonly onHosts: () => void
 }
 
 export class NameService implements Deferrals {
@@ -37,12 +39,13 @@ export class NameService implements Deferrals {
   readonly hosts: HostsFiles
   private readonly desk: Desk
 
-  constructor({ rules, forward, fallthrough, table, order, maxUdpSize }: NameServiceOptions, log: Log) {
+  constructor({ rules, forward, fallthrough, table, order, maxUdpSize, onHosts }: NameServiceOptions, log: Log) {
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
-    this.hosts = new HostsFiles(rules.hosts.files, log, entries =>
-      this.names.replaceHosts([...rules.hosts.entries, ...entries]),
-    )
+    this.hosts = new HostsFiles(rules.hosts.files, log, entries => {
+      this.names.replaceHosts([...rules.hosts.entries, ...entries])
+      onHosts()
+    })
     this.names.replaceHosts(rules.hosts.entries)
     const ask = forward && ((query: ClientQuery) => forward.forwarder.take(query))
     this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })

@@ -86,6 +86,7 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       forwarding: { zones: config.forward, fallthrough: config.fallthrough.map(wire), ...limits.forward },
     }),
     rules: nameRulesOf(config).rules,
+    ...(config.cache && { cache: config.cache }),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),

@@ -11,7 +11,9 @@ import { type AdminServer, openAdmin } from '../admin/http.ts'
 import type { Family } from '../admin/prometheus.ts'
 import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
+import type { CacheOptions } from '../cache/store.ts'
 import type { Changes, ClusterState } from '../cluster/state.ts'
+import { openCached } from '../dataplane/cache-access.ts'
 import { NOT_DEFERRED, ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
@@ -24,6 +26,7 @@ import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
+import { AnswerCache } from './answer-cache.ts'
 import { fallthroughOf } from './fallthrough.ts'
 import { forwardFamilies } from './forward-metrics.ts'
 import { type ForwardingOptions, ForwardService } from './forwarding.ts'
@@ -70,6 +73,8 @@ export interface ServerOptions {
   readonly forwarding?: ForwardingOptions
   /** Names besides the cluster's, and rules for all; undefined: there are none. */
   readonly rules?: NameRules
+  /** What is kept of forwarded answers; undefined: nothing. Without `forwarding` it does nothing. */
+  readonly cache?: CacheOptions
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
@@ -127,6 +132,7 @@ class Server implements RunningServer {
   readonly uncaught: UncaughtErrors
   readonly forward: ForwardService | undefined
   readonly names: NameService | undefined
+  private readonly cache: AnswerCache | undefined
   private readonly readers: ReaderWatch
   private unpublishedErrors = 0
   private readonly options: ServerOptions
@@ -151,6 +157,10 @@ class Server implements RunningServer {
     const own = ownAddresses(options.listen.map(({ address }) => address))
     const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
     this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
+    const seed = randomBytes(4).readInt32LE()
+    if (options.forwarding !== undefined) {
+      this.cache = options.cache && new AnswerCache(options.cache, seed, options.maxUdpSize)
+    }
     this.serving = createServing({
       records,
       namespaces: options.namespaces,
@@ -159,7 +169,7 @@ class Server implements RunningServer {
         now: () => performance.now(),
         wake: afterMs => setTimeout(() => this.serving.cluster.expire(), afterMs).unref(),
       },
-      seed: randomBytes(4).readInt32LE(),
+      seed,
       serial: Math.floor(Date.now() / 1000) >>> 0,
       onPublished: changes => this.published(changes),
       onUnpublished: error => this.unpublished(error),
@@ -169,7 +179,13 @@ class Server implements RunningServer {
     const { rules, order, maxUdpSize } = options
     if (options.forwarding !== undefined) {
       const answerer = new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize)
-      this.forward = new ForwardService(options.forwarding, maxUdpSize, new TableAnswers(table, answerer), log)
+      this.forward = new ForwardService(
+        options.forwarding,
+        maxUdpSize,
+        new TableAnswers(table, answerer),
+        log,
+        this.cache?.replies,
+      )
     }
     const hasNames = rules !== undefined && hasLocalNames(rules)
     if (this.forward !== undefined || hasNames) {
@@ -179,12 +195,25 @@ class Server implements RunningServer {
         this.zones,
         named.map(zone => formatName(zone)),
       )
-      this.forwarding = { fallthrough, recursion: this.forward !== undefined, withoutRd: hasNames }
+      this.forwarding = {
+        fallthrough,
+        recursion: this.forward !== undefined,
+        withoutRd: hasNames,
+        dns64: rules?.dns64 !== undefined,
+      }
     }
     if (rules !== undefined && this.forwarding !== undefined) {
       const { forward, forwarding } = this
       this.names = new NameService(
-        { rules, forward, fallthrough: forwarding.fallthrough, table, order, maxUdpSize },
+        {
+          rules,
+          forward,
+          fallthrough: forwarding.fallthrough,
+          table,
+          order,
+          maxUdpSize,
+          onHosts: () => void this.cache?.purge(undefined),
+        },
         log,
       )
     }
@@ -218,14 +247,17 @@ class Server implements RunningServer {
         notes: () => this.notes(),
         metrics: () => this.metrics(),
         names: () => ({ count: this.serving.table.stats().names, text: nameList(this.serving.memory) }),
+        ...(this.cache && { purge: (name: string | undefined) => this.cache?.purge(name) }),
       }
       this.admin = await openAdmin(options.admin, routes)
     }
     this.reclaim = setInterval(() => {
       this.serving.table.commit()
+      this.cache?.commit()
       this.readers.look()
     }, RECLAIM_MS)
     await this.names?.start()
+    this.cache?.start(question => this.forward?.refresh(question))
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
       await this.feed()
@@ -242,10 +274,13 @@ class Server implements RunningServer {
   private async listenTcp(): Promise<void> {
     const { options } = this
     const table = new TableReader(this.serving.memory, TCP_READER)
+    const order = new Order(options.order, randomInt(2 ** 31))
+    const cached = this.cache && openCached(this.cache.access, TCP_READER, order, this.tcpRow)
     const handler = new QueryHandler({
       table,
-      answerer: new Answerer(table, new Order(options.order, randomInt(2 ** 31)), options.maxUdpSize, this.forwarding),
+      answerer: new Answerer(table, order, options.maxUdpSize, this.forwarding, cached),
       row: this.tcpRow,
+      cached,
       families: options.listen.map(({ address }) => (address.includes(':') ? 1 : 0)),
       now: () => performance.now(),
       onCut: name => this.cut(name),
@@ -269,6 +304,7 @@ class Server implements RunningServer {
       replyLimits: options.replyLimits,
       log,
       screen: options.rules && { acl: options.rules.acl, handOver: options.rules.handOver },
+      cache: this.cache?.access,
       ...(desk && { forwarding: { ...this.forwarding!, take: (query, reply) => desk.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
@@ -295,6 +331,7 @@ class Server implements RunningServer {
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
     this.names?.stop()
     this.data?.finishDeferred()
+    this.cache?.close()
     this.forward?.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
@@ -410,7 +447,7 @@ class Server implements RunningServer {
       gauges: all.flatMap(({ gauges }) => gauges),
       counters: all.flatMap(({ counters }) => counters),
     })
-    return [...families, ...forwarded, ...named]
+    return [...families, ...forwarded, ...named, ...(this.cache?.families(server, rows) ?? [])]
   }
 
   private notDeferred(): number {

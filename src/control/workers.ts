@@ -11,6 +11,7 @@
 import { randomInt } from 'node:crypto'
 import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
+import type { CacheAccess } from '../dataplane/cache-access.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane/deferred.ts'
 import type { ScreenRules } from '../dataplane/query-screen.ts'
@@ -40,6 +41,8 @@ export interface WorkersOptions {
   readonly forwarding?: Forwarding & { take(query: DeferredQuery, reply: (message: Uint8Array) => void): void }
   /** What threads look at before the table. */
   readonly screen?: ScreenRules | undefined
+  /** What was forwarded before. */
+  readonly cache?: CacheAccess | undefined
   /** What a thread runs; what is in the bundle or the source tree when left out. */
   readonly entry?: URL
   /** How often workers are rung. Default RING_MS. */
@@ -190,6 +193,7 @@ export class Workers {
       random: randomInt(2 ** 31),
       ...(deferred && { forwarding: { ...forwardingOf(forwarding!), deferred } }),
       ...(options.screen && { screen: options.screen }),
+      ...(options.cache && { cache: options.cache }),
     })
     slot.life = life
     if (deferred !== undefined) {
@@ -204,8 +208,10 @@ export class Workers {
   }
 
   private bury(slot: Slot, life: WorkerLife, failure: Error): void {
-    const { memory, log } = this.options
-    goOffline(new Int32Array(memory.buffer), readerWord(life.reader))
+    const { memory, cache, log } = this.options
+    for (const each of cache === undefined ? [memory] : [memory, cache.memory]) {
+      goOffline(new Int32Array(each.buffer), readerWord(life.reader))
+    }
     this.readers.push(life.reader)
     if (this.lostLives.delete(life)) log.warn('a worker that could not be ended has ended', { worker: slot.index })
     if (slot.life !== life) return
@@ -266,6 +272,6 @@ function workerUrl(): URL {
 }
 
 /** What of it can be sent to a thread. */
-function forwardingOf({ fallthrough, recursion = true, withoutRd = false }: Forwarding): Forwarding {
-  return { fallthrough, recursion, withoutRd }
+function forwardingOf({ fallthrough, recursion = true, withoutRd = false, dns64 = false }: Forwarding): Forwarding {
+  return { fallthrough, recursion, withoutRd, dns64 }
 }

@@ -3,15 +3,16 @@
  * The thread that owns a row adds to it with plain stores; the main thread sums rows when somebody asks. Nothing here
  * is locked, and a sum may be some queries old.
  *
- *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┬─────────────┬──────────────┬─────────┐
- *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │ limited (3) │ not deferred │ ACL (4) │
- *         └──────────────┴─────────────────────────────┴────────┴──────────┴─────────────┴──────────────┴─────────┘
+ *   row   ┌──────────────┬─────────────────────────────┬────────┬──────────┬─────────────┬──────────────┬─────────┬─────────────┐
+ *         │ STAT_…  (12) │ zone 0 │ zone 1 │ … │ none  │ panics │ cut sets │ limited (3) │ not deferred │ ACL (4) │ CACHE_… (4) │
+ *         └──────────────┴─────────────────────────────┴────────┴──────────┴─────────────┴──────────────┴─────────┴─────────────┘
  *   zone  ┌───────────────────────────┬─────────┬────┬───────────────┬────────────────┬──────────┐
  *         │ requests[family][type]    │ rcodes  │ DO │ request sizes │ response sizes │ duration │
  *         └───────────────────────────┴─────────┴────┴───────────────┴────────────────┴──────────┘
  *   histogram: a count per bucket, the last for +Inf, then the sum
  */
 
+import { CACHE_COUNTS } from '../answer/cached.ts'
 import { STAT_FIELDS } from '../transport/datagram.ts'
 import { RCODE_BADVERS } from '../wire/constants.ts'
 
@@ -72,7 +73,9 @@ export const NOT_DEFERRED = SLIPPED_RESPONSES + 1
 /** What access rules did with queries, in the order of rules/acl.ts: allowed, blocked, filtered, dropped. */
 export const ACL_AT = NOT_DEFERRED + 1
 const ACL_ACTIONS = 4
-export const ROW_FIELDS = ACL_AT + ACL_ACTIONS
+/** What the answer cache did, in the order of answer/cached.ts. */
+export const CACHE_AT = ACL_AT + ACL_ACTIONS
+export const ROW_FIELDS = CACHE_AT + CACHE_COUNTS
 
 /** First field of a zone; `zone` as in the table, or NO_ZONE. */
 export function zoneFields(zone: number): number {

@@ -4,6 +4,7 @@
  */
 
 import type { Answerer } from '../answer/answer.ts'
+import type { CachedAnswers } from '../answer/cached.ts'
 import type { TableReader } from '../table/reader.ts'
 import type { MessageHandler, Peers, ReturnPath } from '../transport/handler.ts'
 import { HEADER_OCTETS, RCODE_SERVFAIL } from '../wire/constants.ts'
@@ -52,6 +53,8 @@ export interface QueryHandlerOptions {
   readonly deferred?: Deferrals
   /** Looks at queries before the table is asked. */
   readonly screen?: QueryScreen | undefined
+  /** What the answerer was given. */
+  readonly cached?: CachedAnswers | undefined
 }
 
 export interface Deferrals {
@@ -148,6 +151,7 @@ export class QueryHandler implements MessageHandler {
 
   end(): void {
     this.table.end()
+    this.options.cached?.end()
     if (this.hasPut) {
       this.hasPut = false
       this.options.deferred?.wake()

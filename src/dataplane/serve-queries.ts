@@ -10,6 +10,7 @@ import { TableReader } from '../table/reader.ts'
 import { openBatch } from '../transport/batch.ts'
 import type { MessageHandler } from '../transport/handler.ts'
 import { openPortable } from '../transport/portable.ts'
+import { openCached } from './cache-access.ts'
 import { DeferredWriter } from './deferred.ts'
 import { QueryHandler } from './query-handler.ts'
 import { openScreen } from './query-screen.ts'
@@ -30,11 +31,14 @@ export async function serveQueries(
 ): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message)
   const table = new TableReader(setup.memory, setup.reader)
-  const answerer = new Answerer(table, new Order(setup.order, setup.random), setup.maxUdpSize, setup.forwarding)
+  const order = new Order(setup.order, setup.random)
+  const cached = setup.cache && openCached(setup.cache, setup.reader, order, setup.row)
+  const answerer = new Answerer(table, order, setup.maxUdpSize, setup.forwarding, cached)
   const handler = new QueryHandler({
     table,
     answerer,
     row: setup.row,
+    cached,
     families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
     now: () => performance.now(),
     udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },

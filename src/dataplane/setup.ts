@@ -6,6 +6,7 @@ import type { Forwarding } from '../answer/answer.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
+import type { CacheAccess } from './cache-access.ts'
 import type { ScreenRules } from './query-screen.ts'
 import type { ReplyLimits } from './reply-limits.ts'
 
@@ -27,6 +28,8 @@ export interface WorkerSetup {
   readonly forwarding?: Forwarding & { readonly deferred: SharedArrayBuffer }
   /** What is looked at before the table is; undefined: nothing. */
   readonly screen?: ScreenRules
+  /** What was forwarded before, and where it is looked for first. */
+  readonly cache?: CacheAccess
   /** 32 random bits for the order of answers. */
   readonly random: number
 }

@@ -51,12 +51,14 @@ export interface ClientQuery {
   /** 0: not known. */
   readonly clientPort: number
   readonly path: ReplyPath
+  /** Asked to renew what is kept, which is therefore not the answer. */
+  readonly refreshes?: true
 }
 
 /** A reply being written. One object serves for ever. */
 export class ReplyWriter {
   readonly octets = new Uint8Array(MAX_STREAM_MESSAGE)
-  private readonly view = new DataView(this.octets.buffer)
+  readonly view = new DataView(this.octets.buffer)
   private readonly maxUdpSize: number
 
   constructor(maxUdpSize: number) {

@@ -99,6 +99,12 @@ export class Flights {
     return true
   }
 
+  /** @returns all who wait; nobody waits any more, and the question goes on */
+  release(flight: Flight): ClientQuery[] {
+    this.waiting -= flight.waiters.length
+    return flight.waiters.splice(0)
+  }
+
   end(flight: Flight): void {
     flight.isOver = true
     this.byKey.delete(flight.key)

@@ -28,6 +28,7 @@ import { Failures } from './failures.ts'
 import { type Flight, Flights, keyOf } from './flight.ts'
 import { NameBuffer } from './names.ts'
 import type { UpstreamQuestion } from './question.ts'
+import type { ReplyCache } from './reply-cache.ts'
 import type { Response } from './response.ts'
 import type { Route, Routes } from './routes.ts'
 import { SCRUBBED, Scrubber } from './scrub.ts'
@@ -51,6 +52,8 @@ export interface ForwarderOptions extends Pick<AttemptsOptions, 'random' | 'open
   readonly clock: ForwarderClock
   /** The answer to a query of a name that has no upstream, valid until the next call. Default REFUSED. */
   readonly unrouted?: (query: ClientQuery) => Uint8Array
+  /** Keeps replies; undefined: nothing is kept. */
+  readonly cache?: ReplyCache
   /** Told of an upstream whose query came back to us. */
   readonly onLoop?: (upstream: Upstream) => void
 }
@@ -65,6 +68,8 @@ export interface ForwardStats {
   unrouted: number
   /** Joined a question that was in flight. */
   shared: number
+  /** Found in the cache after all. */
+  cached: number
   /** SERVFAIL without asking: failed a moment ago. */
   failedBefore: number
   overTotal: number
@@ -77,6 +82,8 @@ export interface ForwardStats {
 
 /** Below 4.5 s: a client of glibc asks again after 5 s, and then finds an answer. */
 export const TOTAL_MS = 4400
+/** RFC 8767 §5, the client response timer: then it is answered from what has expired, if that is kept. */
+export const STALE_MS = 1800
 const SWEEP_MS = 50
 
 export class Forwarder {
@@ -86,6 +93,7 @@ export class Forwarder {
     refused: 0,
     unrouted: 0,
     shared: 0,
+    cached: 0,
     failedBefore: 0,
     overTotal: 0,
     overClient: 0,
@@ -140,9 +148,16 @@ export class Forwarder {
     const checkingDisabled = (message[OFFSET_FLAGS + 1]! & FLAG_CD) !== 0
     const key = keyOf(name, type, query.dnssecOk, checkingDisabled)
     const nowMs = options.clock.nowMs()
+    // Answered while it waited to be taken.
+    const kept = query.refreshes === true ? undefined : options.cache?.find(key, query)
+    if (kept !== undefined) {
+      stats.cached++
+      query.path.send(kept)
+      return
+    }
     if (this.failures.has(key, nowMs)) {
       stats.failedBefore++
-      this.servfail(query, EDE_CACHED_ERROR)
+      this.giveUp(key, query, EDE_CACHED_ERROR)
       return
     }
     const flight = flights.find(key)
@@ -153,7 +168,7 @@ export class Forwarder {
     const cap = flights.capFor(query.client, route)
     if (cap !== undefined) {
       stats[cap]++
-      this.servfail(query)
+      this.giveUp(key, query)
       return
     }
     const question = { name: name.octets.slice(0, name.length), type, dnssecOk: query.dnssecOk, checkingDisabled }
@@ -224,7 +239,7 @@ export class Forwarder {
   }
 
   private answer(flight: Flight, response: Response, flags: number): boolean {
-    const { scrubber, writer, stats } = this
+    const { scrubber, writer, stats, options } = this
     const { question, waiters } = flight
     const { rcode } = response
     for (const [i, query] of waiters.entries()) {
@@ -239,6 +254,7 @@ export class Forwarder {
       const reply = writer.finish(query, scrubber.at, answers, scrubber.authority, rcode, truncated | (flags & FLAG_AD))
       query.path.send(reply)
     }
+    options.cache?.keep(flight.key, question, response, flags)
     this.failures.remove(flight.key)
     this.end(flight)
     return true
@@ -248,15 +264,33 @@ export class Forwarder {
   private fail(flight: Flight, rcode: number): void {
     const isUnreachable = rcode === RCODE_SERVFAIL && flight.rcode === RCODE_SERVFAIL
     // RFC 9520 §2, §3.2: SERVFAIL, REFUSED, time-outs alike
-    if (!this.isClosed) this.failures.add(flight.key, this.options.clock.nowMs())
+    if (!this.isClosed) {
+      this.failures.add(flight.key, this.options.clock.nowMs())
+      this.options.cache?.fail(flight.key, flight.question)
+    }
     this.end(flight)
-    for (const query of flight.waiters) {
-      if (rcode === RCODE_SERVFAIL) this.servfail(query, isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1)
+    for (const query of flight.waiters.splice(0)) {
+      if (rcode === RCODE_SERVFAIL) this.giveUp(flight.key, query, isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1)
       else {
         this.stats.refused++
         query.path.send(this.writer.refuse(query, rcode))
       }
     }
+  }
+
+  /** Whoever waits is answered from what has expired, if that is kept; the upstreams may still answer, for the next. */
+  private serveStale(flight: Flight): void {
+    const { cache } = this.options
+    if (flight.waiters.length === 0 || cache?.hasStale(flight.key) !== true) return
+    cache.fail(flight.key, flight.question)
+    for (const query of this.flights.release(flight)) this.giveUp(flight.key, query)
+  }
+
+  /** Nobody can be asked: RFC 8767 §4, what was known before, if it is kept; else SERVFAIL. */
+  private giveUp(key: string, query: ClientQuery, ede = -1): void {
+    const stale = this.isClosed ? undefined : this.options.cache?.findStale(key, query)
+    if (stale === undefined) this.servfail(query, ede)
+    else query.path.send(stale)
   }
 
   private end(flight: Flight): void {
@@ -277,6 +311,7 @@ export class Forwarder {
         attempts.blameSilent(flight, nowMs)
         this.fail(flight, RCODE_SERVFAIL)
       } else if (nowMs >= flight.nextMs) attempts.nextAfterSilence(flight, nowMs)
+      if (!flight.isOver && nowMs >= flight.deadlineMs - TOTAL_MS + STALE_MS) this.serveStale(flight)
     }
     attempts.probes.tick(nowMs)
     if (flights.size === 0 && attempts.probes.isIdle) {

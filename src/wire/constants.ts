@@ -84,6 +84,10 @@ export const EDE_NO_REACHABLE_AUTHORITY = 22
 export const EDE_FILTERED = 17
 export const EDE_PROHIBITED = 18
 export const OPTION_EDE = 15
+/** Octets of an EDE option without text, RFC 8914 §2. */
+export const EDE_OCTETS = 6
+/** RFC 8767 §4: the TTL of what has expired, seconds. */
+export const STALE_TTL = 30
 
 /** Octets of an OPT record without options. */
 export const OPT_OCTETS = 11

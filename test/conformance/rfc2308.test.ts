@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CachedWorld, soaOf } from '../support/cached.ts'
+import { addressOf, QNAME, recordOf as upstreamRecord } from '../support/fake-upstream.ts'
 import { AA, queryOf, RCODES, type Reply, strictDecode, wireName } from '../support/messages.ts'
 import { createWorld } from '../support/world.ts'
 
@@ -93,5 +95,67 @@ describe('RFC 2308 §5: negative answers are cached for MINIMUM', () => {
         assert.equal(strictDecode(other.exchange(queryOf(qname, 'A'))!).authority[0]!.ttl, negativeTtl)
       }
     }
+  })
+})
+
+describe('RFC 2308 §5: negative answers of others are kept', () => {
+  const [NAME, A] = ['www.example.com', 1]
+
+  it('for the SOA’s own TTL or its MINIMUM, whichever is less, counted down in the SOA', () => {
+    for (const rcode of [RCODES.NXDOMAIN, RCODES.NOERROR]) {
+      for (const [ttl, minimum] of [
+        [90, 40],
+        [40, 90],
+      ] as const) {
+        const world = new CachedWorld()
+        world.hear(NAME, A, { rcode, authority: [soaOf('example.com', ttl, minimum)] })
+        world.now += 30
+        const { reply } = world.ask(NAME, A)!
+        assert.deepEqual([reply.rcode, reply.answers.length, reply.authority[0]!.ttl], [rcode, 0, 10])
+        world.now += 10
+        assert.equal(world.ask(NAME, A), undefined)
+      }
+    }
+  })
+
+  it('not without an SOA: nobody says for how long', () => {
+    for (const rcode of [RCODES.NXDOMAIN, RCODES.NOERROR]) {
+      const world = new CachedWorld()
+      world.hear(NAME, A, { rcode, answers: [upstreamRecord(QNAME, 5, wireName('example.net'))] })
+      assert.equal(world.ask(NAME, A), undefined)
+    }
+  })
+
+  it('not with an SOA of a zone that the name does not lie in', () => {
+    const world = new CachedWorld()
+    world.hear(NAME, A, { rcode: RCODES.NXDOMAIN, authority: [soaOf('example.net', 60, 60)] })
+    assert.equal(world.ask(NAME, A), undefined)
+  })
+
+  it('behind a CNAME: for no longer than the CNAME', () => {
+    const world = new CachedWorld()
+    world.hear(NAME, A, {
+      answers: [upstreamRecord(QNAME, 5, wireName('cdn.example.com'), 20)],
+      authority: [soaOf('example.com', 60, 60)],
+    })
+    const { reply } = world.ask(NAME, A)!
+    assert.deepEqual(
+      [...reply.answers, ...reply.authority].map(({ ttl }) => ttl),
+      [20, 20],
+    )
+  })
+})
+
+describe('RFC 2308 §7.1: failures are kept for a short time', () => {
+  it('5 s of SERVFAIL, for the question that failed alone; an answer ends it', () => {
+    const world = new CachedWorld()
+    world.fail('www.example.com', 1)
+    assert.equal(world.ask('www.example.com', 1)!.rcode, RCODES.SERVFAIL)
+    assert.equal(world.ask('www.example.com', 28), undefined)
+    world.now += 5
+    assert.equal(world.ask('www.example.com', 1), undefined)
+    world.fail('www.example.com', 1)
+    world.hear('www.example.com', 1, { answers: [addressOf(QNAME, '192.0.2.1')] })
+    assert.equal(world.ask('www.example.com', 1)!.rcode, RCODES.NOERROR)
   })
 })

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { checkBatch } from '../../src/transport/batch-check.ts'
+import { CACHE } from '../support/cached.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
 import {
   addressOf,
@@ -66,10 +67,16 @@ const script: Script = asked => {
   return [replyTo(asked, { answers: Array.from({ length: count }, (_, i) => addressOf(QNAME, `192.0.2.${i + 1}`)) })]
 }
 
-for (const transport of ['batch', 'portable'] as const) {
+for (const [transport, cache] of [
+  ['batch', undefined],
+  ['portable', undefined],
+  ['batch', CACHE],
+] as const) {
   const problem = transport === 'batch' ? checkBatch() : undefined
 
-  describe(`names over ${transport}`, { skip: problem ?? false }, () => {
+  describe(`names over ${transport}${cache === undefined ? '' : ', with the answer cache'}`, {
+    skip: problem ?? false,
+  }, () => {
     let upstream: FakeUpstream
     let listening: Listening
     const ask = (name: string, type: string | number) => askBoth(listening.ipv4, name, type)
@@ -90,7 +97,7 @@ for (const transport of ['batch', 'portable'] as const) {
         [zoneOf([upstream.port])],
         {},
         {},
-        { rules: rulesOf(RULES) },
+        { rules: rulesOf(RULES), ...(cache && { cache }) },
       )
     })
     after(async () => {

@@ -1,0 +1,143 @@
+/** What is kept when there is room for some of it, what is asked for again, and what a reader that hangs costs. */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { CACHE, CachedWorld, entryOf, soaOf } from '../../support/cached.ts'
+import { addressOf, QNAME } from '../../support/fake-upstream.ts'
+import { wireName } from '../../support/messages.ts'
+
+const A = 1
+
+function hear(world: CachedWorld, name: string, ttl = 100): void {
+  world.hear(name, A, { answers: [addressOf(QNAME, '192.0.2.1', ttl)] })
+}
+
+function deny(world: CachedWorld, name: string): void {
+  world.hear(name, A, { rcode: 3, authority: [soaOf('example.com', 60, 60)] })
+}
+
+describe('when there is no more room', () => {
+  const part = { capacity: 10, ttl: 3600, minTtl: 5 }
+
+  it('what was hit since it was last looked at stays, and the oldest of the others goes', () => {
+    const world = new CachedWorld({ success: part })
+    for (let i = 0; i < 10; i++) hear(world, `n${i}.example.com`)
+    for (const hit of [0, 1, 3]) assert.ok(world.ask(`n${hit}.example.com`, A))
+    for (let i = 10; i < 15; i++) hear(world, `n${i}.example.com`)
+    const kept = Array.from({ length: 15 }, (_, i) => i).filter(i => world.ask(`n${i}.example.com`, A) !== undefined)
+    assert.deepEqual(kept, [0, 1, 3, 8, 9, 10, 11, 12, 13, 14])
+    assert.equal(world.store.stats().success.evictions, 5)
+  })
+
+  it('what has expired goes, however often it was hit', () => {
+    const world = new CachedWorld({ success: part })
+    hear(world, 'short.example.com', 10)
+    for (let i = 0; i < 9; i++) hear(world, `n${i}.example.com`)
+    assert.ok(world.ask('short.example.com', A))
+    assert.ok(world.ask('n0.example.com', A))
+    world.now += 10
+    hear(world, 'new.example.com')
+    assert.equal(world.store.findFresh(world.keyOf('short.example.com', A)), 0)
+    const kept = Array.from({ length: 9 }, (_, i) => i).filter(i => world.ask(`n${i}.example.com`, A) !== undefined)
+    assert.equal(kept.length, 9)
+  })
+
+  it('what does not exist pushes out nothing that does', () => {
+    const world = new CachedWorld({ success: part, denial: part })
+    hear(world, 'www.example.com')
+    for (let i = 0; i < 100; i++) deny(world, `n${i}.example.com`)
+    assert.ok(world.ask('www.example.com', A))
+    assert.deepEqual([world.store.stats().denial.entries, world.store.stats().denial.evictions], [10, 90])
+  })
+
+  it('in octets: what is larger than all of it is not kept, and takes its elder along', () => {
+    const world = new CachedWorld({ maxOctets: 4096 })
+    hear(world, 'www.example.com')
+    const many = Array.from({ length: 200 }, (_, i) => addressOf(QNAME, `192.0.2.${i}`))
+    world.hear('www.example.com', A, { answers: many })
+    assert.equal(world.ask('www.example.com', A), undefined)
+    assert.equal(world.store.region.entries, 0)
+    for (let i = 0; i < 100; i++) hear(world, `n${i}.example.com`)
+    const { entries, octets } = world.store.stats().success
+    assert.ok(octets <= 2048 && entries > 5)
+  })
+
+  it('a reader that never ends its batch: nothing is kept any more, and no memory is taken', () => {
+    const world = new CachedWorld({ maxOctets: 1 << 18 })
+    hear(world, 'www.example.com')
+    world.reader.find(1, 1, new DataView(new ArrayBuffer(8)))
+    for (let i = 0; i < 30_000; i++) {
+      const name = Uint8Array.from(wireName(`n${i}.example.com`))
+      world.store.put(world.keyOf(`n${i}.example.com`, A), entryOf(name, i, 100))
+    }
+    const { usedOctets, memoryOctets } = world.store.stats()
+    assert.ok(world.store.drops > 0)
+    assert.ok(usedOctets <= 2 * (1 << 18) + (1 << 20), `${usedOctets}`)
+    world.reader.end()
+    world.store.region.commit()
+    hear(world, 'new.example.com')
+    assert.ok(world.ask('new.example.com', A))
+    assert.ok(world.store.stats().usedOctets < usedOctets / 2)
+    assert.equal(world.store.stats().memoryOctets, memoryOctets)
+  })
+})
+
+describe('prefetch', () => {
+  const prefetch = { amount: 3, duration: 60, percentage: 10 }
+
+  it('what is asked often is asked for again when a tenth of its TTL is left', () => {
+    const world = new CachedWorld({ prefetch })
+    hear(world, 'often.example.com')
+    hear(world, 'twice.example.com')
+    for (let i = 0; i < 3; i++) world.ask('oFten.example.com', A)
+    for (let i = 0; i < 2; i++) world.ask('twice.example.com', A)
+    world.now += 50
+    world.ask('often.example.com', A)
+    world.now += 39
+    assert.deepEqual(world.store.takeDue(), [])
+    world.now += 1
+    const question = {
+      name: Uint8Array.from(wireName('often.example.com')),
+      type: A,
+      dnssecOk: false,
+      checkingDisabled: false,
+    }
+    assert.deepEqual(world.store.takeDue(), [question])
+    assert.deepEqual(world.store.takeDue(), [], 'once')
+    // What becomes popular in the last tenth is asked for too.
+    world.ask('twice.example.com', A)
+    world.ask('twice.example.com', A)
+    world.ask('twice.example.com', A)
+    world.now += 1
+    assert.equal(world.store.takeDue().length, 1)
+  })
+
+  it('hits further apart than the duration do not count together, and a renewed answer keeps its count', () => {
+    const world = new CachedWorld({ prefetch: { ...prefetch, duration: 10 } })
+    hear(world, 'slow.example.com')
+    for (let i = 0; i < 5; i++) {
+      world.ask('slow.example.com', A)
+      world.now += 18
+    }
+    assert.deepEqual(world.store.takeDue(), [])
+    const steady = new CachedWorld({ prefetch })
+    hear(steady, 'steady.example.com')
+    for (let i = 0; i < 3; i++) steady.ask('steady.example.com', A)
+    hear(steady, 'steady.example.com', 20)
+    steady.now += 18
+    assert.equal(steady.store.takeDue().length, 1)
+  })
+
+  it('nothing is remembered of what was evicted, purged or replaced', () => {
+    const world = new CachedWorld({ prefetch, success: { capacity: 2, ttl: 3600, minTtl: 5 } })
+    for (let i = 0; i < 50; i++) {
+      hear(world, `n${i}.example.com`)
+      hear(world, `n${i}.example.com`)
+    }
+    deny(world, 'n49.example.com')
+    world.store.purge(wireName('n48.example.com'))
+    world.now += 99
+    assert.deepEqual(world.store.takeDue(), [])
+    assert.equal(CACHE.prefetch.amount, 0)
+  })
+})
