@@ -59,11 +59,14 @@ const RULES = {
   dns64: { prefix: '2001:db8::/96' },
 }
 
+const SOA = recordOf('.', 6, Buffer.concat([Buffer.of(0, 0), Buffer.alloc(16), Buffer.of(0, 0, 0, 60)]))
+
 /** A has one address, and names with `many` a hundred of them; there are no other records. */
 const script: Script = asked => {
   if (asked.type === 12) return [replyTo(asked, { answers: [recordOf(QNAME, 12, wireName('far.example'))] })]
   if (asked.name.includes('many') && !asked.tcp) return [replyTo(asked, { flags: TC })]
   const count = asked.type !== 1 ? 0 : asked.name.includes('many') ? 100 : 1
+  if (count === 0) return [replyTo(asked, { authority: [SOA] })]
   return [replyTo(asked, { answers: Array.from({ length: count }, (_, i) => addressOf(QNAME, `192.0.2.${i + 1}`)) })]
 }
 
@@ -219,6 +222,7 @@ for (const [transport, cache] of [
       const made = '20010db80000000000000000c0000201'
       assert.equal(await ask6('www.example.org', AAAA), `NOERROR: www.example.org. 28 ${made}`)
       assert.equal(await ask('www.example.org', AAAA), 'NOERROR: ')
+      assert.equal(await ask6('www.example.org', AAAA), `NOERROR: www.example.org. 28 ${made}`)
       assert.equal(await ask6(ALIAS, AAAA), `NOERROR AA: ${ALIAS}. 5 ${TARGET}.,${TARGET}. 28 ${made}`)
       const reverse = `${[...made].toReversed().join('.')}.ip6.arpa`
       const alias = `${reverse}. 5 1.2.0.192.in-addr.arpa.`
@@ -229,7 +233,7 @@ for (const [transport, cache] of [
       const { names, dns64 } = listening.server.names!
       assert.ok(names.localhostQueries > 0 && names.templates.stats[0]!.matches > 0)
       assert.equal(names.hostEntries, 6)
-      assert.equal(dns64!.translated, 4)
+      assert.equal(dns64!.translated, 6)
     })
   })
 }
