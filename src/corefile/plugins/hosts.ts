@@ -26,7 +26,7 @@ export const mapHosts: MapPlugin = (directive, mapping) => {
     ttl: option => mapping.set('hosts.ttl', numberOf(option.args[0]), option),
     no_reverse: option => mapping.set('hosts.reverse', false, option),
     reload: ['builtIn', 'It set how often the file is looked at.', 'A change is noticed within 2 s.'],
-    fallthrough: option => mapping.handle(option),
+    fallthrough: ['builtIn', 'What was no host was looked for further.', 'It is, but in zones of hosts.zones.'],
   })
   for (const line of directive.body) if (/^[\da-f]*[.:]/i.test(line.name)) carryLine(line, zones, mapping)
   closeZones(directive, zones, mapping)

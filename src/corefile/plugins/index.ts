@@ -4,12 +4,15 @@
 
 import type { Remark } from '../finding.ts'
 import type { MapPlugin } from '../mapping.ts'
+import { mapAcl } from './acl.ts'
+import { mapDns64, mapLocal } from './dns64.ts'
 import { mapForward } from './forward.ts'
 import { mapHosts } from './hosts.ts'
 import { mapKubernetes } from './kubernetes.ts'
 import { REMARKS } from './remarks.ts'
 import { mapRewrite } from './rewrite.ts'
 import * as serving from './serving.ts'
+import { mapTemplate } from './template.ts'
 
 export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   ...REMARKS,
@@ -18,6 +21,10 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   proxy: mapForward,
   hosts: mapHosts,
   rewrite: mapRewrite,
+  acl: mapAcl,
+  template: mapTemplate,
+  dns64: mapDns64,
+  local: mapLocal,
   bind: serving.mapBind,
   prometheus: serving.mapPrometheus,
   health: serving.mapHealth,

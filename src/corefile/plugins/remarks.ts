@@ -54,11 +54,6 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It dropped queries when too many wait.',
     'The queue is the socket buffer, and the kernel drops and counts.',
   ],
-  local: [
-    'changesAnswers',
-    'It answered localhost, 127.in-addr.arpa and the like itself (RFC 6761).',
-    'These names are forwarded like others; name them in except of forward to keep them in.',
-  ],
   any: [
     'builtIn',
     'It answered queries of type ANY with a short HINFO (RFC 8482).',
@@ -146,16 +141,5 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'builtIn',
     'It kept answers for a while.',
     'Names of the cluster need no cache; those forwarded are asked anew each time.',
-  ],
-  template: ['changesAnswers', 'It made answers from patterns.', ZONE_INSTEAD],
-  acl: [
-    'changesAnswers',
-    'It let in or turned away clients by network and type.',
-    'Use a NetworkPolicy or a firewall.',
-  ],
-  dns64: [
-    'changesAnswers',
-    'It made AAAA records from A records (RFC 6147).',
-    'Forward to a resolver that does DNS64.',
   ],
 }

@@ -154,7 +154,7 @@ describe('every configuration', () => {
 function silentIn({ line, name, body }: Directive, told: ReadonlySet<number>, isCovered: boolean): string[] {
   const isWhole = typeof PLUGINS[name] !== 'function' && told.has(line)
   // A snippet's own lines and imports are told of where they are used.
-  const isTold = told.has(line) || isCovered || name === 'import' || name === 'timeouts'
+  const isTold = told.has(line) || isCovered || /^(import|timeouts|acl)$/.test(name)
   return [...(isTold ? [] : [`${line} ${name}`]), ...body.flatMap(each => silentIn(each, told, isWhole || isCovered))]
 }
 
@@ -364,6 +364,103 @@ describe('rewrite', () => {
       load(config).rewrite.map(({ from }) => from),
       ['a.b'],
     )
+  })
+})
+
+describe('acl', () => {
+  const text = (lines: string) => `. {\nkubernetes a.b\nacl {\n${lines}\n}\n}`
+  const acl = (corefile: string) => (carried(corefile) as { acl?: unknown }).acl
+
+  it('has its rules in order, with what is not named left to be all', () => {
+    const lines = 'block type a AAAA net 10.0.0.0/8 fd00::1\nfilter net *\ndrop type *\nallow'
+    assert.deepEqual(acl(text(lines)), [
+      { action: 'block', networks: ['10.0.0.0/8', 'fd00::1'], types: ['A', 'AAAA'] },
+      { action: 'filter' },
+      { action: 'drop' },
+      { action: 'allow' },
+    ])
+    assert.equal(load(importText(text(lines)).config).acl.length, 4)
+    assert.deepEqual(remarks(text(lines)), [])
+  })
+
+  it('with a network that is none loses the rule, not the network alone, which would be all clients', () => {
+    const { config, findings } = importText(
+      text('block net here there type NONE\nblock net 10.0.0.1\nfrob net a\nblock who'),
+    )
+    assert.deepEqual(
+      load(config).acl.map(({ networks }) => networks),
+      [['10.0.0.1']],
+    )
+    const lines = findings.filter(({ verdict }) => verdict === 'changesAnswers').map(({ line }) => line)
+    assert.deepEqual([...new Set(lines)], [4, 6, 7])
+  })
+
+  it('of a server block has its zones, and is said to hold for those of other blocks', () => {
+    const two = '. {\nkubernetes a.b\nacl {\nblock\n}\n}\nx.y {\nacl z.x.y {\nallow\n}\n}'
+    assert.deepEqual(acl(two), [{ action: 'block' }, { action: 'allow', zones: ['z.x.y'] }])
+    assert.ok(remarks(two).includes('3 acl: changesAnswers') && !remarks(two).includes('8 acl: changesAnswers'))
+  })
+})
+
+describe('template', () => {
+  const template = (text: string) => (carried(`. {\n${text}\n}`) as { template?: unknown }).template
+  const told = (text: string) => remarks(`. {\nkubernetes a.b\n${text}\n}`)
+
+  it('has the record and the TTL of its answer, and what its expression found', () => {
+    const answer = 'answer "{{ .Name }} 60 IN A 10.{{ index .Match 1 }}.0.{{ .Group.a }}"'
+    const text = `template IN A x.y {\nmatch "^([0-9]+)-(?P<a>[0-9]+)\\.x\\.y\\.$" ^b\n${answer}\nfallthrough\n}`
+    const rest = { types: ['A'], answer: ['A 10.$1.0.$<a>'], ttl: 60 }
+    assert.deepEqual(template(text), [
+      { zone: 'x.y', match: '^([0-9]+)-(?<a>[0-9]+)\\.x\\.y\\.$', ...rest },
+      { zone: 'x.y', match: '^b', ...rest },
+    ])
+    assert.deepEqual(told(text), [])
+    assert.equal(load(importText(`. {\n${text}\n}`).config).template.length, 2)
+  })
+
+  it('without fallthrough ends what its expression does not fit', () => {
+    assert.deepEqual(template('template ANY ANY x.y {\nmatch ^a\nrcode NXDOMAIN\n}'), [
+      { zone: 'x.y', match: '^a', rcode: 'NXDOMAIN' },
+      { zone: 'x.y', rcode: 'SERVFAIL' },
+    ])
+    assert.deepEqual(told('template ANY ANY {\nmatch ^a\n}'), ['3 template: changesAnswers'])
+  })
+
+  it('has the TTL of "there is none" from the SOA of its authority section', () => {
+    const soa = 'authority "x.y. 60 IN SOA ns.x.y. h.x.y. (1 60 60 60 30)"'
+    assert.deepEqual(template(`template ANY ANY x.y {\nrcode NXDOMAIN\n${soa}\n}`), [
+      { zone: 'x.y', rcode: 'NXDOMAIN', ttl: 30 },
+    ])
+  })
+
+  it('whose answer cannot be said is left out as a whole, and said', () => {
+    const answers = ['{{ .Name }} IN CNAME a.', 'other. IN A 10.0.0.1', '{{ .Name }} IN A {{ .Remote }}']
+    for (const answer of answers) {
+      const text = `template IN A x.y {\nanswer "${answer}"\n}`
+      assert.deepEqual(told(text), ['3 template: changesAnswers', '4 answer: changesAnswers'], answer)
+      assert.equal(template(text), undefined)
+    }
+    assert.deepEqual(told('template CH TXT x.y {\nrcode NXDOMAIN\n}').slice(0, 1), ['3 template: changesAnswers'])
+    const refused = importText('. {\ntemplate ANY ANY x.y {\nrcode YXDOMAIN\n}\n}')
+    assert.deepEqual(load(refused.config).template, [])
+  })
+
+  it('of all names concerned those of the cluster too, which is said', () => {
+    const text = (match: string) => `template ANY ANY {\n${match}\nrcode NXDOMAIN\nfallthrough\n}`
+    assert.deepEqual(told(text('match "\\.x\\.a\\.b\\.$"')), ['3 template: changesAnswers'])
+    assert.deepEqual(told(text('match "\\.x\\.y\\.$"')), [])
+  })
+})
+
+describe('dns64 and local', () => {
+  it('have their keys', () => {
+    const text = '. {\nlocal\ndns64 {\nprefix fd00::/96\ntranslate_all\nallow_ipv4\n}\n}'
+    const { dns64, localhost } = carried(text) as Record<string, unknown>
+    assert.deepEqual(dns64, { prefix: 'fd00::/96', translateAll: true, allowIPv4: true })
+    assert.equal(localhost, true)
+    assert.equal(load(importText(text).config).dns64.prefix, 'fd00::/96')
+    assert.deepEqual((carried('. {\ndns64\n}') as Record<string, unknown>)['dns64'], { prefix: '64:ff9b::/96' })
+    assert.ok(remarks('. {\ndns64\nkubernetes a.b\n}').includes('2 dns64: changesAnswers'))
   })
 })
 
