@@ -109,16 +109,6 @@ export class ForwardService {
     })
   }
 
-  /** What TCP deferred: it is on this thread already. */
-  put(query: DeferredQuery): boolean {
-    const { stream } = query.path
-    if (stream === undefined) return false
-    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
-    return true
-  }
-
-  wake(): void {}
-
   close(): void {
     for (const stop of this.stops) stop()
     this.forwarder.close()

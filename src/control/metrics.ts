@@ -34,6 +34,8 @@ export interface Observed {
   /** Counter rows: those of the workers (UDP), and that of TCP. */
   readonly udp: readonly Float64Array[]
   readonly tcp: Float64Array
+  /** Queries that somebody else answered: rows of the same form; undefined: there are none. */
+  readonly deferred?: { readonly udp: Float64Array; readonly tcp: Float64Array } | undefined
   readonly table: TableStats
   readonly counts: { readonly services: number; readonly endpoints: number }
   readonly sources: readonly SourceState[]
@@ -87,8 +89,14 @@ export function metricFamilies(observed: Observed): Family[] {
   return [...dnsFamilies(observed), ...ownFamilies(observed), ...processFamilies()]
 }
 
-function dnsFamilies({ server, zones, udp, tcp, version, programming }: Observed): Family[] {
-  const rows = zoneRows(zones, udp, tcp)
+function dnsFamilies({ server, zones, udp, tcp, deferred, version, programming }: Observed): Family[] {
+  // As CoreDNS calls queries that are nobody's, and those of its server block for all names.
+  const own = zoneRows(zones, 'dropped', udp, tcp)
+  const elsewhere = deferred === undefined ? [] : zoneRows(zones, '.', [deferred.udp], deferred.tcp)
+  const rows = [...Map.groupBy([...own, ...elsewhere], row => `${row.zone} ${row.proto}`).values()].map(same => ({
+    ...same[0]!,
+    fields: sumRows(same.map(row => row.fields)),
+  }))
   const labels = ({ zone, proto }: ZoneRow) => ({ server, zone, view: '', proto })
   const requests: Sample[] = []
   const responses: Sample[] = []
@@ -105,13 +113,20 @@ function dnsFamilies({ server, zones, udp, tcp, version, programming }: Observed
   for (const [zone, both] of Map.groupBy(rows, row => row.zone)) {
     const sum = sumRows(both.map(row => row.fields))
     const zoneLabels = { server, zone, view: '' }
-    for (let rcode = 0; rcode < RCODES; rcode++) {
-      const value = sum[ZONE_RCODES + rcode]!
-      if (value > 0)
-        responses.push({ labels: { ...zoneLabels, rcode: RCODE_NAMES[rcode]!, plugin: 'kubernetes' }, value })
-    }
     if (sum[ZONE_DO]! > 0) dnssec.push({ labels: zoneLabels, value: sum[ZONE_DO]! })
     durations.push(histogramAt(sum, ZONE_DURATIONS, DURATION_BUCKETS.length, zoneLabels))
+  }
+  for (const [plugin, answered] of [
+    ['kubernetes', own],
+    ['forward', elsewhere],
+  ] as const) {
+    for (const [zone, both] of Map.groupBy(answered, row => row.zone)) {
+      const sum = sumRows(both.map(row => row.fields))
+      for (let rcode = 0; rcode < RCODES; rcode++) {
+        const value = sum[ZONE_RCODES + rcode]!
+        if (value > 0) responses.push({ labels: { server, zone, view: '', rcode: RCODE_NAMES[rcode]!, plugin }, value })
+      }
+    }
   }
   const sizes = (at: number) => rows.map(row => histogramAt(row.fields, at, SIZE_BUCKETS.length, labels(row)))
   const panics = [...udp, tcp].reduce((sum, row) => sum + row[PANICS]!, 0)
@@ -196,10 +211,18 @@ function processFamilies(): Family[] {
   ]
 }
 
-/** Fields of every zone that has been asked, and, if there were any, of the queries outside all zones (`dropped`, as CoreDNS says). */
-function zoneRows(zones: readonly string[], udp: readonly Float64Array[], tcp: Float64Array): ZoneRow[] {
+/**
+ * Fields of every zone that has been asked, and, if there were any, of the queries outside all zones.
+ * @param outside what those are called
+ */
+function zoneRows(
+  zones: readonly string[],
+  outside: string,
+  udp: readonly Float64Array[],
+  tcp: Float64Array,
+): ZoneRow[] {
   const named = zones.slice(0, MAX_COUNTED_ZONES).map((zone, number) => ({ zone, at: zoneFields(number) }))
-  named.push({ zone: 'dropped', at: zoneFields(-1) })
+  named.push({ zone: outside, at: zoneFields(-1) })
   const length = zoneFields(1) - zoneFields(0)
   const rows: ZoneRow[] = []
   for (const { zone, at } of named) {

@@ -7,13 +7,13 @@ import { randomInt } from 'node:crypto'
 import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
-import type { Deferrals } from '../dataplane/query-handler.ts'
 import type { ClientQuery } from '../forward/client-query.ts'
 import { Desk } from '../local/desk.ts'
 import { Dns64 } from '../local/dns64.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import { LocalNames } from '../local/local-names.ts'
 import type { TableReader } from '../table/reader.ts'
+import type { Desk as DeferredDesk } from './deferred-queries.ts'
 import { clientQueryOf, type ForwardService } from './forwarding.ts'
 import { HostsFiles } from './hosts-files.ts'
 import type { Log } from './log.ts'
@@ -33,7 +33,7 @@ export interface NameServiceOptions {
   readonly onHosts: () => void
 }
 
-export class NameService implements Deferrals {
+export class NameService implements DeferredDesk {
   readonly names: LocalNames
   readonly dns64: Dns64 | undefined
   readonly hosts: HostsFiles
@@ -75,14 +75,4 @@ export class NameService implements Deferrals {
   take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
     this.desk.take(clientQueryOf(query, reply))
   }
-
-  /** What TCP deferred: it is on this thread already. */
-  put(query: DeferredQuery): boolean {
-    const { stream } = query.path
-    if (stream === undefined) return false
-    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
-    return true
-  }
-
-  wake(): void {}
 }

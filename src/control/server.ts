@@ -27,6 +27,7 @@ import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpOptions, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { AnswerCache } from './answer-cache.ts'
+import { DeferredQueries } from './deferred-queries.ts'
 import { fallthroughOf } from './fallthrough.ts'
 import { forwardFamilies } from './forward-metrics.ts'
 import { type ForwardingOptions, ForwardService } from './forwarding.ts'
@@ -145,6 +146,8 @@ class Server implements RunningServer {
   private data: Workers | undefined
   /** What of the names that are not answered here is forwarded; undefined: nothing. */
   private readonly forwarding: Forwarding | undefined
+  /** Takes what is not answered from the table; undefined: nobody does. */
+  private readonly deferred: DeferredQueries | undefined
   private sources: Source[] = []
   private reclaim: NodeJS.Timeout | undefined
   private stopping = false
@@ -217,6 +220,8 @@ class Server implements RunningServer {
         log,
       )
     }
+    const desk = this.names ?? this.forward
+    if (desk !== undefined) this.deferred = new DeferredQueries(desk, () => performance.now())
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
@@ -226,11 +231,6 @@ class Server implements RunningServer {
 
   get adminAddress(): ListenAddress | undefined {
     return this.admin
-  }
-
-  /** Whoever takes what is not answered from the table. */
-  private get desk(): NameService | ForwardService | undefined {
-    return this.names ?? this.forward
   }
 
   get workers(): Workers {
@@ -284,14 +284,14 @@ class Server implements RunningServer {
       families: options.listen.map(({ address }) => (address.includes(':') ? 1 : 0)),
       now: () => performance.now(),
       onCut: name => this.cut(name),
-      ...(this.desk && { deferred: this.desk }),
+      ...(this.deferred && { deferred: this.deferred }),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
     })
     this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
   }
 
   private async startWorkers(): Promise<void> {
-    const { options, log, desk } = this
+    const { options, log, deferred } = this
     this.data = await Workers.start({
       memory: this.serving.memory,
       count: options.workers,
@@ -305,7 +305,7 @@ class Server implements RunningServer {
       log,
       screen: options.rules && { acl: options.rules.acl, handOver: options.rules.handOver },
       cache: this.cache?.access,
-      ...(desk && { forwarding: { ...this.forwarding!, take: (query, reply) => desk.take(query, reply) } }),
+      ...(deferred && { forwarding: { ...this.forwarding!, take: (query, reply) => deferred.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
@@ -440,6 +440,7 @@ class Server implements RunningServer {
       zones: this.zones,
       udp: data?.rows ?? [],
       tcp: this.tcpRow,
+      deferred: this.deferred,
       table: serving.table.stats(),
       counts: serving.cluster.counts(),
       sources: serving.cluster.states(),

@@ -4,12 +4,12 @@
  * somebody else's costs the main thread more than it can take.
  *
  *   word 0  entries written   word 1  entries read   word 2  closed   … 64 octets
- *   entry   ┌─────────┬──────────────┬────────┬─────────┬─────────┬─────────┬────────┬─────────┬───┐
- *    (1024) │ message │ question end │ target │ payload │ aliases │ DO      │ socket │ control │ – │ 16 octets
- *           │ octets  │              │ at     │ size    │ (8)     │ (8)     │ (8)    │ octets  │   │
- *           ├─────────┴──────────────┴────────┴─────────┴─────────┴─────────┴────────┴─────────┴───┤
- *           │ sockaddr (32) │ control (40) │ message: header, question, aliases                    │
- *           └───────────────┴──────────────┴───────────────────────────────────────────────────────┘
+ *   entry   ┌─────────┬──────────────┬────────┬─────────┬─────────┬─────┬────────┬─────────┬──────┬─────────┐
+ *    (1024) │ message │ question end │ target │ payload │ aliases │ DO  │ socket │ control │ zone │ query's │ 16 octets
+ *           │ octets  │              │ at     │ size    │ (8)     │ (8) │ (8)    │ octets  │      │ octets  │
+ *           ├─────────┴──────────────┴────────┴─────────┴─────────┴─────┴────────┴─────────┴──────┴─────────┤
+ *           │ sockaddr (32) │ control (40) │ message: header, question, aliases                             │
+ *           └───────────────┴──────────────┴────────────────────────────────────────────────────────────────┘
  */
 
 import { PATH_CONTROL_OCTETS, PATH_SOCKADDR_OCTETS, type ReturnPath } from '../transport/handler.ts'
@@ -36,6 +36,10 @@ export interface DeferredQuery {
   readonly aliases: number
   readonly payloadSize: number
   readonly dnssecOk: boolean
+  /** Number of the zone that QNAME lies in; −1: none of ours. */
+  readonly zone: number
+  /** Of the whole query, as it came. */
+  readonly octets: number
   readonly path: ReturnPath
 }
 
@@ -59,7 +63,8 @@ export class DeferredWriter {
   }
 
   /** @returns false: it is full or closed, or the query is too long for it */
-  put({ message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, path }: DeferredQuery): boolean {
+  put(query: DeferredQuery): boolean {
+    const { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, path } = query
     const { octets, view, words, written } = this
     if (Atomics.load(words, CLOSED) !== 0) return false
     if (((written - Atomics.load(words, READ)) | 0) >= ENTRIES || message.length > MAX_MESSAGE) return false
@@ -72,6 +77,8 @@ export class DeferredWriter {
     octets[at + 9] = dnssecOk ? 1 : 0
     octets[at + 10] = path.socket
     octets[at + 11] = path.controlOctets
+    view.setInt16(at + 12, query.zone)
+    view.setUint16(at + 14, query.octets)
     octets.set(path.sockaddr, at + SOCKADDR_AT)
     if (path.controlOctets > 0) octets.set(path.control, at + CONTROL_AT)
     octets.set(message, at + MESSAGE_AT)
@@ -156,6 +163,8 @@ export class DeferredReader {
       payloadSize: view.getUint16(at + 6),
       aliases: octets[at + 8]!,
       dnssecOk: octets[at + 9] === 1,
+      zone: view.getInt16(at + 12),
+      octets: view.getUint16(at + 14),
       path: {
         socket: octets[at + 10]!,
         sockaddr: octets.slice(at + SOCKADDR_AT, at + CONTROL_AT),

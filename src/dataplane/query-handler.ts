@@ -75,6 +75,8 @@ export class QueryHandler implements MessageHandler {
   private peers: Peers | undefined
   private startedMs = 0
   private hasPut = false
+  /** Of the query that is deferred. */
+  private octets = 0
   /** Queries of this batch by zone, for the histogram of durations. */
   private readonly batch = new Uint32Array(MAX_COUNTED_ZONES + 1)
 
@@ -105,7 +107,10 @@ export class QueryHandler implements MessageHandler {
       row[PANICS]!++
       return this.fail(octets, view, start, length)
     }
-    if (replied <= 0) return replied
+    if (replied <= 0) {
+      this.octets = length
+      return replied
+    }
     if (((this.limitedRcodes >>> answerer.reply.rcode) & 1) !== 0) {
       replied = this.limit(start, replied)
       if (replied === 0) return 0
@@ -134,18 +139,19 @@ export class QueryHandler implements MessageHandler {
   }
 
   defer(octets: Uint8Array, start: number, path: ReturnPath): number {
-    const { query, reply, targetAt } = this.answerer
+    const { query, reply, targetAt, zone } = this.answerer
     const { questionEnd, payloadSize, dnssecOk } = query
+    const length = this.octets
     const message = octets.subarray(start, targetAt > 0 ? reply.at : start + questionEnd)
     const aliases = targetAt > 0 ? reply.answers : 0
-    const deferred = { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, path }
+    const deferred = { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, zone, octets: length, path }
     if (this.options.deferred?.put(deferred) === true) {
       this.hasPut = true
       return 0
     }
     const replied = this.answerer.failDeferred()
     this.row[NOT_DEFERRED]!++
-    this.count(questionEnd, replied, path.stream !== undefined)
+    this.count(length, replied, path.stream !== undefined)
     return replied
   }
 

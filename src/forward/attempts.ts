@@ -28,8 +28,8 @@ export const ATTEMPT_MS = 800
 const MAX_SENDS = 3
 /** Upstreams asked for one question at most: each holds a socket. */
 const MAX_ATTEMPTS = 3
-/** Above it an RCODE speaks of the OPT of our own query, and a client has no field for it. */
-const MAX_RCODE = 15
+/** NOTZONE. Above it an RCODE is none, or speaks of the OPT of our own query, which is no client’s business. */
+const MAX_RCODE = 10
 
 export interface AttemptsOptions {
   readonly nowMs: () => number

@@ -1,0 +1,88 @@
+/**
+ * Queries that were left to the main thread, from data-plane threads and from TCP: whoever answers them is asked, and what
+ * came of it is counted as the queries answered at once are. Layer: control.
+ */
+
+import {
+  bucketOf,
+  DURATION_BUCKETS,
+  OTHER_TYPE,
+  ROW_FIELDS,
+  rcodeIndex,
+  requestField,
+  SIZE_BUCKETS,
+  sizeIndex,
+  typeIndexes,
+  ZONE_DO,
+  ZONE_DURATIONS,
+  ZONE_RCODES,
+  ZONE_REQUEST_SIZES,
+  ZONE_RESPONSE_SIZES,
+  zoneFields,
+} from '../dataplane/counters.ts'
+import type { DeferredQuery } from '../dataplane/deferred.ts'
+import type { Deferrals } from '../dataplane/query-handler.ts'
+import { AF_INET } from '../transport/linux-abi.ts'
+import { OFFSET_FLAGS } from '../wire/constants.ts'
+
+/** Whoever answers: calls `reply` once, now or later, with a message that is valid during the call. */
+export interface Desk {
+  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void
+}
+
+export class DeferredQueries implements Deferrals, Desk {
+  /** Rows as those of data-plane threads (dataplane/counters.ts), of which only the zones are used. */
+  readonly udp = new Float64Array(ROW_FIELDS)
+  readonly tcp = new Float64Array(ROW_FIELDS)
+  private readonly desk: Desk
+  private readonly nowMs: () => number
+
+  constructor(desk: Desk, nowMs: () => number) {
+    this.desk = desk
+    this.nowMs = nowMs
+  }
+
+  /** A query that a data-plane thread deferred. */
+  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
+    const startedMs = this.nowMs()
+    this.desk.take(query, message => {
+      this.count(query, message, (this.nowMs() - startedMs) / 1000)
+      reply(message)
+    })
+  }
+
+  /** One that came over TCP: it is on this thread already. */
+  put(query: DeferredQuery): boolean {
+    const { stream } = query.path
+    if (stream === undefined) return false
+    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
+    return true
+  }
+
+  wake(): void {}
+
+  private count(
+    { message, questionEnd, octets, dnssecOk, zone, path }: DeferredQuery,
+    reply: Uint8Array,
+    s: number,
+  ): void {
+    const row = path.stream === undefined ? this.udp : this.tcp
+    const at = zoneFields(zone)
+    const type = (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
+    row[at + requestField(familyOf(path), type < 256 ? typeIndexes[type]! : OTHER_TYPE)]!++
+    row[at + ZONE_RCODES + rcodeIndex(reply[OFFSET_FLAGS + 1]! & 15)]!++
+    if (dnssecOk) row[at + ZONE_DO]!++
+    row[at + ZONE_REQUEST_SIZES + sizeIndex(octets)]!++
+    row[at + ZONE_REQUEST_SIZES + SIZE_BUCKETS.length + 1]! += octets
+    row[at + ZONE_RESPONSE_SIZES + sizeIndex(reply.length)]!++
+    row[at + ZONE_RESPONSE_SIZES + SIZE_BUCKETS.length + 1]! += reply.length
+    row[at + ZONE_DURATIONS + bucketOf(DURATION_BUCKETS, s)]!++
+    row[at + ZONE_DURATIONS + DURATION_BUCKETS.length + 1]! += s
+  }
+}
+
+/** @returns 0: IPv4, 1: IPv6 */
+function familyOf({ stream, sockaddr }: DeferredQuery['path']): number {
+  if (stream !== undefined) return stream.client.includes(':') ? 1 : 0
+  return (sockaddr[0]! | (sockaddr[1]! << 8)) === AF_INET ? 0 : 1
+}
