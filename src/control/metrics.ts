@@ -23,6 +23,7 @@ import {
   zoneFields,
 } from '../dataplane/counters.ts'
 import type { TableStats } from '../table/writer.ts'
+import { RCODE_NOERROR, RCODE_NXDOMAIN, RCODE_SERVFAIL } from '../wire/constants.ts'
 
 /** Everything that is asked at the moment of a scrape. */
 export interface Observed {
@@ -62,6 +63,7 @@ export function rcodeName(rcode: number): string {
   return RCODE_NAMES[rcode] ?? String(rcode)
 }
 
+const CACHED_RCODES = [RCODE_NOERROR, RCODE_SERVFAIL, RCODE_NXDOMAIN]
 const TYPE_NAMES = [...COUNTED_TYPES.values(), 'other']
 
 /** Bounds of the programming latency, seconds: 1 ms doubled, as CoreDNS has them. */
@@ -91,7 +93,7 @@ export function metricFamilies(observed: Observed): Family[] {
 
 function dnsFamilies({ server, zones, udp, tcp, deferred, version, programming }: Observed): Family[] {
   // As CoreDNS calls queries that are nobody's, and those of its server block for all names.
-  const own = zoneRows(zones, 'dropped', udp, tcp)
+  const own = zoneRows(zones, deferred === undefined ? 'dropped' : '.', udp, tcp)
   const elsewhere = deferred === undefined ? [] : zoneRows(zones, '.', [deferred.udp], deferred.tcp)
   const rows = [...Map.groupBy([...own, ...elsewhere], row => `${row.zone} ${row.proto}`).values()].map(same => ({
     ...same[0]!,
@@ -124,7 +126,11 @@ function dnsFamilies({ server, zones, udp, tcp, deferred, version, programming }
       const sum = sumRows(both.map(row => row.fields))
       for (let rcode = 0; rcode < RCODES; rcode++) {
         const value = sum[ZONE_RCODES + rcode]!
-        if (value > 0) responses.push({ labels: { server, zone, view: '', rcode: RCODE_NAMES[rcode]!, plugin }, value })
+        if (value === 0) continue
+        // What data-plane threads answer of names that are not ours, they have from the cache.
+        const isCached = zone === '.' && plugin === 'kubernetes' && CACHED_RCODES.includes(rcode)
+        const name = RCODE_NAMES[rcode]!
+        responses.push({ labels: { server, zone, view: '', rcode: name, plugin: isCached ? 'cache' : plugin }, value })
       }
     }
   }

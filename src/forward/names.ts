@@ -9,6 +9,8 @@ import { hashLabel, hashOctet } from '../wire/hash.ts'
 import { lowerCase } from '../wire/name.ts'
 
 const MAX_LABELS = 128
+/** Pointers followed for one name: more than its labels could need are there to cost time. */
+const MAX_POINTERS = 126
 /** Names are compared octet by octet when hashes agree, so a known seed costs time at worst, and little of it. */
 const SEED = 0x5bd1e995
 
@@ -34,6 +36,7 @@ export class NameBuffer {
     let after = 0
     let to = 0
     let labels = 0
+    let pointers = 0
     for (;;) {
       if (at >= end) return 0
       const length = octets[at]!
@@ -41,6 +44,7 @@ export class NameBuffer {
         if (at + 2 > end) return 0
         if (after === 0) after = at + 2
         // RFC 1035 §4.1.4: a pointer goes to a prior occurrence
+        if (++pointers > MAX_POINTERS) return 0
         at = start + (((length & 0x3f) << 8) | octets[at + 1]!)
         if (at >= lowest) return 0
         lowest = at

@@ -9,6 +9,7 @@
 
 export interface RdataShape {
   readonly before: number
+  /** −1: as many as fill it. */
   readonly strings: number
   readonly names: number
   /** −1: any number. */
@@ -31,8 +32,10 @@ export const RDATA_SHAPES: ReadonlyMap<number, RdataShape> = new Map([
   [8, shape(0, 1, 0, true)],
   [9, shape(0, 1, 0, true)],
   [12, shape(0, 1, 0, true)],
+  [13, shape(0, 0, 0, false, 2)],
   [14, shape(0, 2, 0, true)],
   [15, shape(2, 1, 0, true)],
+  [16, shape(0, 0, 0, false, -1)],
   [17, shape(0, 2)],
   [18, shape(2, 1)],
   [21, shape(2, 1)],

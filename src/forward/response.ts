@@ -131,7 +131,7 @@ export class Response {
     const shape = RDATA_SHAPES.get(type)
     if (shape === undefined) return true
     let at = rdata + shape.before
-    for (let i = 0; i < shape.strings; i++) {
+    for (let i = 0; i !== shape.strings && (shape.strings >= 0 || at < end); i++) {
       if (at >= end) return false
       at += 1 + this.octets[at]!
     }

@@ -78,6 +78,7 @@ it('forwarded queries are counted as CoreDNS counts them, and apart by plugin', 
   assert.deepEqual(of('coredns_forward_healthcheck_broken_total'), { '': 0 })
   assert.deepEqual(of('headless_dns_forward_replies_total'), {
     'result=answered': 7,
+    'result=cached': 0,
     'result=servfail': 0,
     'result=refused': 0,
     'result=unrouted': 0,

@@ -44,6 +44,8 @@ function scrub(
   return strictDecode(out.subarray(0, scrubber.at), { mayRepeat: true })
 }
 
+const pointerTo = (at: number) => Uint8Array.of(0xc0 | (at >>> 8), at & 255)
+
 describe('a reply of an upstream', () => {
   const sound = reply([recordOf(QNAME, 5, wireName('b.example')), addressOf('b.example', '192.0.2.1')])
   const refused: Readonly<Record<string, Uint8Array>> = {
@@ -58,6 +60,12 @@ describe('a reply of an upstream', () => {
     'with an owner that points forward': reply([addressOf(Uint8Array.of(0xc0, END + 20), '192.0.2.1')]),
     'with a label of the type 01': reply([addressOf(Uint8Array.of(0x41, 0), '192.0.2.1')]),
     'with an OPT in its answer': reply([recordOf(Uint8Array.of(0), 41, Buffer.alloc(0))]),
+    'with text that ends in the midst of a string': reply([recordOf(QNAME, 16, Buffer.from([3, 97, 98]))]),
+    'with a name of 127 pointers': reply(
+      Array.from({ length: 127 }, (_, i) =>
+        recordOf(pointerTo(i === 0 ? 12 : END + 12 * (i - 1)), 999, Buffer.alloc(0)),
+      ),
+    ),
     'with two OPTs': reply(
       [],
       [],
@@ -133,7 +141,8 @@ describe('a reply of an upstream', () => {
     let last = 12
     while (at + 12 <= 65_000 && at < 0x3fff) {
       parts.push(recordOf(Uint8Array.of(0xc0 | (last >>> 8), last & 255), 999, new Uint8Array(0)))
-      last = at
+      // No deeper than a name may be, or it is malformed.
+      last = parts.length % 120 === 0 ? 12 : at
       at += 12
     }
     while (at + 12 <= 65_500) {
@@ -141,11 +150,13 @@ describe('a reply of an upstream', () => {
       at += 12
     }
     const octets = reply(parts)
-    scrub(octets)
-    const started = performance.now()
-    scrub(octets)
-    const ms = performance.now() - started
-    assert.ok(ms < 100, `${ms} ms`)
+    // The best of three: others run on this machine.
+    const took = [1, 2, 3].map(() => {
+      const { user } = process.cpuUsage()
+      assert.notEqual(scrub(octets), undefined)
+      return (process.cpuUsage().user - user) / 1000
+    })
+    assert.ok(Math.min(...took) < 50, `${took} ms`)
   })
 })
 
