@@ -5,6 +5,7 @@
 import type { Remark } from '../finding.ts'
 import type { MapPlugin } from '../mapping.ts'
 import { mapAcl } from './acl.ts'
+import { mapCache } from './cache.ts'
 import { mapDns64, mapLocal } from './dns64.ts'
 import { mapForward } from './forward.ts'
 import { mapHosts } from './hosts.ts'
@@ -19,6 +20,7 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   kubernetes: mapKubernetes,
   forward: mapForward,
   proxy: mapForward,
+  cache: mapCache,
   hosts: mapHosts,
   rewrite: mapRewrite,
   acl: mapAcl,

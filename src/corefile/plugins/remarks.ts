@@ -137,9 +137,4 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It answered load-balancer and external addresses of Services under a zone of its own.',
     'Use external-dns with a name server for that zone, and forward the zone to it.',
   ],
-  cache: [
-    'builtIn',
-    'It kept answers for a while.',
-    'Names of the cluster need no cache; those forwarded are asked anew each time.',
-  ],
 }

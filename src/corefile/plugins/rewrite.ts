@@ -69,7 +69,10 @@ function carryRule(
 function addRule({ match, from, to, continue: goesOn }: Rule, line: Directive, mapping: Mapping): void {
   const holder = mapping.block.plugins.find(({ body }) => body[0] === line) ?? line
   const words = { match, from, to, continue: goesOn }
-  const entries = Object.entries(words).map(([key, word]) => [key, word === undefined ? word : entryOf(word, line)])
+  const entries = Object.entries(words).map(([key, word]) => [
+    key,
+    word === undefined || key === 'match' ? word : entryOf(word, line),
+  ])
   mapping.add('rewrite', Object.fromEntries(entries), holder)
 }
 

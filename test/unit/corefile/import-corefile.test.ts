@@ -12,9 +12,9 @@ const SURROUNDINGS = { directory: '/etc', isInPod: false, nodeName: '' }
 const load = (text: string) => configOf({ path: '/etc/headless-dns.yaml', text }, {}, SURROUNDINGS)
 
 /** What would be carried over if our configuration took every key and value. */
-function carried(text: string): unknown {
+function carried(text: string): Record<string, unknown> {
   const [document] = parseManifest(importText(text, { problemsOf: () => [] }).config)
-  return (document as { value: unknown }).value
+  return (document as unknown as { value: Record<string, unknown> }).value
 }
 
 /** `LINE first word: verdict`, of those that are not built in. */
@@ -32,11 +32,13 @@ const CLUSTER = {
   source: { kubernetes: { inCluster: true } },
 }
 const ANY_ORDER = { answers: { order: 'shuffle' } }
+const CACHE = { cache: { enabled: true, success: { ttl: 30 }, denial: { ttl: 30 } } }
 const RESOLV_CONF = { zone: '.', upstreams: ['/etc/resolv.conf'] }
 
 describe('a Corefile of the shape of', () => {
   it('kubeadm', () => {
     assert.deepEqual(carried(textOf('kubeadm')), {
+      ...CACHE,
       ...CLUSTER,
       ...ANY_ORDER,
       records: { pods: 'insecure', ttl: 30 },
@@ -59,6 +61,7 @@ describe('a Corefile of the shape of', () => {
       except: ['internal.example'],
     }
     assert.deepEqual(carried(textOf('deployment')), {
+      ...CACHE,
       ...CLUSTER,
       ...ANY_ORDER,
       forward: [main, { zone: 'corp.example', upstreams: ['10.150.0.1'] }],
@@ -77,6 +80,7 @@ describe('a Corefile of the shape of', () => {
 
   it('EKS, with an option of old', () => {
     assert.deepEqual(carried(textOf('eks')), {
+      ...CACHE,
       ...CLUSTER,
       ...ANY_ORDER,
       records: { pods: 'insecure' },
@@ -88,6 +92,7 @@ describe('a Corefile of the shape of', () => {
   it('GKE with stub domains and upstream name servers', () => {
     const stub = { upstreams: ['1.2.3.4', '1.2.3.5'], forceTcp: true, policy: 'roundRobin' }
     assert.deepEqual(carried(textOf('gke-stub-domains')), {
+      ...CACHE,
       ...CLUSTER,
       records: { pods: 'disabled' },
       forward: [
@@ -101,6 +106,7 @@ describe('a Corefile of the shape of', () => {
 
   it('a node-local cache: the cluster is asked itself, and told so', () => {
     assert.deepEqual(carried(textOf('node-local')), {
+      ...CACHE,
       zones: ['cluster.local'],
       listen: ['169.254.20.10:53', '10.96.0.10:53'],
       admin: '0.0.0.0:9253',
@@ -112,6 +118,7 @@ describe('a Corefile of the shape of', () => {
 
   it('snippets with arguments and variables', () => {
     assert.deepEqual(carried(textOf('snippets')), {
+      ...CACHE,
       zones: ['cluster.local'],
       reverseZones: [],
       listen: ['0.0.0.0:1053', '[::]:1053'],
@@ -449,6 +456,41 @@ describe('template', () => {
     const text = (match: string) => `template ANY ANY {\n${match}\nrcode NXDOMAIN\nfallthrough\n}`
     assert.deepEqual(told(text('match "\\.x\\.a\\.b\\.$"')), ['3 template: changesAnswers'])
     assert.deepEqual(told(text('match "\\.x\\.y\\.$"')), [])
+  })
+})
+
+describe('cache', () => {
+  const options = [
+    'success 100 60 2',
+    'denial 50',
+    'prefetch 10 1m 20%',
+    'serve_stale 2h verify',
+    'servfail 10s',
+    'keepttl',
+  ]
+  const text = (lines: string[]) => `. {\nkubernetes a.b\ncache 30 {\n${lines.join('\n')}\n}\n}`
+
+  it('has its options, within what the key takes', () => {
+    const { cache } = load(importText(text(options)).config)
+    assert.deepEqual(carried(text(options))['cache'], {
+      enabled: true,
+      success: { capacity: 100, ttl: 60, minTtl: 2 },
+      denial: { ttl: 30, capacity: 50 },
+      prefetch: { amount: 10, duration: '60s', percentage: 20 },
+      serveStale: '7200s',
+      servfailTtl: 10,
+      keepTtl: true,
+    })
+    assert.notEqual(cache, undefined)
+    assert.deepEqual(remarks(text(options)), [])
+  })
+
+  it('that is disabled for other names than the cluster’s, or gives stale answers at once, is said', () => {
+    const lines = ['disable success a.b', 'disable denial', 'serve_stale']
+    assert.deepEqual(remarks(text(lines)), ['5 disable: changesAnswers', '6 serve_stale: leftOut'])
+    const two = 'x.y {\ncache 5\n}\n. {\nkubernetes a.b\ncache 30\n}'
+    assert.deepEqual(carried(two)['cache'], CACHE.cache)
+    assert.ok(remarks(two).includes('2 cache: leftOut'))
   })
 })
 
