@@ -114,6 +114,8 @@ export class Response {
       this.rcode |= octets[from + OPT_OCTETS - 6]! << 4
       return end
     }
+    // RFC 6895 §3.1: what is asked with, and what says something of a message, is no data (TSIG, ANY ...)
+    if (isKept && type >= 128 && type <= 255) return 0
     if (isKept) {
       const i = this.records++
       this.owner[i] = from

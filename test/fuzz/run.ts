@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz -- [TARGET]... [--inputs N] [--seconds S] [--seed X]`: each target, or those named, one after the other, in
- * a thread that is watched. An input that fails is written to a file, and the command that tries it again is printed:
- * `npm run fuzz -- TARGET --replay FILE`.
+ * `npm run fuzz -- [TARGET]... [--inputs N] [--seconds S] [--seed X] [--jobs N]`: each target, or those named, N at a time (1),
+ * each in a thread that is watched. When all ran, the table is kept under bench/results/. An input that fails is written to a
+ * file, and the command that tries it again is printed: `npm run fuzz -- TARGET --replay FILE`.
  */
 
 import { randomInt } from 'node:crypto'
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { commitName, markdown, type Table, writeResult } from '../../bench/results.ts'
 import { FuzzFailure, type FuzzReport, replay } from './engine.ts'
 import type { Target } from './target.ts'
 import { TARGETS } from './targets/index.ts'
@@ -32,13 +33,21 @@ const { values, positionals } = parseArgs({
     inputs: { type: 'string', default: String(DEFAULT_INPUTS) },
     seconds: { type: 'string', default: String(DEFAULT_SECONDS) },
     seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    jobs: { type: 'string', default: '1' },
     replay: { type: 'string' },
   },
 })
 const targets = positionals.length === 0 ? TARGETS : positionals.map(targetOf)
 if (values.replay === undefined) {
-  for (const target of targets)
-    await runTarget(target, Number(values.inputs), Number(values.seconds), Number(values.seed))
+  const seed = Number(values.seed)
+  const commit = commitName()
+  const outcomes = await runAll(targets, Number(values.jobs), seed)
+  const table = tableOf(outcomes, seed)
+  console.log(`\n${markdown(table)}`)
+  if (positionals.length === 0) {
+    const measured = { data: { seed, failures: process.exitCode === 1 }, versions: {}, tables: [table] }
+    writeResult('fuzz', process.argv.slice(2), commit, measured, 'npm run fuzz --')
+  }
 } else {
   for (const target of targets) await replayFile(target, values.replay)
 }
@@ -61,7 +70,12 @@ async function replayFile(target: Target, file: string): Promise<void> {
   }
 }
 
-async function runTarget(target: Target, inputs: number, seconds: number, seed: number): Promise<void> {
+interface Outcome {
+  readonly target: Target
+  readonly result: { report: FuzzReport } | { failure: Failure }
+}
+
+async function runTarget(target: Target, inputs: number, seconds: number, seed: number): Promise<Outcome> {
   const result = await watched(target, inputs, seconds, seed)
   if ('failure' in result) {
     const file = join(tmpdir(), `headless-dns-fuzz-${target.name}-${seed}`)
@@ -69,7 +83,7 @@ async function runTarget(target: Target, inputs: number, seconds: number, seed: 
     console.error(`${target.name}, seed ${seed}: ${result.failure.reason}`)
     console.error(`try it again: npm run fuzz -- ${target.name} --replay ${file}`)
     process.exitCode = 1
-    return
+    return { target, result }
   }
   const { report } = result
   const rate = (report.inputs / report.seconds).toFixed(0)
@@ -77,6 +91,46 @@ async function runTarget(target: Target, inputs: number, seconds: number, seed: 
   console.log(
     `${target.name}, seed ${seed}: ${report.inputs} inputs in ${report.seconds.toFixed(1)} s (${rate}/s), ${times}, ${report.outcomes.size} outcomes`,
   )
+  return { target, result }
+}
+
+/** Some at a time, the others as those end. */
+async function runAll(targets: readonly Target[], jobs: number, seed: number): Promise<Outcome[]> {
+  const waiting = [...targets]
+  const outcomes: Outcome[] = []
+  const work = async () => {
+    for (let target = waiting.shift(); target !== undefined; target = waiting.shift())
+      outcomes.push(await runTarget(target, Number(values.inputs), Number(values.seconds), seed))
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  return targets.map(target => outcomes.find(outcome => outcome.target === target)!)
+}
+
+function tableOf(outcomes: readonly Outcome[], seed: number): Table {
+  const rows = outcomes.map(({ target: { name, maxOctets, limitMs }, result }) => {
+    if ('failure' in result) return [name, 'failed', result.failure.reason.split('\n', 1)[0]!, '', '', '', '', '', '']
+    const { inputs, seconds, medianMs, worstMs, outcomes } = result.report
+    const times = [medianMs.toFixed(4), worstMs.toFixed(3), `${limitMs}`, (inputs / seconds).toFixed(0)]
+    return [name, `${inputs}`, '0', '0', `${maxOctets}`, ...times, `${outcomes.size}`]
+  })
+  const head = [
+    'decoder',
+    'inputs',
+    'throws',
+    'hangs',
+    'octets at most',
+    'median ms',
+    'worst ms',
+    'limit ms',
+    'inputs/s',
+    'outcomes',
+  ]
+  const notes = [
+    `Seed ${seed}, ${values.jobs} at a time. "Throws" holds every failure: an exception, an invariant that does not hold, a time over the limit.`,
+    'A time is the least of up to 100 measurements by the clock on the wall: the CPU time of the input is in it, a pause of the process is not. Outcomes: kinds of results, 2,000 at most.',
+    'admin: a connection is opened, used and closed by the same thread; its client is in the time. corefile: a command that runs once, not the server.',
+  ]
+  return { title: 'Fuzz', head, rows, notes }
 }
 
 function watched(

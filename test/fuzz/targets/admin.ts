@@ -47,7 +47,7 @@ export const adminTarget: Target = {
   ],
   maxOctets: 2048,
   // A connection is opened, used and closed in it.
-  limitMs: 1000,
+  limitMs: 1,
   async open() {
     const routes = {
       unhealthy: () => [],

@@ -51,7 +51,7 @@ export const configTarget: Target = {
     ],
   ],
   maxOctets: 1024,
-  limitMs: 10,
+  limitMs: 1,
   async open() {
     const load = (text: string): Config | ConfigError => {
       try {

@@ -59,6 +59,9 @@ describe('a reply of an upstream', () => {
     'with an owner that points to itself': reply([addressOf(Uint8Array.of(0xc0, END), '192.0.2.1')]),
     'with an owner that points forward': reply([addressOf(Uint8Array.of(0xc0, END + 20), '192.0.2.1')]),
     'with a label of the type 01': reply([addressOf(Uint8Array.of(0x41, 0), '192.0.2.1')]),
+    'with a TXT that ends in a string': reply([recordOf(QNAME, 16, Uint8Array.of(1, 97, 3, 98))]),
+    'with a HINFO of three strings': reply([recordOf(QNAME, 13, Uint8Array.of(1, 97, 1, 98, 0))]),
+    'with a TSIG in its answer (RFC 6895 §3.1)': reply([recordOf(QNAME, 250, Buffer.alloc(20))]),
     'with an OPT in its answer': reply([recordOf(Uint8Array.of(0), 41, Buffer.alloc(0))]),
     'with text that ends in the midst of a string': reply([recordOf(QNAME, 16, Buffer.from([3, 97, 98]))]),
     'with a name of 127 pointers': reply(
@@ -95,6 +98,7 @@ describe('a reply of an upstream', () => {
       [6, soa],
       [12, name],
       [15, behind(2)],
+      [16, fc.constantFrom(Uint8Array.of(0), Uint8Array.of(1, 97, 2, 98, 99))],
       [28, fixed(16)],
       [33, behind(6)],
       [39, name],
