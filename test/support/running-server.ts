@@ -16,6 +16,8 @@ export interface Listening {
 
 export type Records = ServerOptions['records']
 
+const MOST_ATTEMPTS = 5
+
 /**
  * @param fill opens the sinks it needs, commits a list to each, and flushes
  */
@@ -24,6 +26,22 @@ export async function startListening(
   fill: (cluster: ClusterSink) => void,
   records: Partial<Records> = {},
   more: Partial<ServerOptions> = {},
+): Promise<Listening> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listen(transport, fill, records, more)
+    } catch (error) {
+      // A port that was free for TCP is not always free for UDP.
+      if ((error as { code?: string }).code !== 'ERR_LISTEN_IN_USE' || attempt === MOST_ATTEMPTS) throw error
+    }
+  }
+}
+
+async function listen(
+  transport: 'batch' | 'portable',
+  fill: (cluster: ClusterSink) => void,
+  records: Partial<Records>,
+  more: Partial<ServerOptions>,
 ): Promise<Listening> {
   const server = await startServer(
     {

@@ -9,13 +9,18 @@ import { parseType } from '../../../src/wire/mnemonics.ts'
 
 type Reply = (query: Buffer) => Buffer | Buffer[]
 
+interface Served {
+  readonly port: number
+  readonly asked: { udp: number; tcp: number }
+}
+
 const closers: (() => void)[] = []
 after(() => {
   for (const close of closers) close()
 })
 
 /** A server that answers what it is told to, over both transports, and counts what it was asked. */
-async function serve(udp: Reply, tcp: Reply = udp, host = '127.0.0.1') {
+async function serve(udp: Reply, tcp: Reply = udp, host = '127.0.0.1'): Promise<Served> {
   const asked = { udp: 0, tcp: 0 }
   const server = createServer((stream: Socket) => {
     stream.on('error', () => {})
@@ -35,12 +40,17 @@ async function serve(udp: Reply, tcp: Reply = udp, host = '127.0.0.1') {
     asked.udp++
     for (const message of [udp(query)].flat()) socket.send(message, from.port, from.address)
   })
-  socket.bind(port, host)
-  await once(socket, 'listening')
   closers.push(
     () => server.close(),
     () => socket.close(),
   )
+  socket.bind(port, host)
+  try {
+    await once(socket, 'listening')
+  } catch {
+    // The port that was free for TCP is not for UDP: the next one may be.
+    return serve(udp, tcp, host)
+  }
   return { port, asked }
 }
 
