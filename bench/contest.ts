@@ -6,7 +6,6 @@ import { type Api, startApi } from './api.ts'
 import { SERVICES, type Workload } from './dataset.ts'
 import type { Options } from './options.ts'
 import { canPin, LOAD_CORE, SERVER_CORE } from './processes.ts'
-import type { Measured } from './results.ts'
 import { buildBundle, LOOP, type Running, SERVERS, startLoop, versionOf } from './servers.ts'
 
 export interface Contest {
@@ -24,12 +23,12 @@ export interface Contest {
  * Starts the chosen servers, runs the measure, ends them, whatever happens in between.
  * @param upstream port of who is asked for names that are not the cluster's; undefined: nobody
  */
-export async function withContest(
+export async function withContest<T>(
   options: Options,
   workloads: readonly Workload[],
-  measure: (contest: Contest) => Promise<Measured>,
+  measure: (contest: Contest) => Promise<T>,
   upstream?: number,
-): Promise<Measured> {
+): Promise<T> {
   const running = new Map<string, Running>()
   const absent: string[] = []
   const versions: Record<string, string> = {}

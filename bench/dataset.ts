@@ -165,6 +165,25 @@ export const OUTSIDE: Workload = {
   constant: addressRecords(SMALL[0]!.pods, 3600),
 }
 
+/** The same with TTL 0: nobody keeps them, each query is asked of the upstream. */
+export const UNCACHED: Workload = {
+  ...OUTSIDE,
+  name: 'uncached',
+  title: 'A, 1,000 forwarded names of 3 addresses, asked anew each time',
+  constant: addressRecords(SMALL[0]!.pods, 0),
+}
+
+/** Names that nobody has asked for before, for an upstream that says nothing. */
+export const RANDOM_NAMES: Workload = {
+  name: 'random',
+  title: 'A, random names',
+  queries: Array.from({ length: 200_000 }, (_, i) => `x${(i * 2_654_435_761) % 4_294_967_296}.example.com A`),
+  edns: 0,
+  rcode: 2,
+  answers: 0,
+  constant: { records: new Uint8Array(0), cut: false, ancount: 0, arcount: 0 },
+}
+
 /** A records owned by the question's name; as many as fit a reply of EDNS_SIZE octets. */
 function addressRecords(pods: readonly Pod[], ttl = TTL): Constant {
   const fits = Math.min(pods.length, Math.floor((EDNS_SIZE - 100) / 16))

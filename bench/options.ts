@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { WORKLOADS } from './dataset.ts'
 import { LOOP, SERVERS } from './servers.ts'
 
-export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory', 'hand-over', 'cache'] as const
+export const MEASURES = ['cpu', 'latency', 'change', 'start', 'memory', 'hand-over', 'cache', 'forward'] as const
 export type Measure = (typeof MEASURES)[number]
 
 export interface Options {
@@ -35,6 +35,7 @@ export const HELP = `npm run bench -- MEASURE... [options]
   memory    resident memory with 100,000 endpoints, steady and through lists made anew
   hand-over queries lost while one process takes a port over from another, 20 times at 10,000 a second
   cache     CPU per query of forwarded names that are kept, beside cluster names, of headless-dns and CoreDNS
+  forward   CPU per query of names asked of an upstream each time; cluster names beside a flood for one that is silent
   all       the above, one after another
   readme    writes the newest results into README.md (alone, or after measures)
 

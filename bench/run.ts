@@ -6,6 +6,7 @@
 import { measureCache } from './measures/cache.ts'
 import { measureChange } from './measures/change.ts'
 import { measureCpu } from './measures/cpu.ts'
+import { measureForward } from './measures/forward.ts'
 import { measureHandOver } from './measures/hand-over.ts'
 import { measureLatency } from './measures/latency.ts'
 import { measureMemory } from './measures/memory.ts'
@@ -22,6 +23,7 @@ const RUN: Record<Measure, (options: Options) => Promise<Measured>> = {
   memory: measureMemory,
   'hand-over': measureHandOver,
   cache: measureCache,
+  forward: measureForward,
 }
 
 try {

@@ -263,7 +263,7 @@ export class Forwarder {
   /** Every upstream failed, or the time is over. */
   private fail(flight: Flight, rcode: number): void {
     const isUnreachable = rcode === RCODE_SERVFAIL && flight.rcode === RCODE_SERVFAIL
-    // RFC 9520 §2, §3.2: SERVFAIL, REFUSED, time-outs alike
+    // RFC 9520 §3.2: SERVFAIL, REFUSED, time-outs alike
     if (!this.isClosed) {
       this.failures.add(flight.key, this.options.clock.nowMs())
       this.options.cache?.fail(flight.key, flight.question)

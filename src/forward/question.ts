@@ -63,7 +63,7 @@ export function encodeUpstreamQuery(
   return octets
 }
 
-/** draft-vixie-dnsext-dns0x20 §2.2: one more bit that a forger has to guess for each letter. */
+/** draft-vixie-dnsext-dns0x20, section 2.2: one more bit that a forger has to guess for each letter. */
 function mixCase(octets: Uint8Array, name: Uint8Array, bits: () => number): void {
   let pool = 0
   let left = 0

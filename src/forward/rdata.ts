@@ -22,7 +22,7 @@ function shape(before: number, names: number, after = 0, compress = false, strin
   return { before, strings, names, after, compress }
 }
 
-/** RFC 1035 §3.3, §3.4.1; RFC 1183, 2163, 2230, 2782, 3403, 3596, 4034, 6672. */
+/** RFC 1035, 1183, 2163, 2230, 2782, 3403, 3596, 4034, 6672. */
 export const RDATA_SHAPES: ReadonlyMap<number, RdataShape> = new Map([
   [1, shape(4, 0)],
   [2, shape(0, 1, 0, true)],

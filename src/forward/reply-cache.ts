@@ -69,7 +69,7 @@ export class ReplyCache {
   keep(key: string, question: UpstreamQuestion, response: Response, flags: number): void {
     const { scrubber, writer } = this
     const { type, dnssecOk, checkingDisabled } = question
-    // RFC 8482 §4: an answer to ANY is some of what there is
+    // RFC 8482: an answer to ANY is some of what there is
     if (type === TYPE_ANY) return
     const name = question.name.map(lowerCase)
     const at = firstRecordAt(name.length)

@@ -176,7 +176,7 @@ describe('RFC 5452 §5: a question is in flight once', () => {
   })
 })
 
-describe('RFC 5452 §6: records that were not asked for', () => {
+describe('RFC 5452 §6, RFC 2181 §5.4.1: records that were not asked for', () => {
   it('do not reach the client, in whatever section they come', async t => {
     const foreign = addressOf('bank.example.org', '203.0.113.66')
     const upstream = await start(t, asked => [
@@ -201,7 +201,7 @@ describe('RFC 5452 §6: records that were not asked for', () => {
     assert.deepEqual([reply.authority, reply.additional], [[], []])
   })
 
-  it('a negative reply keeps the SOA of a zone that the name lies in, and no other', async t => {
+  it('RFC 2308 §2: a negative reply keeps the SOA of a zone that the name lies in, and no other', async t => {
     const soa = (zone: string) =>
       recordOf(zone, 6, Buffer.concat([wireName('ns.example.com'), wireName('b'), Buffer.alloc(20)]))
     const upstream = await start(t, asked => [

@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 
 const ROOT = new URL('../../', import.meta.url)
-const LAYERS = ['wire', 'answer', 'records', 'table']
+const LAYERS = ['wire', 'answer', 'records', 'table', 'forward']
 
 /** Cited to explain a layout or a word, not because a line obeys it. */
 const PROSE: Readonly<Record<string, string>> = {}

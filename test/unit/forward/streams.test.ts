@@ -75,7 +75,7 @@ async function start(
 const reply = (socket: Socket, query: Buffer) => socket.write(Buffer.concat([u16(query.length), query]))
 
 describe('queries over TCP', () => {
-  it('share a connection, and take replies in any order (RFC 7766 §6.2.1.1)', async t => {
+  it('share a connection, and take replies in any order (RFC 7766 §6.2.1.1, §7)', async t => {
     const held: Buffer[] = []
     const { ask, outcomeOf, upstream } = await start(t, (socket, query) => {
       held.push(query)
