@@ -32,7 +32,6 @@ export async function measureForward(options: Options): Promise<Measured> {
   const ratio = (round: FloodRound) => round.beside.p99Us! / round.alone.p99Us!
   const ofOurs = flood.rounds.filter(({ server }) => server === 'ours')
   const targets = [
-    { title: 'uncached: to CoreDNS', value: cpu.cost('ours') / cpu.cost('coredns'), most: 1, unit: '×' },
     { title: 'cluster names’ p99 beside the flood', value: median(ofOurs.map(ratio)), most: 2, unit: '×' },
     {
       title: 'cluster names lost beside the flood',
@@ -62,7 +61,6 @@ async function measureUncached(options: Options) {
           options.say(`forward: round ${round} of ${options.rounds} done`)
         }
         const all = (server: string) => rounds.filter(each => each.server === server)
-        const cost = (server: string) => median(all(server).map(({ cpuUs }) => cpuUs))
         const table: Table = {
           title: 'CPU per query that is asked of an upstream, µs: median (least–most of the rounds)',
           head: ['server', UNCACHED.title, 'a second', 'lost'],
@@ -80,7 +78,7 @@ async function measureUncached(options: Options) {
             ...contest.absent,
           ],
         }
-        return { rounds, cost, table, versions: contest.versions }
+        return { rounds, table, versions: contest.versions }
       },
       upstream.port,
     )
