@@ -46,7 +46,7 @@ function scrub(
 
 const pointerTo = (at: number) => Uint8Array.of(0xc0 | (at >>> 8), at & 255)
 
-describe('a reply of an upstream', () => {
+describe('a reply of an upstream (RFC 6895 §3.1: what it may hold)', () => {
   const sound = reply([recordOf(QNAME, 5, wireName('b.example')), addressOf('b.example', '192.0.2.1')])
   const refused: Readonly<Record<string, Uint8Array>> = {
     'cut in a record': sound.subarray(0, sound.length - 1),
