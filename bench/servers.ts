@@ -51,6 +51,7 @@ export const LOOP = 'c-loop'
 export const SERVERS: readonly Server[] = [
   ours('ours', 'headless-dns', 'batch'),
   ours('ours-portable', 'headless-dns, portable transport', 'portable'),
+  ours('ours-before', 'headless-dns of HEADLESS_DNS_BEFORE', 'batch', process.env['HEADLESS_DNS_BEFORE'] ?? ''),
   {
     name: 'knot',
     title: 'Knot DNS',
@@ -83,9 +84,9 @@ export async function startLoop(workload: Workload): Promise<Running | undefined
   return { name: LOOP, child, port, readyMs: 0, stop: child.stop }
 }
 
-/** How headless-dns is run: the bundle of `npm run build`, or the sources. */
-export function ownProgram(form: 'bundle' | 'source'): string | undefined {
-  const path = join(ROOT, form === 'bundle' ? 'dist/main.mjs' : 'src/main.ts')
+/** How headless-dns is run: the bundle of `npm run build`, or the sources; of this checkout or another one. */
+export function ownProgram(form: 'bundle' | 'source', root = ROOT): string | undefined {
+  const path = join(root, form === 'bundle' ? 'dist/main.mjs' : 'src/main.ts')
   return existsSync(path) ? path : undefined
 }
 
@@ -95,19 +96,19 @@ export function buildBundle(): void {
     execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'pipe' })
 }
 
-function ours(name: string, title: string, transport: 'batch' | 'portable'): Server {
+function ours(name: string, title: string, transport: 'batch' | 'portable', root = ROOT): Server {
   return {
     name,
     title,
     usesApi: true,
-    find: () => ownProgram('bundle'),
+    find: () => (root === '' ? undefined : ownProgram('bundle', root)),
     start: async (program, { services, api, upstream }) => {
       const port = await freePort()
       const admin = await freePort()
       const file = join(temporaryFolder(), `${name}-${port}.yaml`)
       writeFileSync(file, ownConfiguration(port, admin, transport, api!.url) + ownForward(upstream))
       const args = [program, 'serve', '--config', file]
-      const child = startChild(process.execPath, args, { core: SERVER_CORE, cwd: ROOT })
+      const child = startChild(process.execPath, args, { core: SERVER_CORE, cwd: root })
       child.process.stdout?.resume()
       const ready = () => isReady(`http://127.0.0.1:${admin}/readyz`)
       const readyMs = await settle(name, child, port, services, ready)
