@@ -57,7 +57,7 @@ export function temporaryFolder(): string {
 }
 
 /** @returns the path of a program of bench/c, compiled when its source is newer; `undefined` without a compiler */
-export function compiled(name: 'loop' | 'load' | 'probe'): string | undefined {
+export function compiled(name: 'loop' | 'load' | 'probe' | 'stalls'): string | undefined {
   const compiler = which('cc')
   if (compiler === undefined || process.platform !== 'linux') return undefined
   const program = join(BUILD, name)

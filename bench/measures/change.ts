@@ -14,9 +14,12 @@ import { startProbe, sumOf } from '../probe.ts'
 import { LOAD_CORE, startChild } from '../processes.ts'
 import { figure, type Measured, median, percentile, targetTable } from '../results.ts'
 import { buildBundle, type Running, SERVERS, versionOf } from '../servers.ts'
+import { stallsOfMachine } from '../stalls.ts'
 
 const RATES = [0, 20_000]
 const CHANGE_MS = 10_000
+/** Of each series, not counted: what V8 has not compiled yet takes three times as long. */
+const WARM_UP_CHANGES = 20
 const CONTESTANTS = ['ours', 'coredns']
 /** Addresses given by changes: 10.240.0.0 on, far from those of the data set. */
 const NEW_ADDRESSES = 240 << 16
@@ -63,6 +66,7 @@ export async function measureChange(options: Options): Promise<Measured> {
   const series: ChangeSeries[] = []
   const versions: Record<string, string> = {}
   const absent: string[] = []
+  const stalls = await stallsOfMachine()
   if (options.wants('ours')) buildBundle()
   for (const server of SERVERS.filter(({ name }) => CONTESTANTS.includes(name) && options.wants(name))) {
     const program = server.find()
@@ -93,8 +97,9 @@ export async function measureChange(options: Options): Promise<Measured> {
   const head = ['server', 'asked', 'load, qps', 'p50', 'p99', 'max']
   const rows = series.map(one => [one.server, one.subject, String(one.rate), ...cells(one)])
   const notes = [
-    `${options.changes} changes each; server on core 0; API server, asking and load share core 1.`,
+    `${options.changes} changes each, after ${WARM_UP_CHANGES} that are not counted; server on core 0; API server, asking and load share core 1.`,
     ...backgrounds(series),
+    ...(stalls === '' ? [] : [stalls]),
     ...absent,
   ]
   const targets = series
@@ -139,13 +144,14 @@ async function measureSeries(
   try {
     const asked = () => sumOf(whole ? current : current.slice(0, 1))
     await probe.seen(asked(), CHANGE_MS)
-    for (let i = 0; i < options.changes; i++) {
+    for (let i = -WARM_UP_CHANGES; i < options.changes; i++) {
       // changes must not fall into step with the asking
       await delay(5 + Math.random() * 10)
       current[0] = addressOf(++lastAddress)
       const order = { order: 'swap', service: service.name, hostname: service.pods[0]!.hostname } as const
       const { at } = await api.do({ ...order, address: current[0] })
-      ms.push(Number((await probe.seen(asked(), CHANGE_MS)) - BigInt(at)) / 1e6)
+      const seenMs = Number((await probe.seen(asked(), CHANGE_MS)) - BigInt(at)) / 1e6
+      if (i >= 0) ms.push(seenMs)
     }
   } finally {
     await probe.stop()
