@@ -9,7 +9,8 @@ import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress } from './config.ts'
 import type { Log } from './log.ts'
 import { nameRulesOf } from './name-rules.ts'
-import { type RunningServer, type ServerOptions, startServer } from './server.ts'
+import { startServer } from './server.ts'
+import type { RunningServer, ServerOptions } from './server-options.ts'
 import { sourcesOf } from './sources.ts'
 
 /**

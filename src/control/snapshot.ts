@@ -18,7 +18,7 @@ import { SnapshotKeeper } from '../snapshot/keeper.ts'
 import { favourMemory } from './heap.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
-import type { Source } from './server.ts'
+import type { Source } from './server-options.ts'
 
 export interface SnapshotOptions {
   /** Absolute path. */

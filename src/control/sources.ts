@@ -11,7 +11,7 @@ import { startManifests } from '../manifests/source.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
-import type { Source } from './server.ts'
+import type { Source } from './server-options.ts'
 import { SnapshotSource } from './snapshot.ts'
 
 /**

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RunningServer } from '../../src/control/server.ts'
+import type { RunningServer } from '../../src/control/server-options.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
 import { addressOf, always, QNAME, recordOf, replyTo, startUpstream } from '../support/fake-upstream.ts'

@@ -4,7 +4,8 @@
 
 import type { ClusterSink } from '../../src/cluster/sink.ts'
 import { createLogger } from '../../src/control/log.ts'
-import { type RunningServer, type ServerOptions, startServer } from '../../src/control/server.ts'
+import { startServer } from '../../src/control/server.ts'
+import type { RunningServer, ServerOptions } from '../../src/control/server-options.ts'
 import type { ListenAddress } from '../../src/transport/datagram.ts'
 import { parseName } from '../../src/wire/name.ts'
 

@@ -1,0 +1,74 @@
+/**
+ * What a server is started with, and what it is for those who started it. Layer: control; types only.
+ */
+
+import type { OrderName } from '../answer/order.ts'
+import type { CacheOptions } from '../cache/store.ts'
+import type { ClusterState } from '../cluster/state.ts'
+import type { ReplyLimits } from '../dataplane/reply-limits.ts'
+import type { RecordOptions } from '../records/options.ts'
+import type { ListenAddress } from '../transport/datagram.ts'
+import type { TcpOptions } from '../transport/tcp.ts'
+import type { ForwardingOptions, ForwardService } from './forwarding.ts'
+import type { Observed } from './metrics.ts'
+import type { NameRules } from './name-rules.ts'
+import type { NameService } from './name-service.ts'
+import type { Serving } from './serving.ts'
+import type { UncaughtErrors } from './uncaught.ts'
+import type { Workers } from './workers.ts'
+
+/** Something that feeds the cluster's state: the API server, or files. */
+export interface Source {
+  stop(): Promise<void>
+  /** Its own metrics: families of gauges and counters. */
+  metrics?(): Pick<Observed, 'gauges' | 'counters'>
+  /** Sentences on what should be known while all is ready. */
+  notes?(): string[]
+}
+
+export interface ServerOptions {
+  readonly version: string
+  readonly listen: readonly ListenAddress[]
+  readonly admin: ListenAddress | undefined
+  readonly workers: number
+  readonly transport: 'auto' | 'batch' | 'portable'
+  readonly records: Omit<RecordOptions, 'ownV4' | 'ownV6'>
+  readonly namespaces: readonly string[]
+  /** How long an endpoint that leaves a slice is held; 0: not at all. */
+  readonly moveWindowMs: number
+  readonly order: OrderName
+  readonly maxUdpSize: number
+  readonly tcp: Omit<TcpOptions, 'sockets'>
+  readonly replyLimits: ReplyLimits
+  /** Who is asked for names that are not ours; undefined: nobody, they are REFUSED. */
+  readonly forwarding?: ForwardingOptions
+  /** Names besides the cluster's, and rules for all; undefined: there are none. */
+  readonly rules?: NameRules
+  /** What is kept of forwarded answers; undefined: nothing. Without `forwarding` it does nothing. */
+  readonly cache?: CacheOptions
+  readonly lameduckMs: number
+  /** What a worker runs, in tests. */
+  readonly workerEntry?: URL
+  /** Whether answers from a snapshot say that they may be old (EDE 3). */
+  readonly staleError: boolean
+  /**
+   * Opens its sinks before it returns, so that the server cannot think itself synced before.
+   * @param setStale whether what is served may be old
+   */
+  readonly startSources: (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]>
+}
+
+export interface RunningServer {
+  readonly addresses: readonly ListenAddress[]
+  readonly adminAddress: ListenAddress | undefined
+  readonly serving: Serving
+  readonly workers: Workers
+  /** Told of errors that nobody caught: `/healthz` and `/metrics` count on it. */
+  readonly uncaught: UncaughtErrors
+  /** Undefined: names that are not ours are REFUSED. */
+  readonly forward: ForwardService | undefined
+  /** Undefined: there are no rules, and nobody to forward to. */
+  readonly names: NameService | undefined
+  /** @param lameduckMs overrides the configured time of answering on */
+  stop(lameduckMs?: number): Promise<void>
+}
