@@ -3,6 +3,7 @@
  */
 
 import { fileURLToPath } from 'node:url'
+import { lowerBackgroundThreads } from '../control/background-threads.ts'
 import type { Flags } from '../control/config.ts'
 import { loadConfig } from '../control/config-load.ts'
 import { createLogger } from '../control/log.ts'
@@ -21,6 +22,7 @@ export async function runServe(values: Values, io: Io): Promise<number> {
   const isForPeople = process.stdout.isTTY === true || isDemo
   const log = createLogger(config.log.level, isForPeople)
   try {
+    lowerBackgroundThreads()
     const server = await serve(config, VERSION, log)
     const lines = describe(server, config, isDemo ? DEMO_NAME : undefined)
     if (isForPeople) {
