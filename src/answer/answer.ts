@@ -42,12 +42,16 @@ import { putMade } from './made-names.ts'
 import { putName } from './name-records.ts'
 import type { Order } from './order.ts'
 import { putRaw } from './raw-sets.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { Reply } from './reply.ts'
 import { putSoa } from './soa.ts'
 import { refuseTsig } from './tsig.ts'
 
 /** CNAMEs followed for one query; a longer chain is taken for a loop. */
 const MAX_CHAIN = 8
+
+/** Queries of a batch that are read before the first of them is answered. */
+export const AHEAD = 8
 
 /** What `answer` returns for a query that another has to answer: nothing of it was overwritten. */
 export const DEFERRED = -1
@@ -92,7 +96,7 @@ export interface Screen {
 
 export class Answerer {
   /** What was asked and what is answered: read by the counters, after `answer`. */
-  readonly query: Query
+  query: Query
   readonly reply: Reply
   /** The query is the forwarder's. What it is to ask for stands at `targetAt`: the end of a chain of CNAMEs; 0: QNAME. */
   deferred = false
@@ -101,6 +105,7 @@ export class Answerer {
   zone = -1
   /** Set before the first query; undefined: all pass. */
   screen: Screen | undefined
+  readonly ahead: ReadAhead
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
@@ -127,14 +132,32 @@ export class Answerer {
     this.order = order
     this.maxUdpSize = maxUdpSize
     this.query = new Query(table.seed)
+    this.ahead = new ReadAhead(table, AHEAD)
   }
 
-  /** See transport/handler.ts; or DEFERRED. Between `table.begin()` and `table.end()` only. */
-  answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
-    const { query, reply } = this
+  /**
+   * See transport/handler.ts; or DEFERRED. Between `table.begin()` and `table.end()` only.
+   * @param place where in `ahead` the query was read already; −1: it was not
+   */
+  answer(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+    place = -1,
+  ): number {
+    const { reply, ahead } = this
     this.zone = -1
     this.deferred = false
-    const verdict = query.read(octets, view, start, length)
+    let verdict: number
+    if (place < 0) verdict = this.query.read(octets, view, start, length)
+    else {
+      this.query = ahead.queries[place]!
+      verdict = ahead.verdicts[place]!
+    }
+    const { query } = this
     if (verdict === DROP) return 0
     const payload = query.payloadSize > 0 ? this.maxUdpSize : 0
     // RFC 6891 §6.2.3, §6.2.5: the requestor's size, 512 without OPT; never more than ours

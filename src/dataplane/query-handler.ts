@@ -3,7 +3,7 @@
  * Hot. The same for UDP workers and for TCP on the main thread. Time is read twice per batch, never per query.
  */
 
-import type { Answerer } from '../answer/answer.ts'
+import { AHEAD, type Answerer } from '../answer/answer.ts'
 import type { CachedAnswers } from '../answer/cached.ts'
 import type { TableReader } from '../table/reader.ts'
 import type { MessageHandler, Peers, ReturnPath } from '../transport/handler.ts'
@@ -65,6 +65,7 @@ export interface Deferrals {
 }
 
 export class QueryHandler implements MessageHandler {
+  readonly ahead = AHEAD
   private readonly options: QueryHandlerOptions
   private readonly table: TableReader
   private readonly answerer: Answerer
@@ -97,11 +98,31 @@ export class QueryHandler implements MessageHandler {
     this.table.begin()
   }
 
-  answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number {
+  readAhead(octets: Uint8Array, view: DataView, start: number, length: number, place: number): void {
+    try {
+      this.answerer.ahead.read(octets, view, start, length, place)
+    } catch {
+      this.row[PANICS]!++
+    }
+  }
+
+  fetchAhead(count: number): void {
+    this.answerer.ahead.fetch(count)
+  }
+
+  answer(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+    place = -1,
+  ): number {
     const { answerer, row } = this
     let replied: number
     try {
-      replied = answerer.answer(octets, view, start, length, capacity, stream)
+      replied = answerer.answer(octets, view, start, length, capacity, stream, place)
     } catch {
       // A defect of ours: the client hears SERVFAIL, the counter tells the operator, the others are served on.
       row[PANICS]!++

@@ -1,6 +1,10 @@
 /**
  * The table as a data-plane thread sees it: look-ups, without locks, without allocation. Layer: table.
  * Hot. Nothing is read from a slot twice in one answer: a block offset, once loaded, stands for what was published then.
+ *
+ * Slots are stored with Atomics and loaded without: a word is never seen in halves, what a slot points to was written
+ * before it and is reached through it alone, and the atomic load in `begin` keeps every later load behind the epoch that
+ * was announced. Atomics.load is a call of 20 ns in V8.
  */
 
 import { goOffline, goOnline, readerWord } from './epochs.ts'
@@ -24,6 +28,9 @@ import { type SharedMemory, Views } from './memory.ts'
 
 /** Blocks are words in host order. */
 const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/** Words from a block's first to where the records of most names are: in the next line of the processor's cache. */
+const RECORDS_NEAR = 17
 
 export class TableReader {
   private readonly views: Views
@@ -73,7 +80,7 @@ export class TableReader {
     const mask = memory[this.index + INDEX_MASK]!
     const tag = slotTag(hash)
     for (let at = hash & mask; ; at = (at + 1) & mask) {
-      const slot = Atomics.load(memory, slots + at)
+      const slot = memory[slots + at]!
       if (slot === SLOT_EMPTY) return 0
       if ((slot & ~SLOT_GRANULE_MASK) !== tag || slot === SLOT_TOMBSTONE) continue
       const block = (slot & SLOT_GRANULE_MASK) * GRANULE_WORDS
@@ -89,9 +96,23 @@ export class TableReader {
     }
   }
 
+  /** Loads the slot where the search for a name begins. @returns nothing of meaning */
+  fetchSlot(hash: number): number {
+    const memory = this.words
+    return memory[this.index + INDEX_SLOTS + (hash & memory[this.index + INDEX_MASK]!)]!
+  }
+
+  /** Loads the first octets of the block in that slot, and some of where its records are. @returns nothing of meaning */
+  fetchBlock(hash: number): number {
+    const memory = this.words
+    const block = (this.fetchSlot(hash) & SLOT_GRANULE_MASK) * GRANULE_WORDS
+    const records = block + RECORDS_NEAR
+    return records < memory.length ? memory[block + BLOCK_HASH]! ^ memory[records]! : 0
+  }
+
   /** @returns word offset of the SOA block of a zone */
   soaOf(zone: number): number {
-    const block = Atomics.load(this.words, CONTROL_ZONES + zone)
+    const block = this.words[CONTROL_ZONES + zone]!
     if (block >= this.words.length) this.renew()
     return block
   }

@@ -58,6 +58,18 @@ export interface MessageHandler {
    */
   begin(socket: number, peers?: Peers): void
 
+  /** Messages that may be told ahead; undefined: `answer` wants none of them told. */
+  readonly ahead?: number
+
+  /**
+   * Reads a message that is about to be answered, and writes nothing; then `fetchAhead`, once for all that were read.
+   * @param place 0..ahead−1, in the order of the calls
+   */
+  readAhead?(octets: Uint8Array, view: DataView, start: number, length: number, place: number): void
+
+  /** @param count of the messages that were read ahead: the processor is told what of the memory their answers need */
+  fetchAhead?(count: number): void
+
   /**
    * Never throws for anything that a peer can send.
    * @param octets   the buffer, and `view` a DataView over exactly the same octets
@@ -65,9 +77,18 @@ export interface MessageHandler {
    * @param length   octets of the query, 0..65535
    * @param capacity octets that may be written from `start`; 65535 over TCP
    * @param stream   true over TCP: the reply may fill `capacity`; false over UDP: the EDNS size rules apply
+   * @param place    of this message when it was read ahead; left out: it was not
    * @returns octets of the reply; 0: send nothing; DEFERRED: call `defer`
    */
-  answer(octets: Uint8Array, view: DataView, start: number, length: number, capacity: number, stream: boolean): number
+  answer(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+    place?: number,
+  ): number
 
   /**
    * Called at once after `answer` returned DEFERRED: has the query answered later, by somebody else.

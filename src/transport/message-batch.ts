@@ -181,9 +181,15 @@ export class MessageBatch implements Peers {
     const { octets, view, count, capacity, stride } = slots
     const { pktinfo } = this.socket
     const sendIovecs = (count * SEND_IOVECS) / 4
+    const ahead = handler.ahead ?? 0
+    let place = ahead
     let replies = 0
     let header = 0
-    for (let slot = 0; slot < received; slot++, header += HEADER_WORDS) {
+    for (let slot = 0; slot < received; slot++, header += HEADER_WORDS, place++) {
+      if (place === ahead && ahead > 0) {
+        this.readAhead(slot, Math.min(ahead, received - slot), handler)
+        place = 0
+      }
       if ((words[header + MMSGHDR_FLAGS / 4]! & MSG_TRUNC) !== 0) {
         counters[STAT_TRUNCATED]! += 1
         continue
@@ -193,7 +199,7 @@ export class MessageBatch implements Peers {
         continue
       }
       const length = words[header + MMSGHDR_LENGTH / 4]!
-      let reply = handler.answer(octets, view, slot * stride, length, capacity, false)
+      let reply = handler.answer(octets, view, slot * stride, length, capacity, false, ahead > 0 ? place : -1)
       if (reply <= 0) {
         if (reply === DEFERRED) reply = handler.defer!(octets, slot * stride, this.pathOf(slot))
         else counters[STAT_UNANSWERED]! += 1
@@ -208,6 +214,15 @@ export class MessageBatch implements Peers {
       replies++
     }
     return replies
+  }
+
+  private readAhead(first: number, count: number, handler: MessageHandler): void {
+    const { octets, view, stride } = this.slots
+    for (let i = 0; i < count; i++) {
+      const length = this.words[(first + i) * HEADER_WORDS + MMSGHDR_LENGTH / 4]!
+      handler.readAhead!(octets, view, (first + i) * stride, length, i)
+    }
+    handler.fetchAhead!(count)
   }
 
   /** Copies nothing: it is valid until the slot is read into again. */

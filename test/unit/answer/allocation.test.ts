@@ -7,7 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Answerer } from '../../../src/answer/answer.ts'
+import { AHEAD, Answerer } from '../../../src/answer/answer.ts'
 import { Order } from '../../../src/answer/order.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { queryOf, TYPES } from '../../support/messages.ts'
@@ -36,7 +36,10 @@ describe('the answers', () => {
         const query = queries[i % queries.length]!
         for (let at = 0; at < query.length; at++) octets[at] = query[at]!
         table.begin()
-        answerer.answer(octets, view, 0, query.length, 4096, false)
+        const place = (i % (AHEAD + 1)) - 1
+        if (place >= 0) answerer.ahead.read(octets, view, 0, query.length, place)
+        if (place === AHEAD - 1) answerer.ahead.fetch(AHEAD)
+        answerer.answer(octets, view, 0, query.length, 4096, false, place)
         table.end()
       }
     }

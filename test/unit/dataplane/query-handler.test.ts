@@ -54,3 +54,62 @@ describe('a defect of answer/', () => {
     assert.equal(row[PANICS], 1)
   })
 })
+
+describe('queries that are read ahead', () => {
+  const queries = [
+    encodeQuery(WEB, 'A', 1232),
+    Buffer.from([1, 2, 3]),
+    encodeQuery('nosuch.default.svc.cluster.local', 'A', 1232),
+    encodeQuery(WEB, 'SRV', 512),
+    Buffer.concat([encodeQuery(WEB, 'A', 512), Buffer.from([0])]),
+    encodeQuery('example.com', 'A', 512),
+  ]
+
+  function setUp() {
+    const { serving } = createWorld()
+    const row = new Float64Array(ROW_FIELDS)
+    const table = new TableReader(serving.memory, 9)
+    const answerer = new Answerer(table, new Order('stable', 1), 1232)
+    const handler = new QueryHandler({ table, answerer, row, families: [0], now: () => 0 })
+    const octets = new Uint8Array(DATAGRAM_CAPACITY * queries.length)
+    const view = new DataView(octets.buffer)
+    const exchange = (isAhead: boolean): Buffer[] => {
+      const starts = queries.map((query, i) => {
+        octets.set(query, i * DATAGRAM_CAPACITY)
+        return i * DATAGRAM_CAPACITY
+      })
+      handler.begin(0)
+      if (isAhead) {
+        for (const [i, start] of starts.entries()) handler.readAhead(octets, view, start, queries[i]!.length, i)
+        handler.fetchAhead(starts.length)
+      }
+      const replies = starts.map((start, i) => {
+        const place = isAhead ? i : -1
+        const length = handler.answer(octets, view, start, queries[i]!.length, DATAGRAM_CAPACITY, false, place)
+        return Buffer.from(octets.slice(start, start + length))
+      })
+      handler.end()
+      return replies
+    }
+    return { answerer, exchange, row }
+  }
+
+  it('get the replies they would get one after the other, the malformed ones too', () => {
+    const { exchange } = setUp()
+    const one = exchange(false)
+    const ahead = exchange(true)
+    assert.ok(one.filter(({ length }) => length > 12).length >= 4)
+    // the ID is the query's own
+    assert.deepEqual(ahead, one)
+  })
+
+  it('a defect in the reading of one: SERVFAIL to that one, counted', () => {
+    const { answerer, exchange, row } = setUp()
+    answerer.ahead.queries[2]!.read = () => {
+      throw new TypeError('a defect')
+    }
+    const rcodes = exchange(true).map(reply => (reply.length === 0 ? undefined : reply[3]! & 15))
+    assert.deepEqual(rcodes, [0, undefined, 2, 0, 1, 5])
+    assert.equal(row[PANICS], 1)
+  })
+})

@@ -123,13 +123,24 @@ class Handler implements MessageHandler {
   readonly calls: string[] = []
   /** Who sent each message. */
   readonly senders: string[] = []
+  /** Where each had been read ahead. */
+  readonly places: (number | undefined)[] = []
   private peers: Peers | undefined
   begin(socket: number, peers: Peers): void {
     this.calls.push(`begin ${socket}`)
     this.peers = peers
   }
   /** First octet 0: no reply; else the query and one octet more. */
-  answer(octets: Uint8Array, _view: DataView, start: number, length: number): number {
+  answer(
+    octets: Uint8Array,
+    _view: DataView,
+    start: number,
+    length: number,
+    _capacity?: number,
+    _stream?: boolean,
+    place?: number,
+  ): number {
+    this.places.push(place)
     const address = new Uint8Array(16)
     this.peers!.copyAddress(start, address)
     this.senders.push(
@@ -193,6 +204,30 @@ test('each reply goes to the peer that asked, also where queries got none, batch
   assert.equal(counters[STAT_SENT], 16)
   assert.equal(counters[STAT_UNANSWERED], 7)
   assert.deepEqual(handler.calls.slice(0, 2), ['begin 4', 'end'])
+})
+
+test('a handler that looks ahead is told of as many messages as it wants, then asked for their replies', () => {
+  const { kernel, handler, exchange } = setUp()
+  const told: string[] = []
+  Object.assign(handler, {
+    ahead: 3,
+    readAhead: (octets: Uint8Array, _view: DataView, start: number, length: number, place: number) =>
+      told.push(`read ${octets.subarray(start, start + length).join()} at ${place}`),
+    fetchAhead: (count: number) => told.push(`fetch ${count}, ${handler.places.length} answered`),
+  })
+  kernel.incoming = queries(1, 2, 0, 4)
+  kernel.incoming[1] = { octets: [2], port: 0 }
+  exchange()
+  assert.deepEqual(told, [
+    'read 1 at 0',
+    'read 2 at 1',
+    'read 0 at 2',
+    'fetch 3, 0 answered',
+    'read 4 at 0',
+    'fetch 1, 2 answered',
+  ])
+  assert.deepEqual(handler.places, [0, 2, 0])
+  assert.deepEqual(firsts(kernel), [1, 4])
 })
 
 test('datagrams from port 0 and cut ones are dropped unread', () => {
