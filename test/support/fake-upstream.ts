@@ -39,10 +39,14 @@ export interface FakeUpstream {
   close(): Promise<void>
 }
 
-/** @param tls key and certificate: the stream side speaks TLS */
+/**
+ * @param tls key and certificate: the stream side speaks TLS
+ * @param at a port that a resolv.conf can name, say; default: a free one
+ */
 export async function startUpstream(
   script: Script,
   tls?: { readonly key: Buffer; readonly cert: Buffer },
+  at = { address: '127.0.0.1', port: 0 },
 ): Promise<FakeUpstream> {
   const udp = createSocket('udp4')
   const stranger = createSocket('udp4')
@@ -73,12 +77,12 @@ export async function startUpstream(
   let tcp: Server
   for (let tries = 0; ; tries++) {
     tcp = tls === undefined ? createServer(onStream) : createTlsServer({ ...tls }, onStream)
-    tcp.listen(0, '127.0.0.1')
+    tcp.listen(at.port, at.address)
     await once(tcp, 'listening')
     const { port } = tcp.address() as AddressInfo
     try {
       const bound = once(udp, 'listening')
-      udp.bind(port, '127.0.0.1')
+      udp.bind(port, at.address)
       await bound
       break
     } catch (error) {
