@@ -38,7 +38,7 @@ const MAX_ROUNDS = 20
  */
 export function importCorefile(file: string, text: string, tools: ImportTools): Imported {
   const { tokens, findings } = expandImports(file, text, tools)
-  const gathered = new Gathered(tools.reverseZonesOf)
+  const gathered = new Gathered(tools)
   gathered.findings.push(...findings)
   const blocks = parseBlocks(tokens)
   for (const block of blocks) gathered.blocks.push(readBlock(block, gathered))
@@ -49,6 +49,7 @@ export function importCorefile(file: string, text: string, tools: ImportTools): 
   }
   writeRoutes(gathered)
   carryDefaults(gathered)
+  carryAbsent(gathered)
   for (const origin of originsOf({ origins: [], value: gathered.draft.root })) gathered.told.add(origin)
   for (const { plugins } of blocks) for (const directive of plugins) noteSilent(directive, gathered)
   refuse(gathered, tools)
@@ -146,6 +147,29 @@ function carryDefaults({ draft, clusterZones, findings, blocks }: Gathered): voi
     const instead =
       'Names below zones (cluster.local if not given) are answered from a cluster or manifests: set source, or keep CoreDNS for this.'
     findings.push({ ...block, text: block.keys.join(' '), verdict: 'changesAnswers', did, instead })
+  }
+}
+
+const ANSWERS_BESIDE = ['forward', 'hosts', 'template', 'rewrite']
+
+/** What is done here unless told otherwise, and there only by a plugin. */
+function carryAbsent({ draft, blocks, routes, findings }: Gathered): void {
+  const [block] = blocks
+  if (block === undefined) return
+  const origin = blockDirective(block)
+  const isBeside = ANSWERS_BESIDE.some(key => draft.get([key]) !== undefined)
+  if (isBeside && draft.get(['localhost']) === undefined) draft.set(['localhost'], false, origin)
+  const isForwarding = draft.get(['forward']) !== undefined
+  if (!isForwarding) return
+  if (draft.get(['cache']) === undefined) draft.set(['cache', 'enabled'], false, origin)
+  else {
+    const forwarding = new Set(routes.map(route => route.block))
+    for (const each of forwarding) {
+      if (each.plugins.some(({ name }) => name === 'cache')) continue
+      const did = 'Its answers were not kept: it has no cache.'
+      const instead = 'They are, for as long as their TTL allows: cache is one for the whole server.'
+      findings.push({ ...each, text: each.keys.join(' '), verdict: 'leftOut', did, instead })
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 import { type Directive, type ServerBlock, textOf } from './directive.ts'
 import { Draft, type Value } from './draft.ts'
 import type { Finding, Remark } from './finding.ts'
+import type { Sources } from './imports.ts'
 import { intersect, zonesOf } from './zones.ts'
 
 export interface Block extends ServerBlock {
@@ -33,13 +34,21 @@ export class Gathered {
   readonly closed: { readonly zones: readonly string[]; readonly directive: Directive }[] = []
   readonly blocks: Block[] = []
   readonly reverseZonesOf: (network: string) => readonly string[] | undefined
+  private readonly readImport: Sources['readImport']
   /** Lines that a mapping has read; whether they came into the draft is seen at the end. */
   readonly handled = new Set<Directive>()
   /** Lines of which something is said, or was said with the plugin they belong to. */
   readonly told = new Set<Directive>()
 
-  constructor(reverseZonesOf: Gathered['reverseZonesOf']) {
-    this.reverseZonesOf = reverseZonesOf
+  constructor(tools: Sources & Pick<Gathered, 'reverseZonesOf'>) {
+    this.reverseZonesOf = tools.reverseZonesOf
+    this.readImport = tools.readImport
+  }
+
+  /** @returns undefined: it is not where the Corefile is read */
+  textOf(file: string, { file: from }: Directive): string | undefined {
+    const read = this.readImport(file, from)
+    return typeof read === 'string' ? undefined : read[0]?.text
   }
 
   note(at: Directive, [verdict, did, instead]: Remark): void {

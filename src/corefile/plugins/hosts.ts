@@ -17,6 +17,7 @@ export const mapHosts: MapPlugin = (directive, mapping) => {
   const zones = mapping.zones(names)
   mapping.handle(directive)
   carryFile(file, zones, directive, mapping)
+  noteCluster(zones, directive, mapping)
   const isOneOfMany = mapping.gathered.blocks.flatMap(({ plugins }) => plugins).filter(isHosts).length > 1
   const has = (name: string) => directive.body.some(option => option.name === name)
   // A default beside another's value is told of like a value.
@@ -46,11 +47,32 @@ function carryFile(file: string | undefined, zones: readonly string[], directive
     const did = `Of the file it answered names in ${shown(zones)} alone.`
     const instead = 'Here all names of the file are answered: take the others out of it.'
     mapping.note(directive, ['changesAnswers', did, instead])
-  } else if (mapping.block.plugins.some(({ name }) => name === 'kubernetes')) {
-    const did = 'A name of the cluster that stands in the file was answered from it.'
-    const instead = 'Here the cluster comes first: write such lines, if there are any, into hosts.entries.'
-    mapping.note(directive, ['leftOut', did, instead])
   }
+}
+
+/** In CoreDNS hosts come before the cluster, with all they know. */
+function noteCluster(zones: readonly string[], directive: Directive, mapping: Mapping): void {
+  const cluster = mapping.block.plugins.filter(({ name }) => name === 'kubernetes')
+  const own = cluster
+    .flatMap(({ args }) => mapping.zones(args))
+    .filter(zone => zones.some(each => isWithin(zone, each)))
+  const isPointing = !directive.body.some(({ name }) => name === 'no_reverse')
+  if (isPointing && own.some(isReverse)) {
+    const did = 'PTR of an address that a pod or Service has too was the name given here.'
+    const instead = 'Here it is the name in the cluster.'
+    mapping.note(directive, ['changesAnswers', did, instead])
+  }
+  const names = namesIn(mapping.gathered.textOf(directive.args[0] ?? DEFAULT_FILE, directive))
+  const clusters = names?.filter(name => own.some(zone => !isReverse(zone) && isWithin(normalZone(name), zone)))
+  if (clusters?.length === 0 || own.length === 0) return
+  const did = `${clusters === undefined ? 'A name of the cluster that stands in the file was' : `The file has names of the cluster (${shown(clusters)}), which were`} answered from it.`
+  const instead = 'Here the cluster comes first: write such lines into hosts.entries.'
+  mapping.note(directive, ['changesAnswers', did, instead])
+}
+
+/** Of a file in the form of hosts(5). */
+function namesIn(text: string | undefined): string[] | undefined {
+  return text?.split('\n').flatMap(line => line.replace(/#.*/, '').trim().split(/\s+/).slice(1))
 }
 
 /** Names that its zones kept out stay out. */

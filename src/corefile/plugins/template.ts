@@ -20,6 +20,7 @@ export const mapTemplate: MapPlugin = (directive, mapping) => {
   const made = answerOf(directive, mapping)
   mapping.options(directive, {
     ...OPTIONS,
+    authority: option => mapping.note(option, negativeTtlOf(option) === undefined ? AUTHORITY : AUTHORITY_SOA),
     match: option => mapping.handle(option),
     answer: option => mapping.handle(option),
     rcode: option => mapping.handle(option),
@@ -135,18 +136,29 @@ function noteCluster(zones: readonly string[], matches: Made['matches'], directi
   mapping.note(directive, ['changesAnswers', did, instead])
 }
 
+const AUTHORITY_SOA: Remark = [
+  'builtIn',
+  'It put a SOA into the authority section.',
+  'One that says how long "there is none" may be kept (template.ttl) is made here.',
+]
+
+const AUTHORITY: Remark = [
+  'changesAnswers',
+  'It put records into the authority section.',
+  'Only a SOA is made here, beside "there is none"; others are left out.',
+]
+
 const OPTIONS: Readonly<Record<string, Remark>> = {
-  authority: [
-    'builtIn',
-    'It put records into the authority section.',
-    'A SOA that says how long "there is none" may be kept (template.ttl) is made here; others are left out.',
-  ],
   fallthrough: [
     'builtIn',
     'What its expressions did not fit was looked for further.',
     'It is, unless a rule that ends all follows in template.',
   ],
-  additional: ['leftOut', 'It put records beside the answer.', 'They are left out: clients ask for what they need.'],
+  additional: [
+    'changesAnswers',
+    'It put records beside the answer.',
+    'They are left out: clients that read them there have to ask for them.',
+  ],
   ederror: ['leftOut', 'It gave an extended error (RFC 8914) with the answer.', 'Answers of template have none.'],
   upstream: ['builtIn', 'It had targets of CNAME records looked up.', 'template has no CNAME records here.'],
 }

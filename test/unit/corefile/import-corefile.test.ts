@@ -32,7 +32,7 @@ const CLUSTER = {
   source: { kubernetes: { inCluster: true } },
 }
 const ANY_ORDER = { answers: { order: 'shuffle' } }
-const CACHE = { cache: { enabled: true, success: { ttl: 30 }, denial: { ttl: 30 } } }
+const CACHE = { cache: { enabled: true, success: { ttl: 30 }, denial: { ttl: 30 } }, localhost: false }
 const RESOLV_CONF = { zone: '.', upstreams: ['/etc/resolv.conf'] }
 
 describe('a Corefile of the shape of', () => {
@@ -102,6 +102,8 @@ describe('a Corefile of the shape of', () => {
         { zone: '2.0.192.in-addr.arpa', upstreams: ['192.0.2.53'] },
       ],
     })
+    // It has no cache, where the others have one.
+    assert.ok(remarks(textOf('gke-stub-domains')).includes('24 2.0.192.in-addr.arpa:53: leftOut'))
   })
 
   it('a node-local cache: the cluster is asked itself, and told so', () => {
@@ -274,6 +276,27 @@ describe('names and who answers them', () => {
   })
 })
 
+describe('what is done here unless told otherwise', () => {
+  const forward = 'forward . 1.1.1.1'
+  const of = (plugins: string) => {
+    const { cache, localhost } = load(importText(`. {\nkubernetes a.b\n${plugins}\n}`).config)
+    return [cache !== undefined, localhost]
+  }
+
+  it('is not done where CoreDNS does it by a plugin, and the Corefile has none', () => {
+    assert.deepEqual(of(forward), [false, false])
+    assert.deepEqual(of(`${forward}\ncache`), [true, false])
+    assert.deepEqual(of(`${forward}\nlocal`), [false, true])
+    assert.deepEqual(carried('. {\nkubernetes a.b\n}')['localhost'], undefined)
+  })
+
+  it('is said of a server block without cache beside one with', () => {
+    const told = remarks(`. {\nkubernetes a.b\n${forward}\ncache\n}\nx.y {\n${forward}\n}\nz.y {\nerrors\n}`)
+    assert.deepEqual(told, ['6 x.y: leftOut'])
+    assert.ok(remarks(`. {\nkubernetes a.b\n${forward}\n}\nx.y {\n${forward}\ncache\n}`).includes('1 .: leftOut'))
+  })
+})
+
 describe('hosts', () => {
   const hosts = (text: string) => (carried(text) as { hosts?: unknown }).hosts
 
@@ -292,11 +315,22 @@ describe('hosts', () => {
   it('of all names without fallthrough, or above the zone of another block, ends nothing, which is said', () => {
     const told = remarks('. {\nkubernetes cluster.local\nhosts f\n}')
     assert.ok(told.includes('3 hosts: changesAnswers'))
-    assert.deepEqual(
-      remarks('. {\nkubernetes cluster.local\nhosts f {\nfallthrough\n}\n}').filter(each => each.includes('changes')),
-      [],
-    )
     assert.deepEqual(hosts('b {\nhosts f\n}\na.b {\nforward . 1.1.1.1\n}'), { files: ['f'] })
+  })
+
+  it('beside the cluster, where they come first in CoreDNS: names of it are said if there are any, addresses always', () => {
+    const text = (zones: string, option = '') =>
+      `. {\nkubernetes ${zones}\nhosts f {\nfallthrough\n${option}\n}\nforward . 1.1.1.1\n}`
+    const said = (corefile: string, file?: string) => {
+      const readImport = () => (file === undefined ? [] : [{ file: 'f', text: file }])
+      const { findings } = importText(corefile, { readImport })
+      return findings.filter(({ line, verdict }) => line === 3 && verdict === 'changesAnswers').map(({ did }) => did)
+    }
+    assert.deepEqual(said(text('a.b'), '10.0.0.1 x.y # x.a.b\n'), [])
+    assert.match(said(text('a.b'), '10.0.0.1 x.y X.A.B.\n')[0]!, /^The file has names of the cluster \(X\.A\.B\.\)/)
+    assert.match(said(text('a.b'))[0]!, /^A name of the cluster/)
+    assert.match(said(text('a.b in-addr.arpa'), '')[0]!, /^PTR of an address/)
+    assert.deepEqual(said(text('a.b in-addr.arpa', 'no_reverse'), ''), [])
   })
 
   it('of two server blocks with different TTLs are said, one of them the default', () => {
@@ -438,6 +472,13 @@ describe('template', () => {
     assert.deepEqual(template(`template ANY ANY x.y {\nrcode NXDOMAIN\n${soa}\n}`), [
       { zone: 'x.y', rcode: 'NXDOMAIN', ttl: 30 },
     ])
+  })
+
+  it('is said to leave out what stands beside the answer, but for the SOA', () => {
+    const text = (line: string) => `template IN A x.y {\nanswer "{{ .Name }} 60 IN A 10.0.0.1"\n${line}\nfallthrough\n}`
+    assert.deepEqual(told(text('additional "ns.x.y. 60 IN A 10.0.0.2"')), ['5 additional: changesAnswers'])
+    assert.deepEqual(told(text('authority "x.y. 60 IN NS ns.x.y."')), ['5 authority: changesAnswers'])
+    assert.deepEqual(told(text('authority "x.y. 60 IN SOA ns.x.y. h.x.y. (1 60 60 60 30)"')), [])
   })
 
   it('whose answer cannot be said is left out as a whole, and said', () => {
