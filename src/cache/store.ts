@@ -111,10 +111,9 @@ export class CacheStore {
     const { region, options } = this
     const isDenial = (entry.flags & ENTRY_DENIAL) !== 0
     const [part, other] = isDenial ? [this.denial, this.success] : [this.success, this.denial]
-    const { ttl: most, minTtl } = isDenial ? options.denial : options.success
     const isFailure = (entry.flags & ENTRY_RCODE_MASK) === RCODE_SERVFAIL
     if (entry.ttl === 0) return
-    const ttl = isFailure ? entry.ttl : Math.min(Math.max(entry.ttl, minTtl), most)
+    const ttl = isFailure ? entry.ttl : this.boundTtl(entry.ttl, isDenial)
     const flags = entry.flags | (options.keepTtl ? ENTRY_KEEPS_TTL : 0)
     const old = part.peek(key) ?? other.peek(key)
     const block = region.put({ ...entry, ttl, flags }, this.now(), old?.block ?? 0)
@@ -136,6 +135,12 @@ export class CacheStore {
     }
     // It looks at every reader's word: not for each change.
     if (++this.changes % CHANGES_PER_COMMIT === 0) region.commit()
+  }
+
+  /** @returns the seconds that an answer is kept which says so many itself, but for 0: then it is not */
+  boundTtl(seconds: number, isDenial: boolean): number {
+    const { ttl: most, minTtl } = isDenial ? this.options.denial : this.options.success
+    return Math.min(Math.max(seconds, minTtl), most)
   }
 
   /** A question could not be answered. What was known of it is then good for a while although expired (RFC 8767 §4). */

@@ -242,6 +242,7 @@ export class Forwarder {
     const { scrubber, writer, stats, options } = this
     const { question, waiters } = flight
     const { rcode } = response
+    options.cache?.boundTtls(response, question.type)
     for (const [i, query] of waiters.entries()) {
       const at = writer.begin(query)
       const limit = writer.limit(query)

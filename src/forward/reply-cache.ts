@@ -31,6 +31,9 @@ import { RDATA_SHAPES } from './rdata.ts'
 import type { Response } from './response.ts'
 import { SCRUBBED, Scrubber } from './scrub.ts'
 
+/** RFC 2181 §8: greater ones have the uppermost bit set. */
+const MOST_TTL = 0x7fff_ffff
+
 export class ReplyCache {
   private readonly store: CacheStore
   private readonly writer: ReplyWriter
@@ -60,6 +63,19 @@ export class ReplyCache {
     this.store.staleServed++
     // RFC 8914 §4.4, §4.20
     return this.write(query, block, STALE_TTL, rcode === RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE)
+  }
+
+  /**
+   * Bounds the TTLs of a reply as they will be when it is kept: whoever asked first keeps it no longer than those who ask later.
+   * RFC 2181 §8: 0, and what stands for it, is left alone.
+   */
+  boundTtls({ rcode, answers, records, ttl, type }: Response, asked: number): void {
+    let isDenial = rcode === RCODE_NXDOMAIN
+    if (!isDenial && asked !== TYPE_ANY) isDenial = !type.subarray(0, answers).includes(asked)
+    for (let i = 0; i < records; i++) {
+      const seconds = ttl[i]!
+      if (seconds > 0 && seconds <= MOST_TTL) ttl[i] = this.store.boundTtl(seconds, isDenial)
+    }
   }
 
   /**

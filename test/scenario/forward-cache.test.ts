@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { checkBatch } from '../../src/transport/batch-check.ts'
-import { CACHE } from '../support/cached.ts'
+import { CACHE, soaOf } from '../support/cached.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
 import { addressOf, type FakeUpstream, QNAME, recordOf, replyTo, startUpstream } from '../support/fake-upstream.ts'
 import { ALIAS, Burst, CLUSTER_NAME, readAnswer, startForwarding, TARGET, zoneOf } from '../support/forwarding.ts'
-import { AA, queryOf, RA, RCODES, RD, TC } from '../support/messages.ts'
+import { AA, queryOf, RA, RCODES, RD, strictDecode, TC } from '../support/messages.ts'
 import { rulesOf } from '../support/rules.ts'
 import { until } from '../support/server-process.ts'
 
@@ -144,6 +144,30 @@ for (const transport of ['batch', 'portable'] as const) {
       for (let i = 0; i < 2; i++) assert.deepEqual(await answer(), ['late.example.com. 1 192.0.2.0'])
       writeFileSync(file, '10.9.0.1 db.example.com\n10.9.0.2 late.example.com\n')
       await until(async () => (await answer()).join() === 'late.example.com. 1 10.9.0.2', 'the host is answered')
+    })
+
+    it('gives TTLs to whoever asks first as to those who ask later: no longer than it is kept, no shorter, 0 as it is', async t => {
+      const seconds: Readonly<Record<string, number>> = { long: 9000, short: 1, never: 0, ordinary: 40 }
+      const soa = soaOf('example.com', 9000, 9000)
+      const upstream = await startUpstream(asked => {
+        const ttl = seconds[asked.name.split('.')[0]!]
+        if (ttl === undefined) return [replyTo(asked, { flags: RCODES.NXDOMAIN, authority: [soa] })]
+        return [replyTo(asked, { answers: [addressOf(QNAME, '192.0.2.1', ttl)] })]
+      })
+      t.after(() => upstream.close())
+      const cache = {
+        ...CACHE,
+        success: { ...CACHE.success, ttl: 60, minTtl: 10 },
+        denial: { ...CACHE.denial, ttl: 20 },
+      }
+      const { ipv4 } = await startForwarding(t, transport, [zoneOf([upstream.port])], {}, {}, { cache })
+      const ttlOf = async (name: string) => {
+        const query = queryOf(`${name}.example.com`, 'A', { flags: RD })
+        const { answers, authority } = strictDecode(await exchangeUdp(query, ipv4))
+        return [...answers, ...authority][0]!.ttl
+      }
+      const names = ['long', 'short', 'never', 'ordinary', 'none']
+      assert.deepEqual(await Promise.all(names.map(ttlOf)), [60, 10, 0, 40, 20])
     })
 
     it('asks again, by itself, for what is asked often, before it expires', async t => {

@@ -3,9 +3,12 @@
  */
 
 import type { Directive } from '../directive.ts'
-import type { MapPlugin, Mapping } from '../mapping.ts'
+import type { Block, MapPlugin, Mapping } from '../mapping.ts'
 import { isWithin } from '../zones.ts'
 import { durationOf, numberOf } from './values.ts'
+
+/** Seconds; without a number of its own. */
+const DEFAULT_TTL = 3600
 
 export const mapCache: MapPlugin = (directive, mapping) => {
   const root = mapping.gathered.blocks.find(
@@ -59,6 +62,14 @@ export const mapCache: MapPlugin = (directive, mapping) => {
     keepttl: option => mapping.set('cache.keepTtl', true, option),
     disable: option => noteDisabled(option, mapping),
   })
+}
+
+/** The most seconds that the cache of a server block keeps an answer, and says that it may be kept. */
+export function keptFor({ plugins }: Block): { readonly seconds: number; readonly directive: Directive } | undefined {
+  const directive = plugins.find(({ name }) => name === 'cache')
+  if (directive === undefined) return undefined
+  const [, ttl = directive.args[0]] = directive.body.find(({ name }) => name === 'success')?.args ?? []
+  return { seconds: /^\d{1,9}$/.test(ttl ?? '') ? Number(ttl) : DEFAULT_TTL, directive }
 }
 
 function noteDisabled(option: Directive, mapping: Mapping): void {

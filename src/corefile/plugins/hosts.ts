@@ -6,6 +6,7 @@
 import { type Directive, textOf } from '../directive.ts'
 import type { MapPlugin, Mapping } from '../mapping.ts'
 import { isReverse, isWithin, normalZone } from '../zones.ts'
+import { keptFor } from './cache.ts'
 import { numberOf } from './values.ts'
 
 /** What is read where no file is named. */
@@ -21,16 +22,31 @@ export const mapHosts: MapPlugin = (directive, mapping) => {
   const isOneOfMany = mapping.gathered.blocks.flatMap(({ plugins }) => plugins).filter(isHosts).length > 1
   const has = (name: string) => directive.body.some(option => option.name === name)
   // A default beside another's value is told of like a value.
-  if (isOneOfMany && !has('ttl')) mapping.set('hosts.ttl', DEFAULT_TTL, directive)
+  if (!has('ttl')) carryTtl(directive, mapping, isOneOfMany)
   if (isOneOfMany && !has('no_reverse')) mapping.set('hosts.reverse', true, directive)
   mapping.options(directive, {
-    ttl: option => mapping.set('hosts.ttl', numberOf(option.args[0]), option),
+    ttl: option => carryTtl(option, mapping, true),
     no_reverse: option => mapping.set('hosts.reverse', false, option),
     reload: ['builtIn', 'It set how often the file is looked at.', 'A change is noticed within 2 s.'],
     fallthrough: ['builtIn', 'What was no host was looked for further.', 'It is, but in zones of hosts.zones.'],
   })
   for (const line of directive.body) if (/^[\da-f]*[.:]/i.test(line.name)) carryLine(line, zones, mapping)
   closeZones(directive, zones, mapping)
+}
+
+/** Its block's cache bounded the TTLs of hosts too, which are not kept here. */
+function carryTtl(origin: Directive, mapping: Mapping, isNeeded: boolean): void {
+  const own = origin.name === 'ttl' ? numberOf(origin.args[0]) : DEFAULT_TTL
+  const bound = keptFor(mapping.block)
+  if (typeof own !== 'number' || bound === undefined || bound.seconds >= own) {
+    if (isNeeded) mapping.set('hosts.ttl', own, origin)
+    return
+  }
+  mapping.handle(origin)
+  mapping.set('hosts.ttl', bound.seconds, bound.directive)
+  if (origin.name !== 'ttl') return
+  const did = `It set a TTL of ${own}, of which clients saw ${bound.seconds} at most, for the cache of its server block.`
+  mapping.note(origin, ['builtIn', did, 'The less was carried over.'])
 }
 
 function isHosts({ name }: Directive): boolean {

@@ -8,6 +8,7 @@ import { type Entry, entryOf, type Value } from '../draft.ts'
 import type { Remark } from '../finding.ts'
 import type { MapPlugin, Mapping } from '../mapping.ts'
 import { isWithin, normalZone } from '../zones.ts'
+import { keptFor } from './cache.ts'
 import { GO_SYNTAX, patternOf } from './patterns.ts'
 import { numberOf } from './values.ts'
 
@@ -80,6 +81,11 @@ function answerOf({ body }: Directive, mapping: Mapping): Made | undefined {
       }
     } else if (line.name === 'rcode') value['rcode'] = entryOf((line.args[0] ?? '').toUpperCase(), line)
     else if (line.name === 'authority') ttl ??= negativeTtlOf(line)
+  }
+  const bound = keptFor(mapping.block)
+  if (ttl !== undefined && bound !== undefined && Number(ttl.value) > bound.seconds) {
+    // Its block's cache bounded the TTLs of templates too, which are not kept here.
+    ttl = { origins: [...ttl.origins, bound.directive], value: bound.seconds }
   }
   if (answers.length > 0) value['answer'] = answers
   if (ttl !== undefined) value['ttl'] = ttl

@@ -73,7 +73,7 @@ describe('a Corefile of the shape of', () => {
     const config = carried(textOf('k3s')) as Record<string, unknown>
     assert.deepEqual(config['forward'], [RESOLV_CONF])
     assert.deepEqual(config['records'], { pods: 'insecure' })
-    assert.deepEqual(config['hosts'], { files: ['/etc/coredns/NodeHosts'], ttl: 60 })
+    assert.deepEqual(config['hosts'], { files: ['/etc/coredns/NodeHosts'], ttl: 30 })
     const imports = remarks(textOf('k3s')).filter(remark => remark.includes('import'))
     assert.deepEqual(imports, ['19 import: leftOut', '22 import: leftOut'])
   })
@@ -532,6 +532,24 @@ describe('cache', () => {
     const two = 'x.y {\ncache 5\n}\n. {\nkubernetes a.b\ncache 30\n}'
     assert.deepEqual(carried(two)['cache'], CACHE.cache)
     assert.ok(remarks(two).includes('2 cache: leftOut'))
+  })
+})
+
+describe('cache and TTLs', () => {
+  const ttlsOf = (plugins: string) => {
+    const { hosts, template } = load(importText(`. {\nkubernetes a.b\n${plugins}\n}`).config)
+    return [hosts.ttl, template[0]?.ttl]
+  }
+  const hosts = (option = '') => `hosts f {\nfallthrough\n${option}\n}`
+
+  it('of hosts and templates are bounded, as the cache of their server block bounded them', () => {
+    const template = 'template IN A x.y {\nanswer "{{ .Name }} 60 IN A 10.0.0.1"\n}'
+    assert.deepEqual(ttlsOf(`${hosts()}\n${template}`), [3600, 60])
+    assert.deepEqual(ttlsOf(`${hosts()}\n${template}\ncache 30`), [30, 30])
+    assert.deepEqual(ttlsOf(`${hosts('ttl 40')}\n${template}\ncache {\nsuccess 100 50\n}`), [40, 50])
+    assert.deepEqual(ttlsOf(`${hosts('ttl 90')}\n${template}\ncache`), [90, 60])
+    const { findings } = importText(`. {\nkubernetes a.b\n${hosts('ttl 60')}\ncache 30\n}`)
+    assert.ok(findings.some(({ line, verdict }) => line === 5 && verdict === 'builtIn'))
   })
 })
 
