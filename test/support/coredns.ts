@@ -32,10 +32,26 @@ export interface CoreDns {
  */
 export async function startCoreDns(program: string, plugins: string): Promise<CoreDns> {
   const [port, ready] = [await freePort(), await freePort()]
+  const corefile = `.:${port} {\n  bind 127.0.0.1\n  ready 127.0.0.1:${ready}\n${plugins}\n}\n`
+  const isReady = () =>
+    fetch(`http://127.0.0.1:${ready}/ready`).then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  return { port, ...(await runCoreDns(program, corefile, isReady)) }
+}
+
+/** @param env beside this process's own */
+export async function runCoreDns(
+  program: string,
+  corefile: string,
+  isReady: () => Promise<boolean>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Omit<CoreDns, 'port'>> {
   const folder = mkdtempSync(join(tmpdir(), 'coredns-'))
   const file = join(folder, 'Corefile')
-  writeFileSync(file, `.:${port} {\n  bind 127.0.0.1\n  ready 127.0.0.1:${ready}\n${plugins}\n}\n`)
-  const child = spawn(program, ['-conf', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  writeFileSync(file, corefile)
+  const child = spawn(program, ['-conf', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   let output = ''
   child.stdout.on('data', chunk => (output += chunk))
   child.stderr.on('data', chunk => (output += chunk))
@@ -48,16 +64,12 @@ export async function startCoreDns(program: string, plugins: string): Promise<Co
   try {
     await until(async () => {
       if (child.exitCode !== null) throw new Error(`CoreDNS exited with ${child.exitCode}:\n${output}`)
-      const status = await fetch(`http://127.0.0.1:${ready}/ready`).then(
-        response => response.status,
-        () => 0,
-      )
       // Its address is bound a moment after it calls itself ready.
-      return status === 200 && output.includes('CoreDNS-')
+      return output.includes('CoreDNS-') && (await isReady())
     }, 'CoreDNS is ready')
   } catch (error) {
     await stop()
     throw error
   }
-  return { port, output: () => output, stop }
+  return { output: () => output, stop }
 }

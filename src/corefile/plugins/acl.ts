@@ -2,6 +2,7 @@
  * The plugin acl → `acl`. Layer: corefile. Rules of all server blocks are one list, each with the zones it held for.
  */
 
+import type { Directive } from '../directive.ts'
 import type { MapPlugin, Mapping } from '../mapping.ts'
 import { isWithin } from '../zones.ts'
 
@@ -23,6 +24,7 @@ export const mapAcl: MapPlugin = (directive, mapping) => {
     )
   }
   noteOthers(zones, mapping, directive)
+  noteRewritten(isWhole, mapping, directive)
 }
 
 /** @returns undefined: it has another form */
@@ -45,12 +47,22 @@ function some(words: readonly string[]): readonly string[] | undefined {
 }
 
 /** Other blocks' names that its rules did not see, and now do. */
-function noteOthers(zones: readonly string[], mapping: Mapping, directive: Parameters<MapPlugin>[0]): void {
+function noteOthers(zones: readonly string[], mapping: Mapping, directive: Directive): void {
   const others = mapping.gathered.blocks.filter(block => block !== mapping.block)
   const seen = others.flatMap(block => block.zones).filter(each => zones.some(zone => isWithin(each, zone)))
   if (seen.length === 0) return
   const did = `It held for its server block alone, and not for ${[...new Set(seen)].slice(0, 3).join(', ')}.`
   const instead =
     'Here it holds for all below its zones: put {action: allow, zones: [ZONE]} before it for those it should not.'
+  mapping.note(directive, ['changesAnswers', did, instead])
+}
+
+/** In CoreDNS rewrite comes before acl. */
+function noteRewritten(isWhole: boolean, mapping: Mapping, directive: Directive): void {
+  const rewrites = mapping.block.plugins.filter(({ name }) => name === 'rewrite')
+  const isTyped = directive.body.some(({ args }) => args.some(arg => arg.toLowerCase() === 'type'))
+  if (rewrites.length === 0 || (isWhole && !isTyped)) return
+  const did = 'It judged the name and type that rewrite had made of a query.'
+  const instead = 'Here it judges what the client asked for: name that in acl too.'
   mapping.note(directive, ['changesAnswers', did, instead])
 }

@@ -441,6 +441,14 @@ describe('acl', () => {
     assert.deepEqual(acl(two), [{ action: 'block' }, { action: 'allow', zones: ['z.x.y'] }])
     assert.ok(remarks(two).includes('3 acl: changesAnswers') && !remarks(two).includes('8 acl: changesAnswers'))
   })
+
+  it('beside rewrite is said to judge what the client asked for', () => {
+    const text = (zones: string, line: string) =>
+      `. {\nkubernetes a.b\nrewrite name x.y z.y\nacl ${zones} {\n${line}\n}\n}`
+    assert.ok(remarks(text('x.y', 'block')).includes('4 acl: changesAnswers'))
+    assert.ok(remarks(text('', 'block type A')).includes('4 acl: changesAnswers'))
+    assert.ok(!remarks(text('', 'block net 10.0.0.0/8')).includes('4 acl: changesAnswers'))
+  })
 })
 
 describe('template', () => {
