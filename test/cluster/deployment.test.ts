@@ -99,6 +99,15 @@ describe('config/kubernetes', { skip }, () => {
     succeed(['apply', '--dry-run=server', '-f', '-'], podOf(render(restricted), restricted))
   })
 
+  it('with port-53, makes pods that listen on 53, and that "restricted" admits', () => {
+    const objects = render(restricted, ['port-53'])
+    succeed(['apply', '--dry-run=server', '-f', '-'], podOf(objects, restricted))
+    const { ports } = find(objects, 'DaemonSet').spec.template.spec.containers[0]
+    const targets = find(objects, 'Service').spec.ports.map((port: Manifest) => port.targetPort)
+    assert.deepEqual(ports.map((port: Manifest) => port.containerPort).slice(0, 2), [53, 53])
+    assert.deepEqual(targets.slice(0, 2), [53, 53])
+  })
+
   it('with host-network, makes pods that only a privileged namespace admits', () => {
     const refused = kubectl(
       ['apply', '--dry-run=server', '-f', '-'],
