@@ -56,13 +56,11 @@ export class Audit<T> {
     this.deps = deps
   }
 
-  /** Once in every interval, at a random time of it, so that the servers of a cluster do not list at one moment. */
+  /** Never further apart than the interval, at random times, so that the servers of a cluster do not list at one moment. */
   async run(intervalMs: number, stopped: AbortSignal): Promise<void> {
-    while (!stopped.aborted) {
-      const atMs = this.deps.random() * intervalMs
-      await this.deps.sleep(atMs, stopped)
+    for (let share = 0; !stopped.aborted; share = 0.5) {
+      await this.deps.sleep((share + this.deps.random() * (1 - share)) * intervalMs, stopped)
       if (!stopped.aborted && this.audited.watched() !== '') await this.audit(stopped)
-      await this.deps.sleep(intervalMs - atMs, stopped)
     }
   }
 

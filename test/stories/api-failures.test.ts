@@ -8,7 +8,7 @@ import { eventOf, type RecordedRequest, statusOf } from '../support/fake-api-ser
 import type { Random } from '../support/random.ts'
 import { RandomCluster } from '../support/story-cluster.ts'
 import type { StoryWorld } from '../support/story-world.ts'
-import { story } from './story.ts'
+import { agreesAtLast, story } from './story.ts'
 
 const FOREVER = Number.POSITIVE_INFINITY
 const HANG_UP = { kind: 'hang up' } as const
@@ -32,16 +32,6 @@ const isWatch = ({ query }: RecordedRequest) => query.has('watch')
 const isList = (request: RecordedRequest) => !isWatch(request) || request.query.has('sendInitialEvents')
 const failure = (status: number, reason: string, headers: Record<string, string> = {}, message = reason) =>
   ({ kind: 'status', status, body: statusOf(status, reason, message), headers }) as const
-
-/** Whatever waits and lists it takes. */
-async function agreesAtLast(world: StoryWorld): Promise<void> {
-  const isSo = () =>
-    world.checker.agrees(0).then(
-      () => true,
-      () => false,
-    )
-  await world.hurry(isSo, 'the answers are those of the cluster')
-}
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {
   const all = [...values]
@@ -267,7 +257,7 @@ story('T25b: what went before comes again, a deletion of another generation too'
   }
 })
 
-story('T28b: a clock that jumps changes no TTL and no wait', SOME, async world => {
+story('T30: a clock that jumps changes no TTL and no wait', SOME, async world => {
   const now = Date.now
   try {
     for (const hours of [1, -2, 24]) {

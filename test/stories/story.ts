@@ -36,6 +36,19 @@ export function story(title: string, options: StoryOptions, tell: (world: StoryW
   })
 }
 
+/** Whether the answers are those of the cluster now. */
+export function agrees(world: StoryWorld): Promise<boolean> {
+  return world.checker.agrees(0).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Whatever waits and lists it takes. */
+export function agreesAtLast(world: StoryWorld): Promise<void> {
+  return world.hurry(() => agrees(world), 'the answers are those of the cluster')
+}
+
 /** So that stories differ in what is random although they share the seed. */
 function hashOf(title: string): number {
   let hash = 0

@@ -41,7 +41,15 @@ export class Model {
   }
 
   data(name: string, type: string): ReadonlySet<string> {
-    return this.records.get(name)?.get(type) ?? new Set()
+    return this.records.get(this.preferred(name))?.get(type) ?? new Set()
+  }
+
+  /** `<zone>.prefer._zone.<svc>…`: the endpoints of that zone, or all where it has none. */
+  private preferred(name: string): string {
+    const [, zone, service] = /^(.+)\.prefer\._zone\.(.+)$/.exec(name) ?? []
+    if (service === undefined) return name
+    const local = `${zone}.pin._zone.${service}`
+    return this.records.has(local) ? local : service
   }
 
   expect(name: string, type: string): Expected {
@@ -133,9 +141,9 @@ export class Model {
     this.exist(name)
   }
 
-  /** Whether there is a zone of that name or not, `<zone>.pin._zone.<svc>…` is there: endpoints may come to it. */
+  /** Whether there is a zone of that name or not, `<zone>.pin._zone.<svc>…` is there: endpoints may come to it. So is `prefer`. */
   private exists(name: string): boolean {
-    const [, service] = /\.pin(\._zone\..*)$/.exec(name) ?? []
+    const [, service] = /\.(?:pin|prefer)(\._zone\..*)$/.exec(name) ?? []
     return this.existing.has(name) || (service !== undefined && this.existing.has(service.slice(1)))
   }
 

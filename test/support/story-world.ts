@@ -24,7 +24,7 @@ export interface WorldOptions {
   /** Keys of the configuration, as they stand in its file. */
   readonly config?: Readonly<Record<string, unknown>>
   /** Keys of `source.kubernetes`; default: the endpoint of the simulated cluster. */
-  readonly kubernetes?: (api: FakeApiServer) => object
+  readonly kubernetes?: (api: FakeApiServer) => object | Promise<object>
   readonly tls?: TlsMaterial
   /** Objects and faults that are there before the server starts. */
   readonly prepare?: (world: StoryWorld) => void
@@ -89,7 +89,7 @@ export class StoryWorld {
       admin: '127.0.0.1:0',
       lameduck: '0s',
       ...config,
-      source: { kubernetes: kubernetes(this.api), ...(config['source'] as object | undefined) },
+      source: { kubernetes: await kubernetes(this.api), ...(config['source'] as object | undefined) },
     }
     const surroundings = { directory: '/', isInPod: false, nodeName: '' }
     const loaded = configOf({ path: '/story.yaml', text: JSON.stringify(all) }, {}, surroundings)
