@@ -67,7 +67,14 @@ story('T24: twenty events of any kind are lost', SOME, async world => {
   })
 })
 
-story('T23: the API server is restored to an earlier state, and no event shows it', SOME, async world => {
+/** Of two slices the server may hear of one, by a version that counts again, before it lists both. */
+const ONE_SLICE_EACH = {
+  prepare(world: StoryWorld) {
+    cluster = new RandomCluster(world, { slices: 1 })
+  },
+}
+
+story('T23: the API server is restored to an earlier state, and no event shows it', ONE_SLICE_EACH, async world => {
   const lists = () => world.api.requests.filter(({ query }) => !query.has('watch') || query.has('sendInitialEvents'))
   for (let i = 0; i < 2; i++) {
     const before = lists().length
