@@ -23,6 +23,8 @@ if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first)) {
 
 const { together, alone } = storyFiles()
 const commit = commitName()
+/** They wait more than they work. */
+const TOGETHER = 3
 const folder = mkdtempSync(join(tmpdir(), 'stories-'))
 const rounds: { seed: number; stories: number; checked: number; wrong: number; isRight: boolean }[] = []
 try {
@@ -33,7 +35,7 @@ try {
     const env = { ...process.env, STORIES_SEED: String(seed), STORIES_TALLY: tally, STORIES_RUN: String(run) }
     const isRight = [together, alone].map((some, only) => {
       const reporter = runs === 1 ? 'spec' : 'dot'
-      const args = ['--test', `--test-concurrency=${2 - only}`, `--test-reporter=${reporter}`, ...some]
+      const args = ['--test', `--test-concurrency=${only === 0 ? TOGETHER : 1}`, `--test-reporter=${reporter}`, ...some]
       return spawnSync(process.execPath, args, { env, stdio: 'inherit' }).status === 0
     })
     const tallies = readFileSync(tally, 'utf8').trimEnd().split('\n')
