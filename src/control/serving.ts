@@ -12,12 +12,14 @@ import { createSharedMemory, type SharedMemory } from '../table/memory.ts'
 import { TableWriter } from '../table/writer.ts'
 import { useHugePages } from './huge-pages.ts'
 
-/** RFC 1912 §2.2 in spirit; no secondary asks yet. Seconds. */
+/** RFC 1912 §2.2 in spirit. Seconds. */
 const REFRESH = 7200
 const RETRY = 1800
 const EXPIRE = 86_400
 /** 16 MiB of address space to begin with; it becomes memory when it is written. */
 const INITIAL_PAGES = 64
+/** A list that comes in, rather than what happens in a cluster. */
+const MANY_CHANGES = 1000
 /** The row of the table's own writer among its readers; workers and TCP have the others. */
 export const WRITER_ROW = 0
 
@@ -108,7 +110,7 @@ export function createServing(options: ServingOptions): Serving {
     }
     unpublished.clear()
     for (const [key, change] of due) {
-      if (attempt(() => services.publish(change))) continue
+      if (attempt(() => services.publish(change, due.size > MANY_CHANGES))) continue
       unpublished.set(key, change)
       // Half of it may be served: what was served before is put back, whole.
       attempt(() => services.publish({ before: change.after, after: change.before }))

@@ -54,7 +54,8 @@ export class ServicePublisher {
     this.options = options
   }
 
-  publish({ before, after }: ServiceChange): void {
+  /** @param isOneOfMany it comes with so many others that none of them is likelier than another to change next */
+  publish({ before, after }: ServiceChange, isOneOfMany = false): void {
     const old = this.takeKept(before) ?? this.plan(before)
     const now = this.plan(after, old.endpoints)
     const service = now.service ?? old.service
@@ -71,7 +72,7 @@ export class ServicePublisher {
     }
     const oldBranches = old.service === undefined ? [] : branchesOf(old.service)
     for (const { label } of endpoints.removed) this.removeAll(suffixes, oldBranches, [label])
-    if (after !== undefined) this.keep(after, now)
+    if (after !== undefined && !isOneOfMany) this.keep(after, now)
   }
 
   private takeKept(view: ServiceView | undefined): Plan | undefined {

@@ -125,7 +125,7 @@ function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
 function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {
   const groups: ZoneGroup[] = []
   for (const zone of [...endpoints.byZone.keys()].sort().slice(0, MAX_ZONES)) {
-    const name = prependLabels(zone === '' ? [] : zone.split('.'), ROOT) ?? ROOT
+    const name = zone === '' ? ROOT : (prependLabels(zone.split('.'), ROOT) ?? ROOT)
     groups.push({ labels: name.subarray(0, name.length - 1), ...endpoints.byZone.get(zone)! })
   }
   return groups
