@@ -27,6 +27,7 @@ import {
   OFFSET_FLAGS,
   OPT_OCTETS,
   RCODE_NOERROR,
+  RCODE_NOTAUTH,
   RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
@@ -35,7 +36,9 @@ import {
   TYPE_AXFR,
   TYPE_CNAME,
   TYPE_IXFR,
+  TYPE_SOA,
 } from '../wire/constants.ts'
+import { NAME_APEX } from '../wire/owner-records.ts'
 import { DROP, Query } from '../wire/query.ts'
 import { CACHED, CACHED_FAILURE, type CachedAnswers } from './cached.ts'
 import { putMade } from './made-names.ts'
@@ -94,6 +97,15 @@ export interface Screen {
   judge(query: Query, start: number): number
 }
 
+/** Says who may have transfers. */
+export interface TransferAccess {
+  /**
+   * @param query read, with nothing wrong
+   * @param start where the message begins in the transport's octets
+   */
+  allows(query: Query, start: number): boolean
+}
+
 export class Answerer {
   /** What was asked and what is answered: read by the counters, after `answer`. */
   query: Query
@@ -106,6 +118,8 @@ export class Answerer {
   /** Set before the first query; undefined: all pass. */
   screen: Screen | undefined
   readonly ahead: ReadAhead
+  /** Set before the first query; undefined: transfers are refused to all. */
+  transfers: TransferAccess | undefined
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
@@ -166,7 +180,7 @@ export class Answerer {
     reply.begin(octets, view, start, at, start + limit - (payload > 0 ? OPT_OCTETS : 0))
     reply.dnssecOk = query.dnssecOk
     if (verdict !== RCODE_NOERROR || query.tsigAt > 0 || query.type === TYPE_AXFR || query.type === TYPE_IXFR) {
-      return this.refuse(verdict, length, payload)
+      return this.refuse(verdict, length, payload, stream)
     }
     if (this.screen !== undefined) {
       const outcome = this.screen.judge(query, start)
@@ -186,13 +200,43 @@ export class Answerer {
   }
 
   /** What is not answered from the table at all. */
-  private refuse(verdict: number, length: number, payload: number): number {
+  private refuse(verdict: number, length: number, payload: number, stream: boolean): number {
     const { query, reply } = this
     reply.rcode = verdict
     if (query.questionEnd === 0) return reply.finishHeader()
     if (verdict === RCODE_NOERROR && query.tsigAt > 0) return refuseTsig(reply, query, length, payload)
-    // RFC 5936 §2.2.1: a transfer that is not allowed is REFUSED
-    if (verdict === RCODE_NOERROR) reply.rcode = RCODE_REFUSED
+    if (verdict === RCODE_NOERROR) return this.transfer(payload, stream)
+    return reply.finish(payload)
+  }
+
+  /** AXFR and IXFR: only over TCP the zone is sent, by whoever takes what is DEFERRED. */
+  private transfer(payload: number, stream: boolean): number {
+    const { query, reply, table } = this
+    const { start } = reply
+    // RFC 5936 §2.2.1, §4.2: a transfer that is not allowed is REFUSED, and so is AXFR over UDP
+    const isServed = stream || query.type === TYPE_IXFR
+    if (!isServed || this.transfers?.allows(query, start) !== true) {
+      reply.rcode = RCODE_REFUSED
+      return reply.finish(payload)
+    }
+    const outcome = this.screen?.judge(query, start) ?? SCREEN_PASS
+    if (outcome !== SCREEN_PASS && outcome !== SCREEN_DEFER) return this.screened(outcome, payload)
+    const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
+    if (block === 0 || (flagsOf(table.words, block) & NAME_APEX) === 0) {
+      // RFC 5936 §2.2.1: NotAuth for what is no zone of ours
+      reply.rcode = RCODE_NOTAUTH
+      return reply.finish(payload)
+    }
+    this.zone = zoneOf(table.words, block)
+    if (table.state === STATE_SYNCED || this.mayAnswer()) {
+      if (stream) {
+        this.targetAt = 0
+        return DEFERRED
+      }
+      // RFC 1995 §2: where the answer does not fit, the SOA alone tells the client to ask over TCP
+      reply.aa = FLAG_AA
+      putName(reply, table, query, block, TYPE_SOA, HEADER_OCTETS, this.order)
+    }
     return reply.finish(payload)
   }
 

@@ -1,6 +1,7 @@
 /**
- * What answers a query besides the table: the forwarder and its cache, names from rules, and the way of a query to them.
- * Layer: control. Made from the options alone; nothing is opened before `start`.
+ * What answers a query besides the table: the forwarder and its cache, names from rules, zone transfers, and the way of a
+ * query to them.
+ * Layer: control. Nothing is opened before `start`.
  */
 
 import { randomInt } from 'node:crypto'
@@ -8,7 +9,7 @@ import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order } from '../answer/order.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import type { TableReader } from '../table/reader.ts'
-import { formatName } from '../wire/name.ts'
+import { formatName, type WireName } from '../wire/name.ts'
 import { AnswerCache } from './answer-cache.ts'
 import { DeferredQueries } from './deferred-queries.ts'
 import { fallthroughOf } from './fallthrough.ts'
@@ -17,6 +18,19 @@ import type { Log } from './log.ts'
 import { hasLocalNames } from './name-rules.ts'
 import { NameService } from './name-service.ts'
 import type { ServerOptions } from './server-options.ts'
+import type { Serving } from './serving.ts'
+import { TransferService } from './transfer-service.ts'
+
+/** What is answered from the table. */
+export interface OwnZones {
+  /** Apexes by zone number. */
+  readonly apexes: readonly WireName[]
+  readonly serving: Serving
+  /** Read on the main thread, for the desk. */
+  readonly table: TableReader
+  /** @returns an SOA serial later than all before it */
+  readonly nextSerial: () => number
+}
 
 export class Answering {
   /** Undefined: nothing of what was forwarded is kept. */
@@ -25,17 +39,17 @@ export class Answering {
   readonly forward: ForwardService | undefined
   /** Undefined: there are no rules, and nobody to forward to. */
   readonly names: NameService | undefined
+  /** Undefined: zone transfers are REFUSED. */
+  readonly transfers: TransferService | undefined
   /** What of the names that are not answered from the table is somebody else's; undefined: nothing. */
   readonly forwarding: Forwarding | undefined
   /** Takes what is not answered from the table; undefined: nobody does. */
   readonly deferred: DeferredQueries | undefined
 
-  /**
-   * @param table read on the main thread, for the desk
-   * @param zones ours, by their numbers
-   */
-  constructor(options: ServerOptions, table: TableReader, zones: readonly string[], log: Log) {
+  constructor(options: ServerOptions, own: OwnZones, log: Log) {
     const { rules, order, maxUdpSize, forwarding } = options
+    const { table, apexes } = own
+    const zones = apexes.map(apex => formatName(apex))
     if (forwarding !== undefined) {
       this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize)
       const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
@@ -65,7 +79,16 @@ export class Answering {
         log,
       )
     }
-    const desk = this.names ?? this.forward
+    const others = this.names ?? this.forward
+    if (options.transfer !== undefined) {
+      const { ttl } = options.records
+      const { serving, nextSerial } = own
+      this.transfers = new TransferService(
+        { rules: options.transfer, zones: apexes, ttl, serving, nextSerial, maxUdpSize, others },
+        log,
+      )
+    }
+    const desk = this.transfers ?? others
     if (desk !== undefined) this.deferred = new DeferredQueries(desk, () => performance.now())
   }
 
@@ -73,5 +96,16 @@ export class Answering {
   async start(): Promise<void> {
     await this.names?.start()
     this.cache?.start(question => this.forward?.refresh(question))
+  }
+
+  /** No new work is begun; what is under way is answered. */
+  stop(): void {
+    this.names?.stop()
+    this.transfers?.stop()
+  }
+
+  close(): void {
+    this.cache?.close()
+    this.forward?.close()
   }
 }

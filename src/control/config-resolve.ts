@@ -59,6 +59,7 @@ export function resolveConfig(
   checkLists(config, problems)
   checkKubernetes(values, problems)
   checkForward(config, problems)
+  checkTransfer(config, problems)
   problems.push(...nameRulesOf(config).problems)
   checkCache(config, problems)
   if (config.source.manifests?.paths.length === 0) {
@@ -144,6 +145,19 @@ function checkForward(config: Config, problems: Problem[]): void {
       path: ['fallthrough'],
       reason: 'there is nothing to fall through to: no forward, hosts or template',
     })
+  }
+}
+
+function checkTransfer({ zones, reverseZones, transfer }: Config, problems: Problem[]): void {
+  for (const [i, { zones: covered, networks, notify }] of transfer.entries()) {
+    const path = ['transfer', i]
+    if (networks.length + notify.length === 0) {
+      problems.push({ path, reason: 'networks or notify are needed: nobody else may have a transfer' })
+    }
+    for (const [n, zone] of covered.entries()) {
+      if ([...zones, ...reverseZones].some(own => liesIn(own, zone))) continue
+      problems.push({ path: [...path, 'zones', n], reason: `none of zones and reverseZones is ${zone} or below it` })
+    }
   }
 }
 

@@ -122,6 +122,11 @@ const SCHEMA = v.object({
     types: list(read.readType, []),
     zones: list(read.readForwardZone, []),
   }),
+  transfer: mappings({
+    zones: list(read.readAnyZone, []),
+    networks: list(read.readClientNetwork, []),
+    notify: list(read.readSecondary, []),
+  }),
   dns64: group({
     prefix: key(read.readDns64Prefix, 'off'),
     translateAll: key(read.readFlag, false),
@@ -168,7 +173,7 @@ const SCHEMA = v.object({
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
-const PLANNED = new Set(['autopath', 'transfer', 'node.zone', 'records.multicluster', 'answers.topology'])
+const PLANNED = new Set(['autopath', 'node.zone', 'records.multicluster', 'answers.topology'])
 /** The rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 
@@ -217,10 +222,19 @@ function leaf<T>(reader: read.Read<T>) {
   )
 }
 
-/** `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`, `cache: false` for `{enabled: false}`. */
+/**
+ * `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`, `cache: false` for `{enabled: false}`,
+ * `transfer: [network]` for `transfer: [{networks: [network]}]`, `transfer: off` for none.
+ */
 export function withLongForms(raw: unknown): unknown {
   if (!isMapping(raw)) return raw
   if (typeof raw['cache'] === 'boolean') return withLongForms({ ...raw, cache: { enabled: raw['cache'] } })
+  const { transfer } = raw
+  // YAML 1.1 reads `off` as false.
+  if (transfer === false || transfer === 'off') return withLongForms({ ...raw, transfer: [] })
+  if (Array.isArray(transfer) && transfer.length > 0 && transfer.every(each => typeof each === 'string')) {
+    return withLongForms({ ...raw, transfer: [{ networks: transfer }] })
+  }
   if (!isMapping(raw['source'])) return raw
   const { manifests } = raw['source']
   const paths = typeof manifests === 'string' ? [manifests] : manifests

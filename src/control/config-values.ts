@@ -193,6 +193,14 @@ export const readClientNetwork: Read<string> = raw =>
     ? raw
     : new Misfit('a network or an address, such as 10.244.0.0/16 or fd00:10::1')
 
+/** The port may be left out. */
+export const readSecondary: Read<SocketAddress> = raw => {
+  const where = typeof raw === 'string' && isIP(raw) !== 0 ? { address: raw, port: 53 } : parseSocketAddress(raw)
+  return where !== undefined && where.port !== 0
+    ? where
+    : new Misfit('the IP address of a name server with or without a port, such as 10.0.0.5 or "[fd00::5]:53"')
+}
+
 /** YAML 1.1 reads `off` as false. */
 export const readDns64Prefix: Read<string> = raw => {
   if (raw === false || raw === 'off') return 'off'

@@ -96,6 +96,16 @@ export interface AclConfig {
   readonly zones: readonly string[]
 }
 
+/** Zone transfers of some zones. */
+export interface TransferConfig {
+  /** They and zones below them; empty: all. */
+  readonly zones: readonly string[]
+  /** Clients that may have them: in CIDR notation, or addresses. */
+  readonly networks: readonly string[]
+  /** Secondaries that are told of changes; they may have them too. */
+  readonly notify: readonly SocketAddress[]
+}
+
 /** TTLs in seconds, sizes in octets; zones lower-case, without the final dot. */
 export interface Config {
   /** Forward zones, at least one; PTR targets lie in the first. */
@@ -139,6 +149,8 @@ export interface Config {
   readonly template: readonly TemplateConfig[]
   readonly rewrite: readonly RewriteConfig[]
   readonly acl: readonly AclConfig[]
+  /** Empty: nobody may have any. */
+  readonly transfer: readonly TransferConfig[]
   /** `prefix`: an IPv6 network, or `off`. */
   readonly dns64: { readonly prefix: string; readonly translateAll: boolean; readonly allowIPv4: boolean }
   /** RFC 6761. */

@@ -22,12 +22,16 @@ import {
 } from '../dataplane/counters.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import type { Deferrals } from '../dataplane/query-handler.ts'
+import type { MoreMessages } from '../transport/handler.ts'
 import { AF_INET } from '../transport/linux-abi.ts'
 import { OFFSET_FLAGS } from '../wire/constants.ts'
 
+/** @param more of the same reply: over TCP alone */
+export type SendReply = (message: Uint8Array, more?: MoreMessages) => void
+
 /** Whoever answers: calls `reply` once, now or later, with a message that is valid during the call. */
 export interface Desk {
-  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void
+  take(query: DeferredQuery, reply: SendReply): void
 }
 
 export class DeferredQueries implements Deferrals, Desk {
@@ -43,11 +47,11 @@ export class DeferredQueries implements Deferrals, Desk {
   }
 
   /** A query that a data-plane thread deferred. */
-  take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
+  take(query: DeferredQuery, reply: SendReply): void {
     const startedMs = this.nowMs()
-    this.desk.take(query, message => {
+    this.desk.take(query, (message, more) => {
       this.count(query, message, (this.nowMs() - startedMs) / 1000)
-      reply(message)
+      reply(message, more)
     })
   }
 
@@ -55,7 +59,7 @@ export class DeferredQueries implements Deferrals, Desk {
   put(query: DeferredQuery): boolean {
     const { stream } = query.path
     if (stream === undefined) return false
-    this.take({ ...query, message: query.message.slice() }, message => stream.reply(message))
+    this.take({ ...query, message: query.message.slice() }, (message, more) => stream.reply(message, more))
     return true
   }
 

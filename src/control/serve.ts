@@ -6,12 +6,13 @@ import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseNetwork } from '../rules/networks.ts'
 import { parseName } from '../wire/name.ts'
-import { type Config, formatSocketAddress } from './config.ts'
+import { type Config, formatSocketAddress, type TransferConfig } from './config.ts'
 import type { Log } from './log.ts'
 import { nameRulesOf } from './name-rules.ts'
 import { startServer } from './server.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { sourcesOf } from './sources.ts'
+import type { TransferOptions } from './transfer-service.ts'
 
 /**
  * @param deps another clock and chance for reflectors than this machine's
@@ -87,10 +88,20 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
       forwarding: { zones: config.forward, fallthrough: config.fallthrough.map(wire), ...limits.forward },
     }),
     rules: nameRulesOf(config).rules,
+    ...(config.transfer.length > 0 && { transfer: config.transfer.map(transferOf) }),
     ...(config.cache && { cache: config.cache }),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps),
+  }
+}
+
+function transferOf({ zones, networks, notify }: TransferConfig): TransferOptions {
+  return {
+    zones: zones.map(zone => parseName(zone)!),
+    // A secondary that is told of changes may fetch them.
+    networks: [...networks, ...notify.map(({ address }) => address.split('%')[0]!)].map(each => parseNetwork(each)!),
+    notify,
   }
 }
 

@@ -14,6 +14,7 @@ import type { Observed } from './metrics.ts'
 import type { NameRules } from './name-rules.ts'
 import type { NameService } from './name-service.ts'
 import type { Serving } from './serving.ts'
+import type { TransferOptions, TransferService } from './transfer-service.ts'
 import type { UncaughtErrors } from './uncaught.ts'
 import type { Workers } from './workers.ts'
 
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly forwarding?: ForwardingOptions
   /** Names besides the cluster's, and rules for all; undefined: there are none. */
   readonly rules?: NameRules
+  /** Who may have zone transfers; undefined: nobody. */
+  readonly transfer?: readonly TransferOptions[]
   /** What is kept of forwarded answers; undefined: nothing. Without `forwarding` it does nothing. */
   readonly cache?: CacheOptions
   readonly lameduckMs: number
@@ -69,6 +72,8 @@ export interface RunningServer {
   readonly forward: ForwardService | undefined
   /** Undefined: there are no rules, and nobody to forward to. */
   readonly names: NameService | undefined
+  /** Undefined: zone transfers are REFUSED. */
+  readonly transfers: TransferService | undefined
   /** @param lameduckMs overrides the configured time of answering on */
   stop(lameduckMs?: number): Promise<void>
 }

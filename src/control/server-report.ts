@@ -88,7 +88,7 @@ export class ServerReport {
 
   private metrics(): Family[] {
     const { serving, data, tcp, tcpRow, options, answering, publishing, readers, uncaught, sources } = this.parts
-    const { forward, names, deferred, cache } = answering
+    const { forward, names, deferred, cache, transfers } = answering
     const first = tcp?.addresses[0] ?? options.listen[0]!
     const isWildcard = first.address === '0.0.0.0' || first.address === '::'
     const process = serverMetrics({
@@ -119,6 +119,7 @@ export class ServerReport {
       gauges: all.flatMap(({ gauges }) => gauges),
       counters: all.flatMap(({ counters }) => counters),
     })
-    return [...families, ...forwarded, ...named, ...(cache?.families(server, rows) ?? [])]
+    const kept = cache?.families(server, rows) ?? []
+    return [...families, ...forwarded, ...named, ...kept, ...(transfers?.families(server) ?? [])]
   }
 }

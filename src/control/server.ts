@@ -14,9 +14,11 @@ import { openCached } from '../dataplane/cache-access.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
+import { TransferGate } from '../dataplane/transfer-gate.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
 import { TableReader } from '../table/reader.ts'
+import { Serials } from '../transfer/serial.ts'
 import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import { openTcp, type TcpServer } from '../transport/tcp.ts'
@@ -33,6 +35,7 @@ import { ReaderWatch } from './reader-watch.ts'
 import type { RunningServer, ServerOptions, Source } from './server-options.ts'
 import { type ServerParts, ServerReport } from './server-report.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
+import type { TransferService } from './transfer-service.ts'
 import { UncaughtErrors } from './uncaught.ts'
 import { Workers } from './workers.ts'
 
@@ -73,6 +76,7 @@ class Server implements RunningServer, ServerParts {
   sources: Source[] = []
   stopping = false
   private readonly log: Log
+  private readonly serials = new Serials()
   private admin: AdminServer | undefined
   private reclaim: NodeJS.Timeout | undefined
   private isStale = false
@@ -84,7 +88,8 @@ class Server implements RunningServer, ServerParts {
     this.publishing = new PublishWatch(log)
     const own = ownAddresses(options.listen.map(({ address }) => address))
     const records: RecordOptions = { ...options.records, ownV4: own.v4, ownV6: own.v6 }
-    this.zones = zoneApexes(records).map(({ owner }) => formatName(owner))
+    const apexes = zoneApexes(records).map(({ owner }) => owner)
+    this.zones = apexes.map(apex => formatName(apex))
     this.serving = createServing({
       records,
       namespaces: options.namespaces,
@@ -94,12 +99,14 @@ class Server implements RunningServer, ServerParts {
         wake: afterMs => setTimeout(() => this.serving.cluster.expire(), afterMs).unref(),
       },
       seed: randomBytes(4).readInt32LE(),
-      serial: Math.floor(Date.now() / 1000) >>> 0,
+      serials: this.serials,
       onPublished: changes => this.publishing.published(changes, this.serving),
       onUnpublished: error => this.publishing.unpublished(error, this.serving.unpublished()),
       onListing: whileListing,
     })
-    this.answering = new Answering(options, new TableReader(this.serving.memory, DESK_READER), this.zones, log)
+    const table = new TableReader(this.serving.memory, DESK_READER)
+    const nextSerial = () => this.serials.next()
+    this.answering = new Answering(options, { apexes, serving: this.serving, table, nextSerial }, log)
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
@@ -121,6 +128,10 @@ class Server implements RunningServer, ServerParts {
 
   get names(): NameService | undefined {
     return this.answering.names
+  }
+
+  get transfers(): TransferService | undefined {
+    return this.answering.transfers
   }
 
   async start(): Promise<void> {
@@ -160,6 +171,7 @@ class Server implements RunningServer, ServerParts {
       now: () => performance.now(),
       onCut: name => this.cut(name),
       ...(deferred && { deferred }),
+      transfers: options.transfer && new TransferGate(options.transfer),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
     })
     this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
@@ -181,7 +193,9 @@ class Server implements RunningServer, ServerParts {
       log,
       screen: options.rules && { acl: options.rules.acl, handOver: options.rules.handOver },
       cache: cache?.access,
-      ...(deferred && { forwarding: { ...forwarding!, take: (query, reply) => deferred.take(query, reply) } }),
+      ...(options.transfer && { transfers: options.transfer.map(({ zones, networks }) => ({ zones, networks })) }),
+      ...(forwarding &&
+        deferred && { forwarding: { ...forwarding, take: (query, reply) => deferred.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
@@ -205,11 +219,9 @@ class Server implements RunningServer, ServerParts {
     if (this.stopping) return
     this.stopping = true
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
-    const { names, cache, forward } = this.answering
-    names?.stop()
+    this.answering.stop()
     this.data?.finishDeferred()
-    cache?.close()
-    forward?.close()
+    this.answering.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     clearInterval(this.reclaim)

@@ -12,7 +12,7 @@ import { createSharedMemory, type SharedMemory } from '../table/memory.ts'
 import { TableWriter } from '../table/writer.ts'
 import { useHugePages } from './huge-pages.ts'
 
-/** RFC 1912 §2.2 in spirit. Seconds. */
+/** RFC 1912 §2.2 in spirit; secondaries that are listed hear of changes at once (transfer.notify). Seconds. */
 const REFRESH = 7200
 const RETRY = 1800
 const EXPIRE = 86_400
@@ -29,8 +29,8 @@ export interface ServingOptions {
   readonly namespaces: readonly string[]
   /** 32 secret random bits for the table's hash. */
   readonly seed: number
-  /** The first SOA serial, 32 bits. */
-  readonly serial: number
+  /** Of SOA serials, 32 bits: `latest` is the first. */
+  readonly serials: { readonly latest: number; next(): number }
   /** For how long an endpoint that leaves a slice is held; undefined: not at all. */
   readonly moves?: MoveClock
   /** Memory of one's own; made when left out. */
@@ -52,13 +52,12 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { records, namespaces, seed, serial, onPublished, onUnpublished, onListing, moves } = options
+  const { records, namespaces, seed, serials, onPublished, onUnpublished, onListing, moves } = options
   const memory = options.memory ?? createSharedMemory(INITIAL_PAGES)
   useHugePages(memory)
   const table = new TableWriter(memory, WRITER_ROW, seed)
   const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
-  let lastSerial = serial
-  for (const apex of zoneApexes(records)) table.addZone(apex, timers, lastSerial)
+  for (const apex of zoneApexes(records)) table.addZone(apex, timers, serials.latest)
   putZoneNames(table, records)
   if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
 
@@ -86,11 +85,7 @@ export function createServing(options: ServingOptions): Serving {
       if (records.pods === 'insecure') {
         for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
       }
-      // RFC 1982 §3: serial numbers move forward, modulo 2³²
-      if (table.changes !== before) {
-        lastSerial = (lastSerial + 1) >>> 0
-        attempt(() => table.setSerial(lastSerial))
-      }
+      if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
       if (changes.first) table.setSynced()
       table.commit()
       onPublished?.(changes)

@@ -16,6 +16,7 @@ import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane/deferred.ts'
 import type { ScreenRules } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
+import type { TransferRule } from '../dataplane/transfer-gate.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import { socketDrops } from '../transport/batch-socket.ts'
@@ -41,6 +42,7 @@ export interface WorkersOptions {
   readonly forwarding?: Forwarding & { take(query: DeferredQuery, reply: (message: Uint8Array) => void): void }
   /** What threads look at before the table. */
   readonly screen?: ScreenRules | undefined
+  readonly transfers?: readonly TransferRule[]
   /** What was forwarded before. */
   readonly cache?: CacheAccess | undefined
   /** What a thread runs; what is in the bundle or the source tree when left out. */
@@ -193,6 +195,7 @@ export class Workers {
       random: randomInt(2 ** 31),
       ...(deferred && { forwarding: { ...forwardingOf(forwarding!), deferred } }),
       ...(options.screen && { screen: options.screen }),
+      ...(options.transfers && { transfers: options.transfers }),
       ...(options.cache && { cache: options.cache }),
     })
     slot.life = life

@@ -7,7 +7,7 @@ import { AHEAD, type Answerer } from '../answer/answer.ts'
 import type { CachedAnswers } from '../answer/cached.ts'
 import type { TableReader } from '../table/reader.ts'
 import type { MessageHandler, Peers, ReturnPath } from '../transport/handler.ts'
-import { HEADER_OCTETS, RCODE_SERVFAIL } from '../wire/constants.ts'
+import { HEADER_OCTETS, RCODE_SERVFAIL, TYPE_IXFR } from '../wire/constants.ts'
 import {
   bucketOf,
   CUT_SETS,
@@ -35,6 +35,7 @@ import {
 import type { DeferredQuery } from './deferred.ts'
 import type { QueryScreen } from './query-screen.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
+import type { TransferGate } from './transfer-gate.ts'
 
 export interface QueryHandlerOptions {
   readonly table: TableReader
@@ -53,6 +54,8 @@ export interface QueryHandlerOptions {
   readonly deferred?: Deferrals
   /** Looks at queries before the table is asked. */
   readonly screen?: QueryScreen | undefined
+  /** Says who may have transfers; undefined: nobody. */
+  readonly transfers?: TransferGate | undefined
   /** What the answerer was given. */
   readonly cached?: CachedAnswers | undefined
 }
@@ -87,6 +90,7 @@ export class QueryHandler implements MessageHandler {
     this.answerer = options.answerer
     this.row = options.row
     this.answerer.screen = options.screen
+    this.answerer.transfers = options.transfers
   }
 
   begin(socket: number, peers?: Peers): void {
@@ -94,6 +98,7 @@ export class QueryHandler implements MessageHandler {
     this.limitedRcodes = peers === undefined ? 0 : (this.options.udp?.limiter.rcodes ?? 0)
     this.family = this.options.families[socket]!
     this.options.screen?.begin(peers, this.family === 1)
+    this.options.transfers?.begin(peers, this.family === 1)
     this.startedMs = this.options.now()
     this.table.begin()
   }
@@ -163,7 +168,9 @@ export class QueryHandler implements MessageHandler {
     const { query, reply, targetAt, zone } = this.answerer
     const { questionEnd, payloadSize, dnssecOk } = query
     const length = this.octets
-    const message = octets.subarray(start, targetAt > 0 ? reply.at : start + questionEnd)
+    // RFC 1995 §3: behind the question of an IXFR is the client's version
+    const end = start + (query.type === TYPE_IXFR ? length : questionEnd)
+    const message = octets.subarray(start, targetAt > 0 ? reply.at : end)
     const aliases = targetAt > 0 ? reply.answers : 0
     const deferred = { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, zone, octets: length, path }
     if (this.options.deferred?.put(deferred) === true) {

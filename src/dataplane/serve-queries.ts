@@ -16,6 +16,7 @@ import { QueryHandler } from './query-handler.ts'
 import { openScreen } from './query-screen.ts'
 import { ReplyLimiter } from './reply-limits.ts'
 import type { DeferredReply, WorkerMessage, WorkerSetup } from './setup.ts'
+import { TransferGate } from './transfer-gate.ts'
 
 /** Octets that a query may have however small replies are kept: clients may pad it (RFC 7830). */
 const MIN_ROOM = 1232
@@ -42,6 +43,7 @@ export async function serveQueries(
     families: setup.sockets.map(({ address }) => (address.includes(':') ? 1 : 0)),
     now: () => performance.now(),
     udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },
+    transfers: setup.transfers && new TransferGate(setup.transfers),
     screen: openScreen(setup.screen, table.seed, setup.row),
     ...(setup.forwarding === undefined ? {} : { deferred: new DeferredWriter(setup.forwarding.deferred) }),
   })

@@ -9,6 +9,7 @@ import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import type { CacheAccess } from './cache-access.ts'
 import type { ScreenRules } from './query-screen.ts'
 import type { ReplyLimits } from './reply-limits.ts'
+import type { TransferRule } from './transfer-gate.ts'
 
 /** Given to a worker at its start. */
 export interface WorkerSetup {
@@ -28,6 +29,8 @@ export interface WorkerSetup {
   readonly forwarding?: Forwarding & { readonly deferred: SharedArrayBuffer }
   /** What is looked at before the table is; undefined: nothing. */
   readonly screen?: ScreenRules
+  /** Who may have transfers; undefined: nobody. */
+  readonly transfers?: readonly TransferRule[]
   /** What was forwarded before, and where it is looked for first. */
   readonly cache?: CacheAccess
   /** 32 random bits for the order of answers. */

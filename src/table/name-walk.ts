@@ -5,7 +5,7 @@
  *
  * What holds of a whole walk: a name that is there from its begin to its end is visited exactly once; one that comes or
  * goes meanwhile, at most once. All names of one piece are of one moment; who needs one moment for all of them (a transfer of
- * a zone) takes one piece of Infinity, or looks at the SOA serial before and after.
+ * a zone) asks with every change whether the name was visited, and keeps what was there if not.
  *
  * Names are visited by their home in the index, `hash & mask`. A grown index has twice the homes: those of old home h are
  * then h and h + (slots of before), so the homes of the index that the walk began with go on to say what was visited.
@@ -66,6 +66,11 @@ export class NameWalk {
       }
     }
     return this.home < this.homes
+  }
+
+  /** @param hash of a name: whether its turn, if it was there, has been */
+  hasPassed(hash: number): boolean {
+    return (hash & (this.homes - 1)) < this.home
   }
 }
 

@@ -46,6 +46,17 @@ export interface SoaTimers {
   readonly minimum: number
 }
 
+/** Told of every change when it is published, while what was there before can still be read. On the writer's thread. */
+export interface TableWatcher {
+  /**
+   * @param old   word offset of the block (layout.ts) that was at the name; 0: the name is new
+   * @param block word offset of the block that is there now; 0: the name is gone
+   */
+  changed(words: Int32Array, octets: Uint8Array, old: number, block: number): void
+  /** All changes of the zone since the last call, or since its beginning, led from the version `from` to one of a later serial. */
+  serialMoved(zone: number, from: number): void
+}
+
 /** The memory is at its maximum: the change was not made, what was served is served. */
 export class TableFullError extends Error {
   readonly code = 'ERR_TABLE_FULL'
@@ -67,6 +78,12 @@ export interface TableStats {
   readonly retiredOctets: number
 }
 
+/**
+ * A zone whose serial is so far behind has it moved although nothing changed: RFC 1982 §3.2 knows no order of serials that
+ * are 2³¹ apart.
+ */
+const SERIAL_REACH = 2 ** 30
+
 /** Words from which on a typed array's own copy is worth its call. */
 const MANY_WORDS = 128
 
@@ -82,9 +99,13 @@ export class TableWriter implements NameWriter {
   /** The name at hand, and the hashes of the names above it: the reader of queries reads owner names too. */
   private readonly name: Query
   private zones = 0
+  /** By zone number: 1 where something changed since its serial moved. */
+  private readonly dirty = new Uint8Array(MAX_ZONES)
   private readonly timers: SoaTimers[] = []
   /** Names published, replaced or removed so far. */
   changes = 0
+  /** Undefined: nobody is told. */
+  watcher: TableWatcher | undefined
 
   /**
    * @param reader the row of the writer's own reader
@@ -111,10 +132,16 @@ export class TableWriter implements NameWriter {
     this.put({ ...apex, flags: (apex.flags ?? 0) | NAME_APEX | NAME_PERMANENT })
   }
 
-  /** RFC 1035 §3.3.13: the serial of every zone moves on. */
+  /** RFC 1035 §3.3.13: the serial of every zone that has changed moves on. @param serial later than all before it */
   setSerial(serial: number): void {
     for (let zone = 0; zone < this.zones; zone++) {
-      this.publishSoa(zone, this.views.words[this.views.words[CONTROL_ZONES + zone]! + SOA_NAME_OCTETS]!, serial)
+      const { words } = this.views
+      const soa = words[CONTROL_ZONES + zone]!
+      const from = words[soa + SOA_SERIAL]! >>> 0
+      if (this.dirty[zone] === 0 && (serial - from) >>> 0 < SERIAL_REACH) continue
+      this.publishSoa(zone, words[soa + SOA_NAME_OCTETS]!, serial)
+      this.dirty[zone] = 0
+      this.watcher?.serialMoved(zone, from)
     }
   }
 
@@ -225,7 +252,7 @@ export class TableWriter implements NameWriter {
   private unpublish(level: number, block: number): void {
     this.index.remove(block)
     this.limbo.retire(block)
-    this.changes++
+    this.note(block, 0)
     const parent = this.findAbove(level + 1)
     if (parent === 0) return
     this.views.words[parent + BLOCK_CHILDREN]!--
@@ -266,7 +293,7 @@ export class TableWriter implements NameWriter {
       throw new TableFullError()
     }
     if (parent !== 0) this.views.words[parent + BLOCK_CHILDREN]!++
-    this.changes++
+    this.note(0, block)
     return block
   }
 
@@ -275,7 +302,15 @@ export class TableWriter implements NameWriter {
     const block = this.copyDraft(this.draft, zoneOf(words, old), words[old + BLOCK_CHILDREN]!)
     this.index.replace(old, block)
     this.limbo.retire(old)
+    this.note(old, block)
+  }
+
+  /** A name was published, replaced or removed. The old block, if any, is given back by `commit` at the earliest. */
+  private note(old: number, block: number): void {
+    const { words, octets } = this.views
     this.changes++
+    this.dirty[zoneOf(words, block === 0 ? old : block)] = 1
+    this.watcher?.changed(words, octets, old, block)
   }
 
   private copyDraft({ words: draft, length }: BlockDraft, zone: number, children: number): number {

@@ -36,8 +36,23 @@ export interface StreamPath {
   /** The client's address and port. */
   readonly client: string
   readonly clientPort: number
-  /** @param message is copied. Does nothing when the connection is gone. */
-  reply(message: Uint8Array): void
+  /**
+   * @param message is copied. Does nothing when the connection is gone.
+   * @param more    of the same reply: sent after `message`, at the client's pace
+   */
+  reply(message: Uint8Array, more?: MoreMessages): void
+}
+
+/** The messages of a reply that is more than one, such as a zone transfer. Asked for one after the other. */
+export interface MoreMessages {
+  /**
+   * A small part of a turn of the event loop at most.
+   * @returns of no octets: ask again in another turn; undefined: that was all; null: the rest cannot be had, the connection is
+   * closed
+   */
+  next(): Uint8Array | undefined | null
+  /** Called once, and then no more is asked for. @param isWhole whether all was sent, as far as can be known */
+  end(isWhole: boolean): void
 }
 
 /**

@@ -13,7 +13,15 @@
 import { isIPv6, type Socket } from 'node:net'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { HEADER_OCTETS } from '../wire/constants.ts'
-import { DEFERRED, type MessageHandler, type Peers, type ReturnPath, type StreamPath } from './handler.ts'
+import {
+  DEFERRED,
+  type MessageHandler,
+  type MoreMessages,
+  type Peers,
+  type ReturnPath,
+  type StreamPath,
+} from './handler.ts'
+import { Pouring } from './pouring.ts'
 
 export interface ConnectionLimits {
   /** RFC 7766 §6.2.3: without a query for so long, the connection is closed. */
@@ -80,6 +88,7 @@ export class TcpConnection implements StreamPath, Peers {
   }
   /** Queries whose replies come later. */
   private deferred = 0
+  private readonly pouring: Pouring
   private isAnswering = false
   private readonly path: ReturnPath
   /** Replies are stuck, or others have their turn: nothing is read until they have left, or it comes round. */
@@ -98,6 +107,15 @@ export class TcpConnection implements StreamPath, Peers {
     this.client = client
     this.listener = listener
     this.path = { socket: listener, sockaddr: NO_OCTETS, control: NO_OCTETS, controlOctets: 0, stream: this }
+    this.pouring = new Pouring({
+      isGone: () => socket.destroyed,
+      hasRoom: () => socket.writableLength <= this.allowedUnsent(),
+      write: message => this.write(message),
+      onEnd: isFailed => {
+        if (isFailed) socket.destroy()
+        this.replied()
+      },
+    })
     this.lastQueryMs = context.nowMs()
     this.lastProgressMs = this.lastQueryMs
     socket.on('data', chunk => this.receive(chunk as Buffer))
@@ -110,6 +128,7 @@ export class TcpConnection implements StreamPath, Peers {
     socket.on('close', () => {
       this.hold(NOTHING, 0)
       this.noteUnsent(0)
+      this.pouring.goOn()
     })
   }
 
@@ -145,8 +164,20 @@ export class TcpConnection implements StreamPath, Peers {
   }
 
   /** The reply to a query that was deferred. */
-  reply(message: Uint8Array): void {
+  reply(message: Uint8Array, more?: MoreMessages): void {
+    this.write(message)
+    if (more === undefined) this.replied()
+    else this.pouring.begin(more)
+  }
+
+  private replied(): void {
     this.deferred--
+    if (this.socket.destroyed) return
+    this.lastQueryMs = this.context.nowMs()
+    if (!this.isAnswering) this.endIfDone()
+  }
+
+  private write(message: Uint8Array): void {
     const { context, socket } = this
     if (socket.destroyed) return
     if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
@@ -156,7 +187,7 @@ export class TcpConnection implements StreamPath, Peers {
     socket.write(framed, this.onWritten)
     this.noteUnsent(socket.writableLength)
     this.lastQueryMs = context.nowMs()
-    if (!this.isAnswering) this.endIfDone()
+    context.onQuery(this)
   }
 
   private receive(chunk: Buffer): void {
@@ -170,6 +201,7 @@ export class TcpConnection implements StreamPath, Peers {
     this.lastProgressMs = context.nowMs()
     if (socket.destroyed) return
     this.noteUnsent(socket.writableLength)
+    this.pouring.goOn()
     this.goOn()
   }
 

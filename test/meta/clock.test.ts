@@ -13,7 +13,7 @@ const SRC = new URL('../../src/', import.meta.url).pathname
 const WALL_CLOCK: Record<string, { times: number; because: string }> = {
   'control/snapshot.ts': { times: 1, because: 'the age of a snapshot that another process wrote' },
   'snapshot/file.ts': { times: 3, because: 'the times of files, which outlive the process and its clock' },
-  'control/server.ts': { times: 1, because: 'the first SOA serial, which must grow over restarts' },
+  'transfer/serial.ts': { times: 1, because: 'SOA serials, which must grow over restarts' },
   'control/publish-watch.ts': { times: 1, because: 'how long ago the API server was told of a change' },
 }
 

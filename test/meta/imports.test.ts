@@ -25,6 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   manifests: ['cluster'],
   snapshot: ['cluster'],
   forward: ['wire', 'table', 'cache'],
+  transfer: ['wire', 'table'],
   admin: ['cluster', 'table'],
   corefile: [],
   control: [
@@ -40,6 +41,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'manifests',
     'snapshot',
     'forward',
+    'transfer',
     'rules',
     'local',
     'admin',

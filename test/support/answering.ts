@@ -86,7 +86,7 @@ export function createAnswering(options: AnsweringOptions = {}): Answering {
     records,
     namespaces: chosen,
     seed,
-    serial: 1,
+    serials: countingSerials(),
     ...(memory === undefined ? {} : { memory }),
     ...(moves && { moves }),
     ...(onUnpublished === undefined ? {} : { onUnpublished }),
@@ -265,5 +265,15 @@ export function slice(
       zone,
     })),
     ...more,
+  }
+}
+
+/** 1, and then one more each time. */
+export function countingSerials(latest = 1): ServingOptions['serials'] {
+  return {
+    get latest() {
+      return latest
+    },
+    next: () => ++latest >>> 0,
   }
 }
