@@ -90,17 +90,85 @@ ${zones.join('')}`
   })
 }
 
+/** A secondary has no master file: it is there when it has the zone from its primary. */
+export interface Secondary {
+  readonly zone: string
+  /** Of the primary, on 127.0.0.1. */
+  readonly primary: number
+  /** Its own, where it hears NOTIFY. */
+  readonly port: number
+}
+
+/** @param folder empty, for this server alone */
+export function startKnotSecondary(folder: string, { zone, primary, port }: Secondary): Promise<Reference> {
+  const configure = () => `server:
+  listen: 127.0.0.1@${port}
+  rundir: ${folder}
+  pidfile: ${folder}/knot.pid
+log:
+  - target: stderr
+    any: info
+database:
+  storage: ${folder}
+control:
+  listen: ${folder}/knot.sock
+remote:
+  - id: primary
+    address: 127.0.0.1@${primary}
+acl:
+  - id: notify
+    address: 127.0.0.1
+    action: notify
+zone:
+  - domain: ${zone}
+    storage: ${folder}
+    master: primary
+    acl: notify
+`
+  return start('Knot', 'knotd', ['-c'], folder, [{ zone }], configure, port)
+}
+
+/** @param folder empty, for this server alone */
+export function startNsdSecondary(folder: string, { zone, primary, port }: Secondary): Promise<Reference> {
+  const configure = () => `server:
+  server-count: 1
+  ip-address: 127.0.0.1@${port}
+  do-ip6: no
+  username: ""
+  chroot: ""
+  zonesdir: "${folder}"
+  database: ""
+  pidfile: "${folder}/nsd.pid"
+  xfrdfile: "${folder}/xfrd.state"
+  xfrdir: "${folder}"
+  zonelistfile: "${folder}/zone.list"
+  cookie-secret-file: "${folder}/cookies"
+  minimal-responses: yes
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: ${zone}
+  zonefile: ${zone}.zone
+  request-xfr: 127.0.0.1@${primary} NOKEY
+  allow-notify: 127.0.0.1 NOKEY
+`
+  return start('NSD', 'nsd', ['-d', '-c'], folder, [{ zone }], configure, port)
+}
+
 async function start(
   name: Reference['name'],
   program: string,
   args: readonly string[],
   folder: string,
-  files: readonly MasterFile[],
+  files: readonly (MasterFile | { readonly zone: string })[],
   configure: (port: number) => string,
+  given?: number,
 ): Promise<Reference> {
   mkdirSync(folder, { recursive: true })
-  for (const { zone, text } of files) writeFileSync(join(folder, `${zone}.zone`), text)
-  const port = await freePort()
+  for (const file of files) if ('text' in file) writeFileSync(join(folder, `${file.zone}.zone`), file.text)
+  const port = given ?? (await freePort())
   const path = join(folder, 'server.conf')
   writeFileSync(path, configure(port))
   const child = spawn(program, [...args, path], { env: { PATH }, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -203,7 +203,7 @@ story('T22c: "Too large resource version" is healed by a list', SOME, async worl
 story('T23: the versions of the API server go back, and an event shows it', SOME, async world => {
   for (let i = 0; i < 3; i++) {
     world.truth.blinds()
-    world.api.version = 700 - 100 * i
+    world.api.restore(700 - 100 * i)
     const startMs = world.clock.nowMs
     cluster.steps(3)
     // What changed before the restore was never told.

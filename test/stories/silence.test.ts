@@ -16,8 +16,8 @@ import { agrees, agreesAtLast, story } from './story.ts'
 
 /** `auditInterval`, by default: no two audits lie further apart. */
 const AUDIT_MS = 600_000
-/** What one takes until it has said what it found. */
-const TAKEN_MS = 30_000
+/** One in whose time a watch was opened anew does not count, and one takes a while to say what it found. */
+const HEALED_MS = 2 * AUDIT_MS + 30_000
 
 let cluster: RandomCluster
 const SOME = {
@@ -34,7 +34,7 @@ async function healed(world: StoryWorld, found: () => Promise<boolean>): Promise
   const isRepaired = async () => (await found()) && (await agrees(world))
   await world.hurry(isRepaired, 'audits have found and repaired it', AUDIT_MS)
   const passedMs = world.clock.nowMs - startMs
-  assert.ok(passedMs <= AUDIT_MS + TAKEN_MS, `repaired after ${passedMs} ms`)
+  assert.ok(passedMs <= HEALED_MS, `repaired after ${passedMs} ms`)
 }
 
 /** Nothing of what `change` does is told, and bookmarks go on as if all had been. */
@@ -80,7 +80,7 @@ story('T23: the API server is restored to an earlier state, and no event shows i
     const before = lists().length
     world.truth.blinds()
     world.api.hold()
-    world.api.version = 600 - 200 * i
+    world.api.restore(600 - 200 * i)
     cluster.steps(10)
     world.putService(serviceOf(`restored-${i}`))
     world.api.release(() => [])

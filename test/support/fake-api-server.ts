@@ -191,6 +191,13 @@ export class FakeApiServer implements AsyncDisposable {
     }
   }
 
+  /** As after a restore of etcd: versions go on from there, and of what came after it nothing is known. */
+  restore(version: number): void {
+    this.version = version
+    const kept = this.changes.filter(({ object }) => Number(object.metadata.resourceVersion) <= version)
+    this.changes.splice(0, this.changes.length, ...kept)
+  }
+
   /** Connections stay open, and nothing goes over them in either direction: a peer that is gone without a word. */
   freeze(): void {
     this.silenceWatches()

@@ -14,6 +14,7 @@ import { REMARKS } from './remarks.ts'
 import { mapRewrite } from './rewrite.ts'
 import * as serving from './serving.ts'
 import { mapTemplate } from './template.ts'
+import { mapTransfer } from './transfer.ts'
 
 export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   ...REMARKS,
@@ -27,6 +28,7 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   template: mapTemplate,
   dns64: mapDns64,
   local: mapLocal,
+  transfer: mapTransfer,
   bind: serving.mapBind,
   prometheus: serving.mapPrometheus,
   health: serving.mapHealth,

@@ -79,7 +79,7 @@ export const mapKubernetes: MapPlugin = (directive, mapping) => {
     transfer: [
       'changesAnswers',
       'Until CoreDNS 1.7 it allowed zone transfers.',
-      'Set transfer to the networks that may have them, once this version has that key.',
+      'Set transfer to the networks that may have them.',
     ],
   })
 }

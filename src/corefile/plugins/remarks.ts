@@ -131,7 +131,6 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     "It walked the client's search path on the server.",
     'Clients walk it themselves, with more queries: set dnsConfig ndots in pods, or end names with a dot.',
   ],
-  transfer: ['changesAnswers', 'It allowed zone transfers (AXFR, IXFR).', 'They are REFUSED.'],
   k8s_external: [
     'changesAnswers',
     'It answered load-balancer and external addresses of Services under a zone of its own.',

@@ -583,3 +583,32 @@ describe('the import', () => {
     assert.ok(performance.now() - start < 3000)
   })
 })
+
+describe('transfer', () => {
+  const block = (...lines: string[]) => `.:53 {\n  kubernetes cluster.local in-addr.arpa\n${lines.join('\n')}\n}\n`
+
+  it('to everybody, and of one zone to addresses', () => {
+    const text = block(
+      'transfer {',
+      'to *',
+      '}',
+      'transfer in-addr.arpa {',
+      'to 10.0.0.1:53 [fd00::1]:53 10.0.0.2',
+      '}',
+    )
+    assert.deepEqual(carried(text)['transfer'], [
+      { networks: ['0.0.0.0/0', '::/0'] },
+      { zones: ['in-addr.arpa'], networks: ['10.0.0.1', 'fd00::1', '10.0.0.2'] },
+    ])
+    assert.ok(!remarks(text).some(line => /transfer|to:/.test(line)))
+  })
+
+  it('to a name, or of a zone of a plugin that is left out, is said to change answers', () => {
+    const text = block('transfer {', 'to ns.example', '}', 'transfer example.org {', 'to *', '}')
+    assert.equal(carried(text)['transfer'], undefined)
+    assert.deepEqual(
+      remarks(text).filter(line => /transfer|to:/.test(line)),
+      ['4 to: changesAnswers', '6 transfer: changesAnswers'],
+    )
+  })
+})

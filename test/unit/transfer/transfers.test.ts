@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { decode } from 'dns-packet'
+import { WRITER_ROW } from '../../../src/control/serving.ts'
+import { TableReader } from '../../../src/table/reader.ts'
+import { Journal } from '../../../src/transfer/journal.ts'
+import { type TransferLimits, Transfers } from '../../../src/transfer/transfers.ts'
+import { createAnswering, headless, slice } from '../../support/answering.ts'
+import { message, queryOf, questionOf, recordOf, wireName } from '../../support/messages.ts'
+
+const CLIENT = '10.0.0.53'
+const LIMITS: TransferLimits = { concurrent: 2, imageOctets: 1 << 20, totalMs: 1000 }
+
+interface Record {
+  readonly name: string
+  readonly type: string
+  readonly data: unknown
+}
+
+const text = ({ name, type, data }: Record) =>
+  `${name} ${type} ${typeof data === 'string' ? data : JSON.stringify(data)}`
+const soas = (records: readonly Record[]) =>
+  records.filter(({ type }) => type === 'SOA').map(({ data }) => (data as { serial: number }).serial)
+
+function start(limits: Partial<TransferLimits> = {}) {
+  const world = createAnswering()
+  world.ask('cluster.local', 'SOA')
+  const { zone } = world.answerer
+  const { serving, services, slices } = world
+  const journal = new Journal([zone], 1 << 20, () => {})
+  serving.table.watcher = journal
+  let nowMs = 0
+  const table = new TableReader(serving.memory, WRITER_ROW)
+  const transfers = new Transfers(serving.memory, table, journal, { ...LIMITS, ...limits }, () => nowMs)
+  const put = (name: string, addresses: readonly string[]) => {
+    services.upsert(headless(name))
+    slices.upsert(
+      slice(
+        name,
+        addresses.map(address => ({ address })),
+      ),
+    )
+    world.flush()
+  }
+  const ask = (octets: Uint8Array, questionEnd: number, client = CLIENT) =>
+    transfers.answer({ message: octets, questionEnd, payloadSize: 0, zone, client })
+  const axfr = (client = CLIENT) => {
+    const query = queryOf('cluster.local', 'AXFR')
+    return ask(query, query.length, client)
+  }
+  const ixfr = (serial: number, client = CLIENT) => {
+    const question = questionOf('cluster.local', 'IXFR')
+    const numbers = Buffer.alloc(20)
+    numbers.writeUInt32BE(serial)
+    const rdata = Buffer.concat([wireName('ns.dns.cluster.local'), wireName('h.cluster.local'), numbers])
+    const query = message({ counts: [1, 0, 1, 0], parts: [question, recordOf(wireName('cluster.local'), 6, rdata)] })
+    return ask(query, 12 + question.length, client)
+  }
+  return { transfers, put, axfr, ixfr, world, services, slices, pass: (ms: number) => (nowMs += ms) }
+}
+
+/** All records of a reply; `undefined` when it broke off. */
+function drain({ first, more }: ReturnType<Transfers['answer']>, during?: () => void): Record[] | undefined {
+  const records = decode(Buffer.from(first)).answers as Record[]
+  during?.()
+  if (more === undefined) return records
+  for (;;) {
+    const next = more.next()
+    if (next == null) {
+      more.end(next === undefined)
+      return next === null ? undefined : records
+    }
+    if (next.length > 0) records.push(...(decode(Buffer.from(next)).answers as Record[]))
+  }
+}
+
+describe('RFC 5936 §2.2: AXFR', () => {
+  it('begins and ends with the SOA, and has every record once', () => {
+    const { put, axfr, world } = start()
+    put('web', ['10.0.0.1', '10.0.0.2'])
+    const records = drain(axfr())!
+    assert.equal(soas(records).length, 2)
+    assert.deepEqual([records[0]!.type, records.at(-1)!.type], ['SOA', 'SOA'])
+    const all = records.slice(1, -1).map(text)
+    assert.equal(new Set(all).size, all.length)
+    const name = 'web.default.svc.cluster.local'
+    const served = world.ask(name, 'A').answers.map(line => line.split(' ').at(-1))
+    assert.deepEqual(
+      all
+        .filter(line => line.startsWith(`${name} A `))
+        .map(line => line.split(' ').at(-1))
+        .sort(),
+      served.sort(),
+    )
+  })
+
+  it('is the state of one moment, in several messages, while the zone changes on', () => {
+    const { put, axfr, services, slices, world } = start()
+    for (let i = 0; i < 300; i++) put(`s${i}`, [`10.0.1.${i % 250}`, '10.0.2.1'])
+    const before = drain(axfr())!.map(text).sort()
+    const during = drain(axfr(), () => {
+      for (let i = 0; i < 300; i += 2) put(`s${i}`, ['10.9.9.9'])
+      for (let i = 1; i < 300; i += 4) {
+        services.remove('default', `s${i}`)
+        slices.remove('default', `s${i}-1`)
+      }
+      put('new', ['10.9.9.8'])
+      world.flush()
+    })!
+    assert.deepEqual(during.map(text).sort(), before)
+    assert.notDeepEqual(drain(axfr())!.map(text).sort(), before)
+  })
+
+  it('breaks off when more changes than is kept, or when it takes too long, and gives its place back', () => {
+    const { put, axfr, pass, transfers } = start({ imageOctets: 500 })
+    for (let i = 0; i < 300; i++) put(`s${i}`, ['10.0.1.1'])
+    const change = () => {
+      for (let i = 0; i < 300; i++) put(`s${i}`, ['10.0.1.2'])
+    }
+    assert.equal(drain(axfr(), change), undefined)
+    assert.equal(
+      drain(axfr(), () => pass(2000)),
+      undefined,
+    )
+    assert.deepEqual([transfers.stats.active, transfers.stats.failed], [0, 2])
+  })
+
+  it('is SERVFAIL while others have all places', () => {
+    const { put, axfr, transfers } = start()
+    put('web', ['10.0.0.1'])
+    const others = [axfr(), axfr()]
+    assert.equal(axfr().first[3]! & 15, 2)
+    assert.equal(transfers.stats.rejected, 1)
+    for (const other of others) drain(other)
+    assert.equal(axfr().first[3]! & 15, 0)
+  })
+})
+
+describe('RFC 1995 §4: IXFR', () => {
+  it('of a version that the client was given: SOA, the old SOA, what is gone, SOA, what is new, SOA', () => {
+    const { put, axfr, ixfr } = start()
+    put('web', ['10.0.0.1', '10.0.0.2'])
+    const whole = drain(axfr())!
+    const [old] = soas(whole)
+    put('web', ['10.0.0.2', '10.0.0.3'])
+    put('db', ['10.0.1.1'])
+    const latest = drain(axfr('10.0.0.99'))!
+    const change = drain(ixfr(old!))!
+    const [now] = soas(latest)
+    assert.deepEqual(soas(change), [now, old, now, now])
+    const middle = change.findIndex(({ type }, at) => type === 'SOA' && at > 1)
+    const state = new Set(whole.slice(1, -1).map(text))
+    for (const gone of change.slice(2, middle).map(text)) assert.ok(state.delete(gone), gone)
+    for (const added of change.slice(middle + 1, -1).map(text)) {
+      assert.ok(!state.has(added), added)
+      state.add(added)
+    }
+    assert.deepEqual([...state].sort(), latest.slice(1, -1).map(text).sort())
+  })
+
+  it('of a version that this client was not given here is the whole zone', () => {
+    const { put, axfr, ixfr } = start()
+    put('web', ['10.0.0.1'])
+    const [old] = soas(drain(axfr())!)
+    put('web', ['10.0.0.2'])
+    for (const [serial, client] of [
+      [old!, '10.0.0.54'],
+      [old! - 1, CLIENT],
+    ] as const) {
+      const records = drain(ixfr(serial, client))!
+      assert.deepEqual([records[1]!.type === 'SOA', soas(records).length], [false, 2])
+    }
+  })
+
+  it('RFC 1995 §2: who has the latest version gets the SOA alone', () => {
+    const { put, axfr, ixfr } = start()
+    put('web', ['10.0.0.1'])
+    const [latest] = soas(drain(axfr())!)
+    assert.deepEqual(soas(drain(ixfr(latest!))!), [latest])
+    assert.equal(drain(ixfr(latest!))!.length, 1)
+  })
+})
