@@ -35,6 +35,7 @@ export function formatEffective(config: Config): string {
       template: config.template.map(each => ({ ...each })),
       rewrite: config.rewrite.map(each => ({ ...each })),
       acl: config.acl.map(each => ({ ...each })),
+      openResolver: config.openResolver,
       transfer: config.transfer.map(each => ({ ...each, notify: each.notify.map(formatSocketAddress) })),
       dns64: config.dns64,
       localhost: config.localhost,

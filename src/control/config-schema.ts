@@ -122,6 +122,7 @@ const SCHEMA = v.object({
     types: list(read.readType, []),
     zones: list(read.readForwardZone, []),
   }),
+  openResolver: key(read.readFlag, false),
   transfer: mappings({
     zones: list(read.readAnyZone, []),
     networks: list(read.readClientNetwork, []),

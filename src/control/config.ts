@@ -149,6 +149,8 @@ export interface Config {
   readonly template: readonly TemplateConfig[]
   readonly rewrite: readonly RewriteConfig[]
   readonly acl: readonly AclConfig[]
+  /** Whether it may start although strangers could have names forwarded. */
+  readonly openResolver: boolean
   /** Empty: nobody may have any. */
   readonly transfer: readonly TransferConfig[]
   /** `prefix`: an IPv6 network, or `off`. */

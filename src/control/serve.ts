@@ -2,6 +2,7 @@
  * Config → a running server in this process, until a signal ends it. Layer: control.
  */
 
+import { networkInterfaces } from 'node:os'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseNetwork } from '../rules/networks.ts'
@@ -9,6 +10,7 @@ import { parseName } from '../wire/name.ts'
 import { type Config, formatSocketAddress, type TransferConfig } from './config.ts'
 import type { Log } from './log.ts'
 import { nameRulesOf } from './name-rules.ts'
+import { refuseOpenResolver } from './open-resolver.ts'
 import { startServer } from './server.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { sourcesOf } from './sources.ts'
@@ -18,7 +20,12 @@ import type { TransferOptions } from './transfer-service.ts'
  * @param deps another clock and chance for reflectors than this machine's
  * @throws what keeps the server from starting, with a stable `code`
  */
-export function serve(config: Config, version: string, log: Log, deps?: ReflectorDeps): Promise<RunningServer> {
+export async function serve(config: Config, version: string, log: Log, deps?: ReflectorDeps): Promise<RunningServer> {
+  const interfaces = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  refuseOpenResolver(
+    config,
+    interfaces.map(({ address }) => address),
+  )
   return startServer(serverOptions(config, version, log, deps), log)
 }
 
