@@ -59,11 +59,8 @@ ${zones.join('')}`
   })
 }
 
-/** @param folder empty, for this server alone */
-export function startNsd(folder: string, files: readonly MasterFile[]): Promise<Reference> {
-  const zones = files.map(({ zone }) => `zone:\n  name: ${zone}\n  zonefile: ${zone}.zone\n`)
-  return start('NSD', 'nsd', ['-d', '-c'], folder, files, port => {
-    return `server:
+function nsdServer(folder: string, port: number): string {
+  return `server:
   server-count: 1
   ip-address: 127.0.0.1@${port}
   do-ip6: no
@@ -76,7 +73,14 @@ export function startNsd(folder: string, files: readonly MasterFile[]): Promise<
   xfrdir: "${folder}"
   zonelistfile: "${folder}/zone.list"
   cookie-secret-file: "${folder}/cookies"
-  ipv4-edns-size: ${PAYLOAD}
+`
+}
+
+/** @param folder empty, for this server alone */
+export function startNsd(folder: string, files: readonly MasterFile[]): Promise<Reference> {
+  const zones = files.map(({ zone }) => `zone:\n  name: ${zone}\n  zonefile: ${zone}.zone\n`)
+  return start('NSD', 'nsd', ['-d', '-c'], folder, files, port => {
+    return `${nsdServer(folder, port)}  ipv4-edns-size: ${PAYLOAD}
   minimal-responses: yes
   round-robin: no
   hide-version: yes
@@ -130,20 +134,7 @@ zone:
 
 /** @param folder empty, for this server alone */
 export function startNsdSecondary(folder: string, { zone, primary, port }: Secondary): Promise<Reference> {
-  const configure = () => `server:
-  server-count: 1
-  ip-address: 127.0.0.1@${port}
-  do-ip6: no
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  pidfile: "${folder}/nsd.pid"
-  xfrdfile: "${folder}/xfrd.state"
-  xfrdir: "${folder}"
-  zonelistfile: "${folder}/zone.list"
-  cookie-secret-file: "${folder}/cookies"
-  minimal-responses: yes
+  const configure = () => `${nsdServer(folder, port)}  minimal-responses: yes
   rrl-ratelimit: 0
   rrl-whitelist-ratelimit: 0
 remote-control:
