@@ -45,7 +45,8 @@ export async function withContest<T>(
     for (const server of SERVERS.filter(({ name }) => options.wants(name))) {
       const program = server.find()
       if (program === undefined) {
-        absent.push(`${server.title} is left out: it is not on this machine.`)
+        // Another checkout is there only when it is asked for.
+        if (server.name !== 'ours-before') absent.push(`${server.title} is left out: it is not on this machine.`)
         continue
       }
       if (server.usesApi) api ??= await startApi(SERVICES)
