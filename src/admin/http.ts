@@ -25,7 +25,7 @@ export interface AdminRoutes {
    * Forgets cached answers of a name, or all of them. Absent: there is no cache.
    * @returns how many; undefined: that is no name
    */
-  purge?(name: string | undefined): number | undefined
+  readonly purge?: ((name: string | undefined) => number | undefined) | undefined
 }
 
 export interface AdminServer {

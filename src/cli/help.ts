@@ -33,7 +33,7 @@ Where it listens:
 
 The rest:
   --config FILE          YAML; every key is in config/README.md; flags win over it
-  --workers N            threads that answer over UDP, 1..64 (1)
+  --workers N            threads that answer over UDP, 1..60 (1)
   --transport NAME       auto, batch (recvmmsg, Linux) or portable (auto)
   --log-level LEVEL      debug, info, warn, error, silent (info)
 

@@ -2,9 +2,10 @@
  * The command `serve`. Layer: cli.
  */
 
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { lowerBackgroundThreads } from '../control/background-threads.ts'
-import type { Flags } from '../control/config.ts'
+import type { Config, Flags } from '../control/config.ts'
 import { loadConfig } from '../control/config-load.ts'
 import { createLogger } from '../control/log.ts'
 import { describe, serve, untilSignal } from '../control/serve.ts'
@@ -18,12 +19,14 @@ type Values = Record<string, string | boolean | (string | boolean)[] | undefined
 
 export async function runServe(values: Values, io: Io): Promise<number> {
   const isDemo = values['demo'] === true
-  const config = loadConfig(textOf(values['config']), flagsOf(values), { needsSource: true })
+  const file = textOf(values['config'])
+  const load = (): Config => loadConfig(file, flagsOf(values), { needsSource: true })
+  const config = load()
   const isForPeople = process.stdout.isTTY === true || isDemo
   const log = createLogger(config.log.level, isForPeople)
   try {
     lowerBackgroundThreads()
-    const server = await serve(config, VERSION, log)
+    const server = await serve(config, VERSION, log, undefined, { file: file && resolve(file), load })
     const lines = describe(server, config, isDemo ? DEMO_NAME : undefined)
     if (isForPeople) {
       log.flush()

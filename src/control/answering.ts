@@ -1,10 +1,11 @@
 /**
  * What answers a query besides the table: the forwarder and its cache, names from rules, zone transfers, and the way of a
  * query to them.
- * Layer: control. Nothing is opened before `start`.
+ * Layer: control. Nothing is opened before `start`. A reload makes another, which keeps what is as it was and takes over.
  */
 
 import { randomInt } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order } from '../answer/order.ts'
 import { TableAnswers } from '../local/from-table.ts'
@@ -32,6 +33,18 @@ export interface OwnZones {
   readonly nextSerial: () => number
 }
 
+/** Whose place is taken, and what of it is as it was. */
+export interface Predecessor {
+  readonly answering: Answering
+  /** Forwarding, cache and rules: they go on. */
+  readonly keepsNames: boolean
+  readonly keepsTransfers: boolean
+}
+
+/** After so long a query has been answered, or never will be. */
+const LONGEST_PENDING_MS = 10_000
+const PENDING_LOOK_MS = 50
+
 export class Answering {
   /** Undefined: nothing of what was forwarded is kept. */
   readonly cache: AnswerCache | undefined
@@ -45,62 +58,97 @@ export class Answering {
   readonly forwarding: Forwarding | undefined
   /** Takes what is not answered from the table; undefined: nobody does. */
   readonly deferred: DeferredQueries | undefined
+  /** Until that one has ended. */
+  private kept: Predecessor | undefined
 
-  constructor(options: ServerOptions, own: OwnZones, log: Log) {
-    const { rules, order, maxUdpSize, forwarding } = options
-    const { table, apexes } = own
-    const zones = apexes.map(apex => formatName(apex))
-    if (forwarding !== undefined) {
-      this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize)
-      const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
-      this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, this.cache?.replies)
-    }
-    const hasNames = rules !== undefined && hasLocalNames(rules)
-    if (this.forward !== undefined || hasNames) {
-      // Addresses that nobody here has may be known to whoever is asked for the rest.
-      const { reverseZones } = options.records
-      const named = [...(forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? []), ...reverseZones]
-      const fallthrough = fallthroughOf(
-        zones,
-        named.map(zone => formatName(zone)),
-      )
-      this.forwarding = {
-        fallthrough,
-        recursion: this.forward !== undefined,
-        withoutRd: hasNames,
-        dns64: rules?.dns64 !== undefined,
+  constructor(options: ServerOptions, own: OwnZones, log: Log, before?: Predecessor) {
+    this.kept = before
+    const old = before?.answering
+    if (before?.keepsNames === true) {
+      this.cache = old!.cache
+      this.forward = old!.forward
+      this.names = old!.names
+      this.forwarding = old!.forwarding
+    } else {
+      const { rules, order, maxUdpSize, forwarding } = options
+      const { table } = own
+      const zones = own.apexes.map(apex => formatName(apex))
+      if (forwarding !== undefined) {
+        this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize)
+        const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
+        const replies = this.cache?.replies
+        this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, replies, old?.forward)
+      }
+      const hasNames = rules !== undefined && hasLocalNames(rules)
+      if (this.forward !== undefined || hasNames) {
+        // Addresses that nobody here has may be known to whoever is asked for the rest.
+        const { reverseZones } = options.records
+        const named = [...(forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? []), ...reverseZones]
+        const fallthrough = fallthroughOf(
+          zones,
+          named.map(zone => formatName(zone)),
+        )
+        this.forwarding = {
+          fallthrough,
+          recursion: this.forward !== undefined,
+          withoutRd: hasNames,
+          dns64: rules?.dns64 !== undefined,
+        }
+      }
+      if (rules !== undefined && this.forwarding !== undefined) {
+        const { fallthrough } = this.forwarding
+        const onHosts = () => void this.cache?.purge(undefined)
+        const { forward } = this
+        this.names = new NameService(
+          { rules, forward, fallthrough, table, order, maxUdpSize, onHosts, before: old?.names },
+          log,
+        )
       }
     }
-    if (rules !== undefined && this.forwarding !== undefined) {
-      const { fallthrough } = this.forwarding
-      const onHosts = () => void this.cache?.purge(undefined)
-      this.names = new NameService(
-        { rules, forward: this.forward, fallthrough, table, order, maxUdpSize, onHosts },
-        log,
-      )
-    }
-    const others = this.names ?? this.forward
-    if (options.transfer !== undefined) {
-      const { ttl } = options.records
-      const { serving, nextSerial } = own
-      this.transfers = new TransferService(
-        { rules: options.transfer, zones: apexes, ttl, serving, nextSerial, maxUdpSize, others },
-        log,
-      )
-    }
-    const desk = this.transfers ?? others
-    if (desk !== undefined) this.deferred = new DeferredQueries(desk, () => performance.now())
+    this.transfers = before?.keepsTransfers === true ? old!.transfers : transfersOf(options, own, log)
+    const desk = this.transfers ?? this.others
+    const now = (): number => performance.now()
+    if (desk !== undefined) this.deferred = new DeferredQueries(desk, now, old?.deferred, before?.keepsNames)
   }
 
   /** Resolves when the files of hosts have been read. */
   async start(): Promise<void> {
-    await this.names?.start()
-    this.cache?.start(question => this.forward?.refresh(question))
+    if (this.kept?.keepsNames !== true) await this.names?.start()
+  }
+
+  /** From now on it is this that answers, and what is not kept of the one before answers what is under way. */
+  takeOver(): void {
+    const { kept, cache, forward, transfers } = this
+    if (kept?.keepsNames !== true) {
+      kept?.answering.stopNames()
+      cache?.start(question => forward?.refresh(question))
+    }
+    if (transfers !== undefined) transfers.others = this.others
+    if (kept?.keepsTransfers === true) return
+    kept?.answering.transfers?.stop()
+    transfers?.start()
+  }
+
+  /** Ends what was begun of one that does not take over. */
+  abandon(): void {
+    if (this.kept?.keepsNames === true) return
+    this.names?.stop()
+    this.close()
+  }
+
+  /** Closes what `next` has not kept, when all is answered. No thread defers to it any more. */
+  async retire(next: Answering): Promise<void> {
+    const endMs = performance.now() + LONGEST_PENDING_MS
+    while ((this.deferred?.pending ?? 0) > 0 && performance.now() < endMs) {
+      await delay(PENDING_LOOK_MS, undefined, { ref: false })
+    }
+    if (next.kept?.keepsNames !== true) this.close()
+    next.kept = undefined
   }
 
   /** No new work is begun; what is under way is answered. */
   stop(): void {
-    this.names?.stop()
+    this.stopNames()
     this.transfers?.stop()
   }
 
@@ -108,4 +156,22 @@ export class Answering {
     this.cache?.close()
     this.forward?.close()
   }
+
+  /** Those whose queries are no transfers. */
+  private get others(): NameService | ForwardService | undefined {
+    return this.names ?? this.forward
+  }
+
+  private stopNames(): void {
+    this.names?.stop()
+    this.cache?.close()
+  }
+}
+
+function transfersOf(options: ServerOptions, own: OwnZones, log: Log): TransferService | undefined {
+  const { transfer: rules, maxUdpSize } = options
+  if (rules === undefined) return undefined
+  const { ttl } = options.records
+  const { serving, nextSerial, apexes: zones } = own
+  return new TransferService({ rules, zones, ttl, serving, nextSerial, maxUdpSize }, log)
 }

@@ -6,47 +6,50 @@ import type { CacheOptions } from '../cache/store.ts'
 import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
 import { formatDuration } from './config-values.ts'
 
-type Plain = string | number | boolean | readonly string[] | readonly Mapping[] | Mapping | undefined
-type Mapping = { readonly [key: string]: Plain }
+export type Plain = string | number | boolean | readonly string[] | readonly Mapping[] | Mapping | undefined
+export type Mapping = { readonly [key: string]: Plain }
 
 /** @returns every key with its value, defaults included */
 export function formatEffective(config: Config): string {
+  return lines(fileOf(config), '').join('')
+}
+
+/** @returns what a file would hold: every key with its value */
+export function fileOf(config: Config): Mapping {
   const { kubernetes, manifests, snapshot, snapshotIntervalMs } = config.source
   const { moveWindowMs, ...records } = config.records
-  return lines(
-    {
-      zones: config.zones,
-      reverseZones: config.reverseZones,
-      listen: config.listen.map(formatSocketAddress),
-      admin: config.admin === undefined ? 'off' : formatSocketAddress(config.admin),
-      workers: config.workers,
-      transport: config.transport,
-      source: {
-        kubernetes: kubernetes === undefined ? undefined : kubernetesOf(kubernetes),
-        manifests: manifests === undefined ? undefined : { ...manifests },
-        snapshot,
-        snapshotInterval: formatDuration(snapshotIntervalMs),
-      },
-      records: { ...records, moveWindow: formatDuration(moveWindowMs) },
-      answers: config.answers,
-      fallthrough: config.fallthrough,
-      forward: config.forward.map(each => ({ ...each })),
-      hosts: { ...config.hosts },
-      template: config.template.map(each => ({ ...each })),
-      rewrite: config.rewrite.map(each => ({ ...each })),
-      acl: config.acl.map(each => ({ ...each })),
-      openResolver: config.openResolver,
-      transfer: config.transfer.map(each => ({ ...each, notify: each.notify.map(formatSocketAddress) })),
-      dns64: config.dns64,
-      localhost: config.localhost,
-      cache: cacheOf(config.cache),
-      node: config.node,
-      limits: limitsOf(config.limits),
-      lameduck: formatDuration(config.lameduckMs),
-      log: config.log,
+  return {
+    zones: config.zones,
+    reverseZones: config.reverseZones,
+    listen: config.listen.map(formatSocketAddress),
+    admin: config.admin === undefined ? 'off' : formatSocketAddress(config.admin),
+    workers: config.workers,
+    transport: config.transport,
+    source: {
+      kubernetes: kubernetes === undefined ? undefined : kubernetesOf(kubernetes),
+      manifests: manifests === undefined ? undefined : { ...manifests },
+      snapshot,
+      snapshotInterval: formatDuration(snapshotIntervalMs),
     },
-    '',
-  ).join('')
+    records: { ...records, moveWindow: formatDuration(moveWindowMs) },
+    answers: config.answers,
+    fallthrough: config.fallthrough,
+    forward: config.forward.map(each => ({ ...each })),
+    hosts: { ...config.hosts },
+    template: config.template.map(each => ({ ...each })),
+    rewrite: config.rewrite.map(each => ({ ...each })),
+    acl: config.acl.map(each => ({ ...each })),
+    openResolver: config.openResolver,
+    transfer: config.transfer.map(each => ({ ...each, notify: each.notify.map(formatSocketAddress) })),
+    dns64: config.dns64,
+    localhost: config.localhost,
+    cache: cacheOf(config.cache),
+    node: config.node,
+    limits: limitsOf(config.limits),
+    lameduck: formatDuration(config.lameduckMs),
+    reload: config.reload,
+    log: config.log,
+  }
 }
 
 function kubernetesOf({ auditIntervalMs, ...rest }: KubernetesConfig) {

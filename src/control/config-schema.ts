@@ -43,7 +43,7 @@ const SCHEMA = v.object({
   reverseZones: list(read.readReverseZone, ['in-addr.arpa', 'ip6.arpa']),
   listen: list(read.readSocketAddress, ['127.0.0.1:1053']),
   admin: key(read.readAdmin, '127.0.0.1:9153'),
-  workers: key(read.readWhole(1, 64), 1),
+  workers: key(read.readWhole(1, 60), 1),
   transport: key(read.readOneOf(['auto', 'batch', 'portable']), 'auto'),
   source: group({
     kubernetes: v.nullish(
@@ -168,6 +168,7 @@ const SCHEMA = v.object({
     }),
   }),
   lameduck: key(read.readDuration('0s', '10m'), '5s'),
+  reload: key(read.readFlag, true),
   log: group({ level: key(read.readOneOf(LOG_LEVELS), 'info') }),
 })
 

@@ -176,6 +176,8 @@ export interface Config {
     readonly forward: { readonly concurrent: number; readonly perClient: number }
   }
   readonly lameduckMs: number
+  /** Whether the file is followed. */
+  readonly reload: boolean
   readonly log: { readonly level: LogLevel }
 }
 

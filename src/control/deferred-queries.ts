@@ -36,20 +36,35 @@ export interface Desk {
 
 export class DeferredQueries implements Deferrals, Desk {
   /** Rows as those of data-plane threads (dataplane/counters.ts), of which only the zones are used. */
-  readonly udp = new Float64Array(ROW_FIELDS)
-  readonly tcp = new Float64Array(ROW_FIELDS)
+  readonly udp: Float64Array
+  readonly tcp: Float64Array
+  private readonly counted: { pending: number }
   private readonly desk: Desk
   private readonly nowMs: () => number
 
-  constructor(desk: Desk, nowMs: () => number) {
+  /**
+   * @param before whose place it takes: its counters go on
+   * @param keeps  its desk goes on too, with all that it has taken
+   */
+  constructor(desk: Desk, nowMs: () => number, before?: DeferredQueries, keeps = false) {
     this.desk = desk
     this.nowMs = nowMs
+    this.udp = before?.udp ?? new Float64Array(ROW_FIELDS)
+    this.tcp = before?.tcp ?? new Float64Array(ROW_FIELDS)
+    this.counted = (keeps && before?.counted) || { pending: 0 }
+  }
+
+  /** Queries whose replies are still to come; one that is dropped counts for ever. */
+  get pending(): number {
+    return this.counted.pending
   }
 
   /** A query that a data-plane thread deferred. */
   take(query: DeferredQuery, reply: SendReply): void {
     const startedMs = this.nowMs()
+    this.counted.pending++
     this.desk.take(query, (message, more) => {
+      this.counted.pending--
       this.count(query, message, (this.nowMs() - startedMs) / 1000)
       reply(message, more)
     })

@@ -39,16 +39,27 @@ const LOOP_SILENCE_MS = 60_000
 export class ForwardService {
   readonly forwarder: Forwarder
   private readonly log: Log
+  /** What files in the form of resolv.conf said last, by path. */
+  private readonly nameservers: Map<string, readonly { address: string; port: number }[]>
   private readonly upstreamsByName = new Map<string, Upstream>()
   private readonly stops: (() => void)[] = []
 
   /**
    * @param table answers names that have no upstream
    * @param cache keeps replies; undefined: nothing is kept
+   * @param before whose place it takes: what files said stays when they cannot be read now
    * @throws what a file of certificates cannot be read for
    */
-  constructor(options: ForwardingOptions, maxUdpSize: number, table: TableAnswers, log: Log, cache?: ReplyCache) {
+  constructor(
+    options: ForwardingOptions,
+    maxUdpSize: number,
+    table: TableAnswers,
+    log: Log,
+    cache?: ReplyCache,
+    before?: ForwardService,
+  ) {
     this.log = log
+    this.nameservers = new Map(before?.nameservers)
     const routes = new Routes(
       options.zones.map(zone => ({
         zone: parseName(zone.zone)!,
@@ -118,14 +129,14 @@ export class ForwardService {
     const files = upstreams.filter(isPath).map(file => {
       const watched = watchNameservers(file, () => update())
       this.stops.push(watched.stop)
-      return { file, read: watched.read, last: [] as { address: string; port: number }[] }
+      return { file, read: watched.read }
     })
     const update = (): void => {
       const named = files.flatMap(each => {
         const now = each.read()
-        if (now.length > 0) each.last = now
+        if (now.length > 0) this.nameservers.set(each.file, now)
         else this.log.warn('no nameserver can be read from this file: what it said before stays', { file: each.file })
-        return each.last
+        return this.nameservers.get(each.file) ?? []
       })
       const all = [
         ...upstreams.flatMap(text => parseUpstream(text) ?? []),

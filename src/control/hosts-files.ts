@@ -34,16 +34,27 @@ export class HostsFiles {
   private running = false
   private isDue = false
 
-  /** @param onChange given the entries of all files, at the start and after each change */
-  constructor(paths: readonly string[], log: Log, onChange: (entries: readonly HostEntry[]) => void) {
-    this.files = paths.map(path => ({ path, identity: '', entries: [], wrong: undefined, changedAt: 0 }))
+  /**
+   * @param onChange given the entries of all files, at the start and after each change
+   * @param before whose place it takes: what files gave stays when they cannot be read now
+   */
+  constructor(
+    paths: readonly string[],
+    log: Log,
+    onChange: (entries: readonly HostEntry[]) => void,
+    before?: HostsFiles,
+  ) {
+    this.files = paths.map(path => {
+      const known = before?.files.find(file => file.path === path)
+      return { path, entries: [], wrong: undefined, changedAt: 0, ...known, identity: '' }
+    })
     this.log = log
     this.onChange = onChange
   }
 
   /** Reads them all, and follows them from then on. */
   async start(watchTimes: WatchTimes = WATCH_TIMES): Promise<void> {
-    await this.refresh()
+    await this.refresh(true)
     if (this.files.length === 0) return
     this.watching = new FolderWatch(() => void this.run(), watchTimes)
     const folders = new Set(this.files.map(({ path }) => dirname(path)))
@@ -71,10 +82,10 @@ export class HostsFiles {
     this.running = false
   }
 
-  private async refresh(): Promise<void> {
+  private async refresh(isFirst = false): Promise<void> {
     const changes: boolean[] = []
     for (const file of this.files) changes.push(await this.read(file))
-    if (!changes.includes(true)) return
+    if (!changes.includes(true) && !(isFirst && this.files.some(({ entries }) => entries.length > 0))) return
     const entries = this.files.flatMap(file => file.entries)
     this.onChange(entries)
     this.log.info('hosts are read', { files: this.files.length, lines: entries.length })

@@ -25,6 +25,8 @@ export interface Log extends Logger {
    *   have LINES_PER_SECOND; what was left out is counted in the next line's `suppressed`
    */
   oncePer(key: string, ms: number): Logger
+  /** What is less is not said from now on. */
+  setLevel(level: LogLevel): void
   /** Writes out what is held back. */
   flush(): void
 }
@@ -102,6 +104,9 @@ export function createLogOver(
       if (isDue(key, ms)) return withSuppressed
       suppressed++
       return SILENT
+    },
+    setLevel(next) {
+      json.level = next
     },
     flush,
   }

@@ -12,6 +12,7 @@ import { Desk } from '../local/desk.ts'
 import { Dns64 } from '../local/dns64.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import { LocalNames } from '../local/local-names.ts'
+import type { HostEntry } from '../rules/hosts-file.ts'
 import type { TableReader } from '../table/reader.ts'
 import type { Desk as DeferredDesk } from './deferred-queries.ts'
 import { clientQueryOf, type ForwardService } from './forwarding.ts'
@@ -31,6 +32,8 @@ export interface NameServiceOptions {
   readonly maxUdpSize: number
   /** The hosts are others now. */
   readonly onHosts: () => void
+  /** Whose place it takes. */
+  readonly before?: NameService | undefined
 }
 
 export class NameService implements DeferredDesk {
@@ -39,13 +42,15 @@ export class NameService implements DeferredDesk {
   readonly hosts: HostsFiles
   private readonly desk: Desk
 
-  constructor({ rules, forward, fallthrough, table, order, maxUdpSize, onHosts }: NameServiceOptions, log: Log) {
+  constructor(options: NameServiceOptions, log: Log) {
+    const { rules, forward, fallthrough, table, order, maxUdpSize, onHosts, before } = options
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
-    this.hosts = new HostsFiles(rules.hosts.files, log, entries => {
+    const onChange = (entries: readonly HostEntry[]): void => {
       this.names.replaceHosts([...rules.hosts.entries, ...entries])
       onHosts()
-    })
+    }
+    this.hosts = new HostsFiles(rules.hosts.files, log, onChange, before?.hosts)
     this.names.replaceHosts(rules.hosts.entries)
     const ask = forward && ((query: ClientQuery) => forward.forwarder.take(query))
     this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })

@@ -11,28 +11,61 @@ import { type Config, formatSocketAddress, type TransferConfig } from './config.
 import type { Log } from './log.ts'
 import { nameRulesOf } from './name-rules.ts'
 import { refuseOpenResolver } from './open-resolver.ts'
+import { Reloader, type ReloadOptions } from './reload.ts'
 import { startServer } from './server.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
 import { sourcesOf } from './sources.ts'
 import type { TransferOptions } from './transfer-service.ts'
 
-/**
- * @param deps another clock and chance for reflectors than this machine's
- * @throws what keeps the server from starting, with a stable `code`
- */
-export async function serve(config: Config, version: string, log: Log, deps?: ReflectorDeps): Promise<RunningServer> {
-  const interfaces = Object.values(networkInterfaces()).flatMap(list => list ?? [])
-  refuseOpenResolver(
-    config,
-    interfaces.map(({ address }) => address),
-  )
-  return startServer(serverOptions(config, version, log, deps), log)
+/** A running server whose configuration can be loaded again. */
+export interface ServedConfig extends RunningServer {
+  /** As at SIGHUP; what comes of it is in the log. */
+  reloadConfig(): Promise<void>
 }
 
-/** Resolves with the exit code when a signal has ended the server; until then no uncaught error ends the process. SIGHUP is taken and changes nothing yet. */
-export async function untilSignal(server: RunningServer, log: Log): Promise<number> {
+/** Where the configuration comes from; `load` is called again at every reload. */
+export type ConfigOrigin = Pick<ReloadOptions, 'file' | 'load'>
+
+/**
+ * @param deps   another clock and chance for reflectors than this machine's
+ * @param origin undefined: the configuration stays as it is
+ * @throws what keeps the server from starting, with a stable `code`
+ */
+export async function serve(
+  config: Config,
+  version: string,
+  log: Log,
+  deps?: ReflectorDeps,
+  origin: ConfigOrigin = { file: undefined, load: () => config },
+): Promise<ServedConfig> {
+  const optionsOf = (next: Config): ServerOptions => {
+    const interfaces = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+    refuseOpenResolver(
+      next,
+      interfaces.map(({ address }) => address),
+    )
+    return { ...serverOptions(next, version, log, deps), report: reloader }
+  }
+  const reloader = new Reloader(config, { ...origin, optionsOf }, log)
+  const server = await startServer(optionsOf(config), log)
+  reloader.start(server)
+  const stop = server.stop.bind(server)
+  return Object.assign(server, {
+    reloadConfig: () => reloader.run(),
+    async stop(lameduckMs?: number) {
+      await reloader.stop()
+      await stop(lameduckMs)
+    },
+  })
+}
+
+/** Resolves with the exit code when a signal has ended the server; until then no uncaught error ends the process. */
+export async function untilSignal(server: RunningServer & Partial<ServedConfig>, log: Log): Promise<number> {
   process.on('uncaughtException', (error, origin) => server.uncaught.note(error, origin))
-  process.on('SIGHUP', () => log.info('SIGHUP: manifests are read again by themselves; other changes need a restart'))
+  process.on('SIGHUP', () => {
+    log.info('SIGHUP: the configuration is loaded again')
+    void server.reloadConfig?.()
+  })
   const signal = await new Promise<NodeJS.Signals>(resolve => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)

@@ -54,11 +54,22 @@ export interface ServerOptions {
   readonly workerEntry?: URL
   /** Whether answers from a snapshot say that they may be old (EDE 3). */
   readonly staleError: boolean
+  /** What is reported besides the server's own: of reloads. */
+  readonly report?: Pick<Source, 'metrics' | 'notes'>
   /**
    * Opens its sinks before it returns, so that the server cannot think itself synced before.
    * @param setStale whether what is served may be old
    */
   readonly startSources: (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]>
+}
+
+/** What other options are for: each is made anew, or goes on as it is. */
+export interface ReloadedParts {
+  /** order, maxUdpSize, forwarding, rules, cache */
+  readonly names: boolean
+  readonly transfers: boolean
+  /** workers, transport, replyLimits */
+  readonly workers: boolean
 }
 
 export interface RunningServer {
@@ -74,6 +85,12 @@ export interface RunningServer {
   readonly names: NameService | undefined
   /** Undefined: zone transfers are REFUSED. */
   readonly transfers: TransferService | undefined
+  /**
+   * Takes over what can be changed while it runs; queries under way are answered as they were begun. One at a time.
+   * @param options those of before, but for what ReloadedParts speaks of, and lameduckMs, staleError
+   * @throws what cannot be had, with a stable `code`: what ran goes on
+   */
+  reload(options: ServerOptions, changed: ReloadedParts): Promise<void>
   /** @param lameduckMs overrides the configured time of answering on */
   stop(lameduckMs?: number): Promise<void>
 }

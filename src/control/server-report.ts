@@ -54,10 +54,13 @@ export class ServerReport {
       unhealthy: () => this.conditions().flatMap(({ bad = [] }) => bad),
       conditions: () => this.conditions().map(formatCondition),
       unready: () => this.unready(),
-      notes: () => parts.sources.flatMap(source => source.notes?.() ?? []),
+      notes: () => [...parts.sources, parts.options.report].flatMap(each => each?.notes?.() ?? []),
       metrics: () => this.metrics(),
       names: () => ({ count: serving.table.stats().names, text: nameList(serving.memory) }),
-      ...(parts.answering.cache && { purge: (name: string | undefined) => parts.answering.cache?.purge(name) }),
+      get purge() {
+        const { cache } = parts.answering
+        return cache && ((name: string | undefined) => cache.purge(name))
+      },
     }
   }
 
@@ -99,7 +102,7 @@ export class ServerReport {
       unpublishedErrors: publishing.errors,
       uncaughtErrors: uncaught.count,
     })
-    const all = [process, ...sources.flatMap(source => source.metrics?.() ?? [])]
+    const all = [process, ...[...sources, options.report].flatMap(each => each?.metrics?.() ?? [])]
     const rows = [...(data?.rows ?? []), tcpRow]
     const notDeferred = rows.reduce((sum, row) => sum + row[NOT_DEFERRED]!, 0)
     const forwarded = forward === undefined ? [] : forwardFamilies(forward, notDeferred, data?.lostReplies ?? 0)

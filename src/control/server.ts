@@ -3,6 +3,7 @@
  *
  *   start   table ─▶ admin ─▶ TCP ─▶ UDP workers, sources       (a port that cannot be had is known before anything else)
  *           when another process has the port: admin ─▶ sources ─▶ synced ─▶ TCP ─▶ UDP workers
+ *   reload  what answers names, made anew ─▶ workers beside those of before ─▶ TCP turns to it ─▶ those of before end
  *   stop    not ready ─▶ lameduck: answers go on ─▶ TCP, workers: what is queued is answered ─▶ sources ─▶ admin
  */
 
@@ -17,13 +18,15 @@ import { openScreen } from '../dataplane/query-screen.ts'
 import { TransferGate } from '../dataplane/transfer-gate.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
+import { MAX_READERS } from '../table/layout.ts'
 import { TableReader } from '../table/reader.ts'
 import { Serials } from '../transfer/serial.ts'
 import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
+import type { MessageHandler } from '../transport/handler.ts'
 import { openTcp, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
-import { Answering } from './answering.ts'
+import { Answering, type OwnZones } from './answering.ts'
 import type { ForwardService } from './forwarding.ts'
 import { whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
@@ -32,14 +35,14 @@ import type { NameService } from './name-service.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { PublishWatch } from './publish-watch.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { RunningServer, ServerOptions, Source } from './server-options.ts'
+import type { ReloadedParts, RunningServer, ServerOptions, Source } from './server-options.ts'
 import { type ServerParts, ServerReport } from './server-report.ts'
 import { createServing, type Serving, WRITER_ROW } from './serving.ts'
 import type { TransferService } from './transfer-service.ts'
 import { UncaughtErrors } from './uncaught.ts'
 import { Workers } from './workers.ts'
 
-/** Rows among the table's readers: the writer's, TCP's, the desk's, then one per worker. */
+/** Rows among the table's readers: the writer's, TCP's, the desk's, then the workers'. */
 const TCP_READER = WRITER_ROW + 1
 const DESK_READER = TCP_READER + 1
 const FIRST_WORKER_READER = DESK_READER + 1
@@ -47,26 +50,33 @@ const FIRST_WORKER_READER = DESK_READER + 1
 const RECLAIM_MS = 200
 /** A set that no message holds is spoken of once in so long. */
 const CUT_SILENCE_MS = 3_600_000
+/** With a port of the kernel's choice. */
+const MOST_ATTEMPTS = 5
 /** What TCP clients have to finish in at the end. */
 const TCP_GRACE_MS = 1000
 
 /** @throws what could not be opened, with a stable `code`; everything opened before it is closed again */
 export async function startServer(options: ServerOptions, log: Log): Promise<RunningServer> {
-  const server = new Server(options, log)
-  try {
-    await server.start()
-    return server
-  } catch (error) {
-    await server.stop(0)
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    const server = new Server(options, log)
+    try {
+      await server.start()
+      return server
+    } catch (error) {
+      await server.stop(0)
+      // The port that the kernel chose for TCP is not always free for UDP.
+      const isAnyPort = options.listen.some(({ port }) => port === 0)
+      const { code } = error as { code?: string }
+      if (!isAnyPort || code !== 'ERR_LISTEN_IN_USE' || attempt === MOST_ATTEMPTS) throw error
+    }
   }
 }
 
 class Server implements RunningServer, ServerParts {
-  readonly options: ServerOptions
+  options: ServerOptions
   readonly serving: Serving
   readonly zones: readonly string[]
-  readonly answering: Answering
+  answering: Answering
   readonly publishing: PublishWatch
   readonly readers: ReaderWatch
   readonly uncaught: UncaughtErrors
@@ -77,6 +87,13 @@ class Server implements RunningServer, ServerParts {
   stopping = false
   private readonly log: Log
   private readonly serials = new Serials()
+  /** What every Answering is made of. */
+  private readonly own: OwnZones
+  /** Rows that no worker has. */
+  private readonly readerRows = Array.from({ length: MAX_READERS - FIRST_WORKER_READER }, (_, i) => MAX_READERS - 1 - i)
+  /** Answering that gives way to another, and answers what it has begun. */
+  private readonly retiring = new Set<Answering>()
+  private reloading: Promise<void> | undefined
   private admin: AdminServer | undefined
   private reclaim: NodeJS.Timeout | undefined
   private isStale = false
@@ -106,7 +123,8 @@ class Server implements RunningServer, ServerParts {
     })
     const table = new TableReader(this.serving.memory, DESK_READER)
     const nextSerial = () => this.serials.next()
-    this.answering = new Answering(options, { apexes, serving: this.serving, table, nextSerial }, log)
+    this.own = { apexes, serving: this.serving, table, nextSerial }
+    this.answering = new Answering(options, this.own, log)
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
@@ -143,26 +161,71 @@ class Server implements RunningServer, ServerParts {
       this.readers.look()
     }, RECLAIM_MS)
     await this.answering.start()
+    this.answering.takeOver()
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
       await this.feed()
       await untilJoinable(options.listen, () => this.isCurrent())
       await this.listenTcp()
-      await this.startWorkers()
+      await this.openData()
       return
     }
     await this.listenTcp()
     // What the table is filled with comes in while the workers start; a port that another has taken meanwhile ends both.
-    await all([this.startWorkers(), this.feed()])
+    await all([this.openData(), this.feed()])
+  }
+
+  reload(options: ServerOptions, changed: ReloadedParts): Promise<void> {
+    const reloading = this.change(options, changed)
+    this.reloading = reloading.catch(() => {})
+    return reloading
+  }
+
+  private async change(options: ServerOptions, changed: ReloadedParts): Promise<void> {
+    const { answering: before, log } = this
+    if (!changed.names && !changed.transfers && !changed.workers) {
+      this.turnTo(options, before)
+      return
+    }
+    const kept = { answering: before, keepsNames: !changed.names, keepsTransfers: !changed.transfers }
+    const next = new Answering(options, this.own, log, kept)
+    let data: Workers
+    try {
+      await next.start()
+      data = await this.startWorkers(options, next)
+    } catch (error) {
+      next.abandon()
+      throw error
+    }
+    const old = this.workers
+    next.takeOver()
+    this.turnTo(options, next)
+    this.data = data
+    await old.giveWay(data)
+    this.retiring.add(before)
+    void before.retire(next).then(() => this.retiring.delete(before))
+  }
+
+  /** From now on queries over TCP are answered by it. */
+  private turnTo(options: ServerOptions, answering: Answering): void {
+    this.options = options
+    this.answering = answering
+    this.tcp!.configure(options.tcp, this.tcpHandler())
+    this.serving.table.setStale(options.staleError && this.isStale)
   }
 
   private async listenTcp(): Promise<void> {
+    const { tcp, listen } = this.options
+    this.tcp = await openTcp({ ...tcp, sockets: listen, reusePort: true }, this.tcpHandler())
+  }
+
+  private tcpHandler(): MessageHandler {
     const { options, answering } = this
     const { cache, forwarding, deferred } = answering
     const table = new TableReader(this.serving.memory, TCP_READER)
     const order = new Order(options.order, randomInt(2 ** 31))
     const cached = cache && openCached(cache.access, TCP_READER, order, this.tcpRow)
-    const handler = new QueryHandler({
+    return new QueryHandler({
       table,
       answerer: new Answerer(table, order, options.maxUdpSize, forwarding, cached),
       row: this.tcpRow,
@@ -174,23 +237,22 @@ class Server implements RunningServer, ServerParts {
       transfers: options.transfer && new TransferGate(options.transfer),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
     })
-    this.tcp = await openTcp({ ...options.tcp, sockets: options.listen, reusePort: true }, handler)
   }
 
-  private async startWorkers(): Promise<void> {
-    const { options, log } = this
-    const { cache, forwarding, deferred } = this.answering
-    this.data = await Workers.start({
+  private async startWorkers(options: ServerOptions, answering: Answering): Promise<Workers> {
+    const { cache, forwarding, deferred } = answering
+    const data = await Workers.start({
       memory: this.serving.memory,
       count: options.workers,
-      firstReader: FIRST_WORKER_READER,
-      transport: this.chooseTransport(),
+      readers: this.readerRows,
+      before: this.data,
+      transport: this.chooseTransport(options.transport),
       // The port that TCP got, where any would do.
       sockets: this.addresses,
       order: options.order,
       maxUdpSize: options.maxUdpSize,
       replyLimits: options.replyLimits,
-      log,
+      log: this.log,
       screen: options.rules && { acl: options.rules.acl, handOver: options.rules.handOver },
       cache: cache?.access,
       ...(options.transfer && { transfers: options.transfer.map(({ zones, networks }) => ({ zones, networks })) }),
@@ -198,14 +260,19 @@ class Server implements RunningServer, ServerParts {
         deferred && { forwarding: { ...forwarding, take: (query, reply) => deferred.take(query, reply) } }),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
-    for (const warning of new Set(this.data.reports.flatMap(({ warnings }) => warnings))) log.warn(warning)
+    for (const warning of new Set(data.reports.flatMap(({ warnings }) => warnings))) this.log.warn(warning)
+    return data
+  }
+
+  private async openData(): Promise<void> {
+    this.data = await this.startWorkers(this.options, this.answering)
   }
 
   private async feed(): Promise<void> {
     const { serving, options } = this
     this.sources = await options.startSources(serving.cluster, isStale => {
       this.isStale = isStale
-      if (options.staleError) serving.table.setStale(isStale)
+      serving.table.setStale(this.options.staleError && isStale)
     })
   }
 
@@ -218,18 +285,18 @@ class Server implements RunningServer, ServerParts {
   async stop(lameduckMs = this.options.lameduckMs): Promise<void> {
     if (this.stopping) return
     this.stopping = true
+    await this.reloading
     if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
     this.answering.stop()
     this.data?.finishDeferred()
-    this.answering.close()
+    for (const each of [...this.retiring, this.answering]) each.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     clearInterval(this.reclaim)
     await this.admin?.close()
   }
 
-  private chooseTransport(): 'batch' | 'portable' {
-    const { transport } = this.options
+  private chooseTransport(transport: ServerOptions['transport']): 'batch' | 'portable' {
     if (transport === 'portable') return 'portable'
     const problem = checkBatch()
     if (problem === undefined) {

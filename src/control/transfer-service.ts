@@ -39,8 +39,6 @@ export interface TransferServiceOptions {
   readonly nextSerial: () => number
   /** Advertised over TCP. */
   readonly maxUdpSize: number
-  /** Takes all other queries. */
-  readonly others: Desk | undefined
   readonly limits?: Partial<TransferLimits>
 }
 
@@ -55,16 +53,18 @@ const NOTIFY_SILENCE_MS = 3_600_000
 export class TransferService implements Desk {
   readonly transfers: Transfers
   readonly notifier: Notifier
+  /** Takes all other queries; undefined: there are none. */
+  others: Desk | undefined
   private readonly options: TransferServiceOptions
   private readonly journal: Journal
   private readonly sockets: NotifySockets
   /** Used within a turn of the event loop, on the thread of the writer, which never is in the middle of anything then. */
   private readonly table: TableReader
-  private readonly keeping: NodeJS.Timeout
+  private keeping: NodeJS.Timeout | undefined
 
   constructor(options: TransferServiceOptions, log: Log) {
     this.options = options
-    const { rules, zones, serving, nextSerial, limits } = options
+    const { rules, zones, serving, limits } = options
     const names = zones.map(zone => formatName(zone))
     const covered = (rule: TransferOptions): number[] =>
       [...names.keys()].filter(
@@ -92,6 +92,11 @@ export class TransferService implements Desk {
       },
     })
     this.sockets = new NotifySockets((message, address, port) => this.notifier.received(message, address, port))
+  }
+
+  /** From now on changes are followed: not before whoever did so ends. */
+  start(): void {
+    const { serving, zones, nextSerial } = this.options
     serving.table.watcher = this.journal
     this.keeping = setInterval(() => serving.table.setSerial(nextSerial()), KEEP_SERIALS_MS).unref()
     // A process that begins may serve another state than the one before it.
@@ -102,7 +107,7 @@ export class TransferService implements Desk {
     const { message, questionEnd, payloadSize, zone, path } = query
     const type = (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
     if (path.stream === undefined || (type !== TYPE_AXFR && type !== TYPE_IXFR)) {
-      this.options.others?.take(query, reply)
+      this.others?.take(query, reply)
       return
     }
     const advertised = payloadSize > 0 ? this.options.maxUdpSize : 0
@@ -113,9 +118,11 @@ export class TransferService implements Desk {
 
   stop(): void {
     clearInterval(this.keeping)
+    this.transfers.stop()
     this.notifier.stop()
     this.sockets.close()
-    this.options.serving.table.watcher = undefined
+    const { table } = this.options.serving
+    if (table.watcher === this.journal) table.watcher = undefined
   }
 
   families(server: string): Family[] {

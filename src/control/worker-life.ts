@@ -82,17 +82,19 @@ export class WorkerLife {
   }
 
   /**
-   * Sends the reply to a query that it deferred, from the address that was asked; after its end, nothing.
+   * Sends the reply to a query that was deferred, from the address that was asked; after its end, nothing.
    * @param message is copied
    * @param replies undefined: the worker has a transport that sends by itself
+   * @returns false: it has ended
    */
-  reply(path: ReturnPath, message: Uint8Array, replies: Replies | undefined): void {
+  reply(path: ReturnPath, message: Uint8Array, replies: Replies | undefined): boolean {
     const { report } = this
-    if (report === undefined || (Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return
+    if (report === undefined || (Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return false
     const { socket, sockaddr, control, controlOctets } = path
     const fd = report.fds[socket]
     if (fd !== undefined) replies?.send(fd, sockaddr, control, controlOctets, message)
     else this.worker.postMessage({ socket, sockaddr, message: message.slice() } satisfies DeferredReply)
+    return true
   }
 
   /** Ends it inside JavaScript, wherever it is; a system call is not ended. */

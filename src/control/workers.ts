@@ -21,6 +21,7 @@ import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import { socketDrops } from '../transport/batch-socket.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
+import type { ReturnPath } from '../transport/handler.ts'
 import { loadLibc } from '../transport/libc.ts'
 import { Replies } from '../transport/replies.ts'
 import { formatSocketAddress } from './config.ts'
@@ -30,8 +31,10 @@ import { WorkerLife } from './worker-life.ts'
 export interface WorkersOptions {
   readonly memory: SharedMemory
   readonly count: number
-  /** The first of `count + MAX_LOST` rows among the table's readers that are theirs. */
-  readonly firstReader: number
+  /** Rows among the table's readers that nobody has: taken from its end, given back when a thread has surely ended. */
+  readonly readers: number[]
+  /** Whose place they take: its counters go on. */
+  readonly before?: Workers | undefined
   readonly transport: 'batch' | 'portable'
   readonly sockets: readonly ListenAddress[]
   readonly order: OrderName
@@ -74,18 +77,19 @@ interface Slot {
 }
 
 export class Workers {
-  /** Rows of counters, one per worker. */
-  readonly rows: Float64Array[]
   /** Workers that ended by themselves, or hung and were ended. */
-  deaths = 0
+  deaths: number
   /** Workers that did not turn any more. */
-  hangs = 0
-  private readonly options: WorkersOptions
+  hangs: number
+  /** Rows of counters, one per worker. */
+  private readonly own: Float64Array[]
+  /** Those of whom they took the place of. */
+  private past: readonly Float64Array[]
+  private readonly options: Omit<WorkersOptions, 'before'>
   private readonly slots: Slot[]
-  /** Rows among the table's readers that nobody has. */
-  private readonly readers: number[]
-  private readonly lostLives = new Set<WorkerLife>()
+  private readonly lostLives: Set<WorkerLife>
   private readonly replies: Replies | undefined
+  private next: Workers | undefined
   private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
   private started = false
@@ -94,14 +98,17 @@ export class Workers {
   private servedMs = performance.now()
 
   private constructor(options: WorkersOptions) {
-    const { count, firstReader } = options
-    this.options = options
+    const { before, ...rest } = options
+    this.options = rest
     this.sockets = options.sockets
-    this.rows = Array.from({ length: count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
-    this.slots = this.rows.map((_, index) => ({ index, life: undefined, deferred: undefined, restartMs: RESTART_MS }))
+    this.deaths = before?.deaths ?? 0
+    this.hangs = before?.hangs ?? 0
+    this.lostLives = before?.lostLives ?? new Set()
+    this.past = before?.rows ?? []
+    this.own = Array.from({ length: rest.count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
+    this.slots = this.own.map((_, index) => ({ index, life: undefined, deferred: undefined, restartMs: RESTART_MS }))
     const libc = loadLibc()
-    if (options.forwarding !== undefined && typeof libc !== 'string') this.replies = new Replies(libc)
-    this.readers = Array.from({ length: count + MAX_LOST }, (_, i) => firstReader + i).reverse()
+    this.replies = before?.replies ?? (typeof libc === 'string' ? undefined : new Replies(libc))
     this.ringing = setInterval(() => this.ring(), options.ringMs ?? RING_MS)
   }
 
@@ -120,6 +127,11 @@ export class Workers {
       throw error
     }
     return workers
+  }
+
+  /** Rows of counters. */
+  get rows(): readonly Float64Array[] {
+    return [...this.past, ...this.own]
   }
 
   /** Where they listen, with the real ports. */
@@ -178,15 +190,30 @@ export class Workers {
     await Promise.all(this.slots.map(({ life }) => life?.stop()))
   }
 
-  private launch(slot: Slot): Promise<DatagramReport> {
+  /** Gives way to others, who serve by now: what was read is answered; what answers are still to come go out by them. */
+  async giveWay(next: Workers): Promise<void> {
+    this.next = next
+    await this.stop()
+    for (const { life } of this.slots) {
+      if (life === undefined) continue
+      life.detach()
+      this.lostLives.add(life)
+    }
+    const { rows } = this
+    next.past = [Float64Array.from(rows[0]!, (_, field) => rows.reduce((sum, row) => sum + row[field]!, 0))]
+  }
+
+  private async launch(slot: Slot): Promise<DatagramReport> {
     const { options } = this
-    const { forwarding } = options
+    const { forwarding, readers } = options
+    const reader = readers.pop()
+    if (reader === undefined) throw noReaders()
     // One for each life: nobody reads what a thread that died had half written.
     const deferred = forwarding && createDeferred()
     const life = new WorkerLife(options.entry ?? workerUrl(), `answers-${slot.index}`, {
       memory: options.memory,
-      reader: this.readers.pop()!,
-      row: this.rows[slot.index]!,
+      reader,
+      row: this.own[slot.index]!,
       transport: options.transport,
       sockets: this.sockets,
       order: options.order,
@@ -200,14 +227,25 @@ export class Workers {
     })
     slot.life = life
     if (deferred !== undefined) {
-      const reader = new DeferredReader(deferred, query => {
-        forwarding!.take(query, message => life.reply(query.path, message, this.replies))
-      })
-      slot.deferred = reader
-      void life.ended.then(() => reader.close())
+      // Not before it is known by which sockets replies leave.
+      const read = (): void => {
+        const queries = new DeferredReader(deferred, query => {
+          forwarding!.take(query, message => void this.reply(life, query.path, message))
+        })
+        slot.deferred = queries
+        void life.ended.then(() => (this.next === undefined ? queries.close() : queries.finish()))
+      }
+      life.served.then(read, () => {})
     }
     void life.ended.then(failure => this.bury(slot, life, failure))
     return life.served
+  }
+
+  private reply(life: WorkerLife | undefined, path: ReturnPath, message: Uint8Array): boolean {
+    if (life?.reply(path, message, this.replies) === true) return true
+    const { next } = this
+    // They have sockets of the same addresses in the same order.
+    return next?.slots.some(slot => next.reply(slot.life, path, message)) ?? false
   }
 
   private bury(slot: Slot, life: WorkerLife, failure: Error): void {
@@ -215,7 +253,7 @@ export class Workers {
     for (const each of cache === undefined ? [memory] : [memory, cache.memory]) {
       goOffline(new Int32Array(each.buffer), readerWord(life.reader))
     }
-    this.readers.push(life.reader)
+    this.options.readers.push(life.reader)
     if (this.lostLives.delete(life)) log.warn('a worker that could not be ended has ended', { worker: slot.index })
     if (slot.life !== life) return
     slot.life = undefined
@@ -266,6 +304,11 @@ export class Workers {
     if (slot !== undefined) return `worker ${slot.index}`
     return [...this.lostLives].some(life => life.reader === reader) ? 'a worker that could not be ended' : undefined
   }
+}
+
+function noReaders(): Error {
+  const message = 'too many threads could not be ended: there is no place for another; restart the process'
+  return Object.assign(new Error(message), { code: 'ERR_NO_READERS' })
 }
 
 /** Beside the bundle, or in the source tree. */

@@ -64,7 +64,8 @@ export async function serveQueries(
           send(said.message as DeferredReply)
         }
       }
-      transport.close(control)
+      // Descriptors are closed by the main thread when this one has ended: it may be sending by them at this moment.
+      if (transport.report.fds.length === 0) transport.close(control)
     }
   } catch (error) {
     const { message, code = 'ERR_WORKER' } = error as Error & { code?: string }

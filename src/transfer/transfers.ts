@@ -73,6 +73,7 @@ export class Transfers {
   private readonly limits: TransferLimits
   private readonly nowMs: () => number
   private readonly given = new GivenVersions()
+  private isStopped = false
 
   /** @param table a reader that nobody else uses meanwhile */
   constructor(memory: SharedMemory, table: TableReader, journal: Journal, limits: TransferLimits, nowMs: () => number) {
@@ -108,7 +109,7 @@ export class Transfers {
       images === undefined ? this.wholeZone(soa, zone) : [this.difference(soa, from!, zone, images), undefined]
     const endMs = this.nowMs() + this.limits.totalMs
     const more = new MessageStream(new MessageWriter(query), pieces, {
-      isLost: () => walk?.isLost === true || this.nowMs() > endMs,
+      isLost: () => this.isStopped || walk?.isLost === true || this.nowMs() > endMs,
       onMessage: () => this.stats.messages++,
       onEnd: isWhole => {
         walk?.close()
@@ -118,6 +119,11 @@ export class Transfers {
       },
     })
     return { first: more.first(), more }
+  }
+
+  /** Those under way break off: changes are not followed any more. */
+  stop(): void {
+    this.isStopped = true
   }
 
   private wholeZone(soa: ZoneRecord, zone: number): [Iterator<readonly ZoneRecord[]>, ZoneWalk] {

@@ -38,8 +38,8 @@ export interface ConnectionLimits {
 
 /** What connections share. */
 export interface ConnectionContext {
-  readonly handler: MessageHandler
-  readonly limits: ConnectionLimits
+  handler: MessageHandler
+  limits: ConnectionLimits
   /** SCRATCH_OCTETS, where queries are answered, one reply behind the other. One for all, since an answer takes no time. */
   readonly scratch: Uint8Array
   readonly scratchView: DataView

@@ -18,12 +18,15 @@ export interface Clock {
   every(intervalMs: number, run: () => void): () => void
 }
 
-export interface TcpOptions extends Partial<ConnectionLimits> {
-  readonly sockets: readonly ListenAddress[]
+export interface TcpLimits extends Partial<ConnectionLimits> {
   /** When there are more, the one that has been without a query for longest is closed. Default 1,000. */
   readonly maxConnections?: number
   /** The same among the connections of one client address. Default 100. */
   readonly maxConnectionsPerClient?: number
+}
+
+export interface TcpOptions extends TcpLimits {
+  readonly sockets: readonly ListenAddress[]
   /** Share the port with other servers of this user. Default false: a second server on the port is an error. */
   readonly reusePort?: boolean
   readonly clock?: Clock
@@ -53,6 +56,8 @@ export interface TcpServer {
   connections(): number
   /** Octets of replies that wait for their readers. */
   unsentOctets(): number
+  /** From now on: queries that come are answered by this handler, and these limits hold. */
+  configure(limits: TcpLimits, handler: MessageHandler): void
   /** Accepts no more, answers queries that have begun, and closes all connections; after `graceMs`, without waiting. */
   close(graceMs: number): Promise<void>
 }
@@ -109,6 +114,7 @@ export async function openTcp(options: TcpOptions, handler: MessageHandler): Pro
     stats: connections.stats,
     connections: () => connections.size,
     unsentOctets: () => connections.unsentOctets,
+    configure: (limits, handler) => connections.configure(limits, handler),
     async close(graceMs) {
       const closed = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())))
       connections.finish(graceMs)
@@ -147,20 +153,17 @@ class Connections {
   /** In the order of their last query, or of their opening: the first is the first to go. */
   private readonly open = new Set<TcpConnection>()
   private readonly perClient = new Map<string, number>()
-  private readonly maxConnections: number
-  private readonly maxPerClient: number
+  private maxConnections = DEFAULT_MAX_CONNECTIONS
+  private maxPerClient = DEFAULT_MAX_PER_CLIENT
   private readonly context: ConnectionContext
   private finishMs = Number.POSITIVE_INFINITY
 
   constructor(options: TcpOptions, handler: MessageHandler) {
     this.clock = options.clock ?? SYSTEM_CLOCK
-    this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
-    this.maxPerClient = options.maxConnectionsPerClient ?? DEFAULT_MAX_PER_CLIENT
     const scratch = new Uint8Array(SCRATCH_OCTETS)
-    const limits = { ...DEFAULT_LIMITS, ...options }
     this.context = {
       handler,
-      limits,
+      limits: DEFAULT_LIMITS,
       scratch,
       scratchView: new DataView(scratch.buffer),
       held: { octets: 0, max: MAX_HELD_OCTETS },
@@ -171,6 +174,14 @@ class Connections {
       },
       onFault: reason => this.stats[reason]++,
     }
+    this.configure(options, handler)
+  }
+
+  configure(limits: TcpLimits, handler: MessageHandler): void {
+    this.maxConnections = limits.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+    this.maxPerClient = limits.maxConnectionsPerClient ?? DEFAULT_MAX_PER_CLIENT
+    this.context.limits = { ...DEFAULT_LIMITS, ...limits }
+    this.context.handler = handler
   }
 
   get size(): number {

@@ -20,7 +20,7 @@ import { UdpClient } from '../support/udp-client.ts'
 
 const WEB = 'web.default.svc.cluster.local'
 const DEFECTIVE = new URL('../support/defective-worker.ts', import.meta.url)
-const FIRST_READER = 8
+const READERS = [13, 12, 11, 10, 9, 8]
 const RING_MS = 150
 /** How many workers end and are followed by another; more by hand: WORKER_LIVES=200. */
 const LIVES = Number(process.env['WORKER_LIVES'] ?? 60)
@@ -44,7 +44,7 @@ async function start(t: TestContext, transport: WorkersOptions['transport']): Pr
   const workers = await Workers.start({
     memory: answering.serving.memory,
     count: 2,
-    firstReader: FIRST_READER,
+    readers: [...READERS],
     transport,
     sockets: [{ address: '127.0.0.1', port: 0 }],
     order: 'shuffle',
@@ -155,7 +155,7 @@ describe('many workers, one after the other', { skip: checkBatch() ?? false }, (
     for (let i = 0; i < LIVES; i++) {
       const life = new WorkerLife(DEFECTIVE, 'one', {
         memory: serving.memory,
-        reader: FIRST_READER,
+        reader: 8,
         row: new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)),
         transport: i % 4 === 3 ? 'portable' : 'batch',
         sockets: [{ address: '127.0.0.1', port: 0 }],
@@ -188,7 +188,5 @@ describe('many workers, one after the other', { skip: checkBatch() ?? false }, (
 
 function onlineRows({ answering }: World): number[] {
   const words = new Int32Array(answering.serving.memory.buffer)
-  return Array.from({ length: 6 }, (_, i) => FIRST_READER + i).filter(
-    reader => Atomics.load(words, readerWord(reader)) !== OFFLINE,
-  )
+  return READERS.filter(reader => Atomics.load(words, readerWord(reader)) !== OFFLINE)
 }

@@ -1,21 +1,7 @@
 /**
- * The server, and one thing more: at SIGUSR2 its garbage is collected and what is left is written to SOAK_MEMORY_FILE, so that
- * a soak measures what is held and not what waits to be collected. Everything else is the server's own.
+ * The server as it is delivered, and one thing more: its garbage is collected when a soak asks for it.
  */
 
-import { writeFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc')
-setFlagsFromString('--no-expose-gc')
-
-process.on('SIGUSR2', () => {
-  // What the first finds dead may hold memory that only the second gives back.
-  collect()
-  collect()
-  writeFileSync(process.env.SOAK_MEMORY_FILE, JSON.stringify(process.memoryUsage()))
-})
+import './collect.mjs'
 
 await import('../../src/bin.mjs')

@@ -44,8 +44,9 @@ const TCP_SHARE = 0.1
 const LIMIT_MS = 20_000
 /** Backing off never takes longer. */
 const LONGEST_BACKOFF_MS = 40_000
-/** In turns of the event loop, of which one counts at most 1 ms: on a busy machine this thread stands still for longer. */
+/** In turns of the event loop, of which one counts at most TURN_MS: on a busy machine this thread stands still for longer. */
 const QUIET_MS = 15
+const TURN_MS = 8
 const HOUR_MS = 3_600_000
 
 export class StoryWorld {
@@ -203,19 +204,23 @@ export class StoryWorld {
     let quietMs = 0
     let lastMs = performance.now()
     let requests = this.api.requests.length
-    await this.until(async () => {
-      if (await condition()) return true
-      const now = performance.now()
-      quietMs = this.api.requests.length === requests ? quietMs + Math.min(now - lastMs, 1) : 0
-      lastMs = now
-      requests = this.api.requests.length
-      const soonestMs = this.clock.soonestMs
-      // What was just asked for is given the time to come: limits of silence are waits as well.
-      if (soonestMs === undefined || soonestMs > longestMs || quietMs < QUIET_MS) return false
-      await this.clock.advance(soonestMs)
-      quietMs = 0
-      return false
-    }, what)
+    await this.until(
+      async () => {
+        if (await condition()) return true
+        const now = performance.now()
+        quietMs = this.api.requests.length === requests ? quietMs + Math.min(now - lastMs, TURN_MS) : 0
+        lastMs = now
+        requests = this.api.requests.length
+        const soonestMs = this.clock.soonestMs
+        // What was just asked for is given the time to come: limits of silence are waits as well.
+        if (soonestMs === undefined || soonestMs > longestMs || quietMs < QUIET_MS) return false
+        await this.clock.advance(soonestMs)
+        quietMs = 0
+        return false
+      },
+      what,
+      2 * LIMIT_MS,
+    )
   }
 
   /** What was true before the last change is allowed to nobody any more. */

@@ -117,9 +117,9 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'Each query that comes back is known and answered SERVFAIL, with a word in the log.',
   ],
   reload: [
-    'leftOut',
-    'It read the Corefile again when it changed.',
-    'Restart after a change: rolled out one pod at a time, no query is lost.',
+    'builtIn',
+    'It looked at the Corefile every so often, and loaded it when it had changed.',
+    'The configuration file is loaded as soon as it changes (reload); what needs a restart is named.',
   ],
   federation: [
     'changesAnswers',

@@ -149,9 +149,9 @@ describe('configuration: what is wrong', () => {
       'records: {ttl: "5"}',
       /^:1: records\.ttl: it must be a whole number of seconds from 0 to 3600, not "5"$/,
     ],
-    'a fraction': ['workers: 1.5', /^:1: workers: it must be a whole number from 1 to 64, not 1\.5$/],
+    'a fraction': ['workers: 1.5', /^:1: workers: it must be a whole number from 1 to 60, not 1\.5$/],
     'too small': ['answers: {maxUdpSize: 511}', /from 512 to 4096, not 511$/],
-    'too large': ['workers: 65', /from 1 to 64, not 65$/],
+    'too large': ['workers: 65', /from 1 to 60, not 65$/],
     'a word that is none': ['transport: fast', /^:1: transport: it must be one of auto, batch, portable, not "fast"$/],
     'a duration without a unit': ['lameduck: 5', /a duration such as 500ms, 5s or 1m, from 0s to 10m, not 5$/],
     'a duration too long': ['limits: {tcp: {idle: 11m}}', /from 1s to 10m, not "11m"$/],
@@ -229,7 +229,7 @@ describe('configuration: what is wrong', () => {
 
   it("a flag's problem names the flag", () => {
     assert.deepEqual(problemsOf('', { workers: 'many' }), [
-      '--workers: it must be a whole number from 1 to 64, not "many"',
+      '--workers: it must be a whole number from 1 to 60, not "many"',
     ])
     assert.match(problemsOf('', { listen: ['x'] })[0]!, /^--listen: /)
     assert.match(problemsOf('', { context: 'x' })[0]!, /^--context: a context is one of a kubeconfig/)
@@ -291,7 +291,7 @@ describe('effective configuration', () => {
       reverseZones: fc.subarray(['10.96.0.0/12', 'fd00::/62', '127.in-addr.arpa', '8.b.d.0.1.0.0.2.ip6.arpa']),
       listen: fc.uniqueArray(address, { minLength: 1, maxLength: 3 }),
       admin: fc.constantFrom('off', '127.0.0.1:0'),
-      workers: whole(1, 64),
+      workers: whole(1, 60),
       transport: fc.constantFrom('auto', 'batch', 'portable'),
       source: fc.record(
         {
