@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { decodeReply } from '../support/answering.ts'
-import { askServer, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
+import { askServer, dataOf, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
 import { freePort, ROOT, startServer, until } from '../support/server-process.ts'
 
 async function run(args: readonly string[]): Promise<{ code: number; stderr: string }> {
@@ -98,15 +98,17 @@ describe('SIGTERM', () => {
     assert.equal(code, 0)
   })
 
-  it('SIGHUP changes nothing', async t => {
-    const server = await startServer(['--demo'])
+  it('SIGHUP loads the configuration again, although the file is not followed', async t => {
+    const file = join(temporary(t), 'config.yaml')
+    const write = (address: string): void =>
+      writeFileSync(file, `reload: false\nhosts: { entries: [${address} a.example] }\n`)
+    write('10.0.0.1')
+    const server = await startServer(['--config', file, '--demo'])
     t.after(() => server.stop('SIGINT'))
+    write('10.0.0.2')
     server.child.kill('SIGHUP')
-    await until(() => server.output().includes('SIGHUP'), 'it is said')
-    assert.equal(
-      (await askServer('my-headless-service.default.svc.cluster.local', 'A', { port: server.port })).rcode,
-      'NOERROR',
-    )
+    await until(() => server.output().includes('taken over'), 'it is said')
+    assert.deepEqual(await dataOf('a.example', 'A', { port: server.port }), ['10.0.0.2'])
   })
 })
 
