@@ -6,7 +6,7 @@
  *                 ├─▶ records of the type ─────────────▶ finish
  *                 ├─▶ none of that type: NODATA + SOA ─▶ finish
  *                 └─▶ no such name: closest encloser ─▶ made from the label, or NXDOMAIN + SOA, or REFUSED,
- *                                                       or DEFERRED: the forwarder's
+ *                                                       or DEFERRED: the forwarder's, or autopath's
  */
 
 import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
@@ -106,6 +106,17 @@ export interface TransferAccess {
   allows(query: Query, start: number): boolean
 }
 
+/** Looks at names of our zones that do not exist. */
+export interface Misses {
+  /**
+   * @param zone  its number
+   * @param below the label from which on the name exists
+   * @param start where the message begins in the transport's octets
+   * @returns whether the query is somebody else's
+   */
+  wants(query: Query, zone: number, below: number, start: number): boolean
+}
+
 export class Answerer {
   /** What was asked and what is answered: read by the counters, after `answer`. */
   query: Query
@@ -120,6 +131,10 @@ export class Answerer {
   readonly ahead: ReadAhead
   /** Set before the first query; undefined: transfers are refused to all. */
   transfers: TransferAccess | undefined
+  /** Set before the first query; undefined: what does not exist is answered so. */
+  misses: Misses | undefined
+  /** Block of the closest encloser of the name that was left to `misses`, when its answer is known without them; else 0. */
+  private missed = 0
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
@@ -165,6 +180,7 @@ export class Answerer {
     const { reply, ahead } = this
     this.zone = -1
     this.deferred = false
+    this.missed = 0
     let verdict: number
     if (place < 0) verdict = this.query.read(octets, view, start, length)
     else {
@@ -191,11 +207,12 @@ export class Answerer {
   }
 
   /**
-   * After DEFERRED, when there is nobody to take the query: SERVFAIL.
+   * After DEFERRED, when there is nobody to take the query: what the table says, or SERVFAIL.
    * @returns octets of the reply
    */
   failDeferred(): number {
-    this.fail(-1)
+    if (this.missed !== 0) this.deny(this.missed, HEADER_OCTETS)
+    else this.fail(-1)
     return this.reply.finish(this.query.payloadSize > 0 ? this.maxUdpSize : 0)
   }
 
@@ -311,13 +328,28 @@ export class Answerer {
     if (table.state !== STATE_SYNCED && !this.mayAnswer()) return
     reply.aa = FLAG_AA
     const before = reply.answers
-    if (!putMade(reply, table, query, encloser, below, owner, this.order)) {
-      if (this.forwards && this.fallsThrough(zoneOf(table.words, encloser)) && this.defer(owner)) return
-      reply.rcode = RCODE_NXDOMAIN
-      // RFC 8914 §4.20: a stale NXDOMAIN has a code of its own
-      if (reply.ede === EDE_STALE) reply.ede = EDE_STALE_NXDOMAIN
+    if (putMade(reply, table, query, encloser, below, owner, this.order)) {
+      if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
+      return
     }
-    if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
+    const fallsThrough = this.forwards && this.fallsThrough(zoneOf(table.words, encloser))
+    if (owner === HEADER_OCTETS && this.misses?.wants(query, this.zone, below, reply.start)) {
+      this.missed = fallsThrough ? 0 : encloser
+      this.targetAt = 0
+      this.deferred = true
+      return
+    }
+    if (fallsThrough && this.defer(owner)) return
+    this.deny(encloser, owner)
+  }
+
+  /** NXDOMAIN. */
+  private deny(encloser: number, owner: number): void {
+    const { reply } = this
+    reply.rcode = RCODE_NXDOMAIN
+    // RFC 8914 §4.20: a stale NXDOMAIN has a code of its own
+    if (reply.ede === EDE_STALE) reply.ede = EDE_STALE_NXDOMAIN
+    if (!reply.truncated) this.addNegativeSoa(encloser, owner)
   }
 
   /** Whether the name at hand, which the zone does not have, is to be asked for elsewhere. */

@@ -90,6 +90,26 @@ export function podFromApi(raw: unknown): Pod | string {
   return { namespace, name, uid, version, addresses: all.filter(ip => familyOf(ip) !== 0) }
 }
 
+/** The same for `autopath`: only the addresses by which a pod is known, and only of one that walks the cluster's search path. */
+export function clientPodFromApi(raw: unknown): Pod | string {
+  const pod = podFromApi(raw)
+  return typeof pod === 'string' || walksSearchPath(object(raw)['spec']) ? pod : { ...pod, addresses: NO_STRINGS }
+}
+
+/**
+ * Whether a pod with this spec has addresses of its own, which it does not share with its Node, and the search path that
+ * dnsPolicy ClusterFirst gives, no other: what it asks for is then known from its namespace alone.
+ */
+export function walksSearchPath(spec: unknown): boolean {
+  const { hostNetwork, dnsPolicy = 'ClusterFirst', dnsConfig } = object(spec)
+  if (hostNetwork === true || !CLUSTER_FIRST.has(dnsPolicy)) return false
+  const { searches, options } = object(dnsConfig)
+  return list(searches).length === 0 && !list(options).some(option => object(option)['name'] === 'ndots')
+}
+
+/** The second is the first for a pod that does not use its Node's network. */
+const CLUSTER_FIRST = new Set<unknown>(['ClusterFirst', 'ClusterFirstWithHostNet', null, ''])
+
 export interface Identity extends Required<Identified> {
   readonly namespace: string
   readonly name: string

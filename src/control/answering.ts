@@ -80,7 +80,7 @@ export class Answering {
         this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, replies, old?.forward)
       }
       const hasNames = rules !== undefined && hasLocalNames(rules)
-      if (this.forward !== undefined || hasNames) {
+      if (this.forward !== undefined || hasNames || options.autopath !== undefined) {
         // Addresses that nobody here has may be known to whoever is asked for the rest.
         const { reverseZones } = options.records
         const named = [...(forwarding?.fallthrough ?? []), ...(rules?.fallthrough ?? []), ...reverseZones]
@@ -96,11 +96,20 @@ export class Answering {
         }
       }
       if (rules !== undefined && this.forwarding !== undefined) {
-        const { fallthrough } = this.forwarding
-        const onHosts = () => void this.cache?.purge(undefined)
-        const { forward } = this
+        const { forward, forwarding } = this
+        const { negativeTtl } = options.records
         this.names = new NameService(
-          { rules, forward, fallthrough, table, order, maxUdpSize, onHosts, before: old?.names },
+          {
+            rules,
+            forward,
+            forwarding,
+            autopath: options.autopath && { ...options.autopath, negativeTtl },
+            table,
+            order,
+            maxUdpSize,
+            onHosts: () => void this.cache?.purge(undefined),
+            before: old?.names,
+          },
           log,
         )
       }

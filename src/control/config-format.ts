@@ -43,6 +43,7 @@ export function fileOf(config: Config): Mapping {
     transfer: config.transfer.map(each => ({ ...each, notify: each.notify.map(formatSocketAddress) })),
     dns64: config.dns64,
     localhost: config.localhost,
+    autopath: { ...config.autopath },
     cache: cacheOf(config.cache),
     node: config.node,
     limits: limitsOf(config.limits),

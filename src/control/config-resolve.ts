@@ -51,6 +51,10 @@ export function resolveConfig(
     hosts: { ...values.hosts, files: values.hosts.files.map(file => resolve(base, file)) },
     template: values.template.map(({ match, ...each }) => ({ ...each, match: match ?? undefined })),
     rewrite: values.rewrite.map(({ from, to, ...each }) => ({ ...each, from: from ?? '', to: to ?? '' })),
+    autopath: {
+      ...values.autopath,
+      search: values.autopath.search.map(each => (isPath(each) ? resolve(base, each) : each)),
+    },
     cache: cacheOf(values),
     node: { name: node.name ?? surroundings.nodeName },
     limits: { ...limits, tcp: { ...tcp, idleMs }, responseRate: { ...responseRate, windowMs } },
@@ -62,6 +66,7 @@ export function resolveConfig(
   checkTransfer(config, problems)
   problems.push(...nameRulesOf(config).problems)
   checkCache(config, problems)
+  checkAutopath(config, problems)
   if (config.source.manifests?.paths.length === 0) {
     problems.push({ path: ['source', 'manifests'], reason: 'at least one path is needed' })
   }
@@ -82,6 +87,12 @@ function checkCache({ cache }: Config, problems: Problem[]): void {
   for (const part of ['success', 'denial'] as const) {
     if (cache === undefined || cache[part].minTtl <= cache[part].ttl) continue
     problems.push({ path: ['cache', part, 'minTtl'], reason: `it must not be above cache.${part}.ttl` })
+  }
+}
+
+function checkAutopath({ autopath, zones }: Config, problems: Problem[]): void {
+  for (const [i, zone] of autopath.zones.entries()) {
+    if (!zones.includes(zone)) problems.push({ path: ['autopath', 'zones', i], reason: `${zone} is none of zones` })
   }
 }
 

@@ -134,6 +134,11 @@ const SCHEMA = v.object({
     allowIPv4: key(read.readFlag, false),
   }),
   localhost: key(read.readFlag, true),
+  autopath: group({
+    enabled: key(read.readFlag, false),
+    zones: list(read.readZone, []),
+    search: list(read.readSearch, ['/etc/resolv.conf']),
+  }),
   cache: group({
     enabled: key(read.readFlag, true),
     maxOctets: key(read.readWhole(65_536, 268_435_456, ' of octets'), 16_777_216),
@@ -175,7 +180,7 @@ const SCHEMA = v.object({
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
-const PLANNED = new Set(['autopath', 'node.zone', 'records.multicluster', 'answers.topology'])
+const PLANNED = new Set(['node.zone', 'records.multicluster', 'answers.topology'])
 /** The rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 
@@ -225,12 +230,14 @@ function leaf<T>(reader: read.Read<T>) {
 }
 
 /**
- * `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`, `cache: false` for `{enabled: false}`,
+ * `manifests: path` and `manifests: [path]` stand for `manifests: {paths: [path]}`, `cache: false` for `{enabled: false}`, so `autopath: true`,
  * `transfer: [network]` for `transfer: [{networks: [network]}]`, `transfer: off` for none.
  */
 export function withLongForms(raw: unknown): unknown {
   if (!isMapping(raw)) return raw
-  if (typeof raw['cache'] === 'boolean') return withLongForms({ ...raw, cache: { enabled: raw['cache'] } })
+  for (const name of ['cache', 'autopath']) {
+    if (typeof raw[name] === 'boolean') return withLongForms({ ...raw, [name]: { enabled: raw[name] } })
+  }
   const { transfer } = raw
   // YAML 1.1 reads `off` as false.
   if (transfer === false || transfer === 'off') return withLongForms({ ...raw, transfer: [] })

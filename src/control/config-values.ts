@@ -104,7 +104,12 @@ export const readUpstream: Read<string> = raw => {
       )
 }
 
-/** A file that names the upstreams. */
+export const readSearch: Read<string> = raw =>
+  typeof raw === 'string' && isPath(raw)
+    ? raw
+    : (toZone(raw) ?? new Misfit('a domain name such as corp.example, or a file such as /etc/resolv.conf'))
+
+/** A file that names the upstreams, or the search list. */
 export function isPath(upstream: string): boolean {
   return /^\.{0,2}\//.test(upstream)
 }

@@ -88,6 +88,15 @@ export interface RewriteConfig {
   readonly continue: boolean
 }
 
+/** Search paths of clients that are known. */
+export interface AutopathConfig {
+  readonly enabled: boolean
+  /** Zones of ours in which they begin; empty: all. */
+  readonly zones: readonly string[]
+  /** What they go on with, in order: names, and absolute paths of files in the form of resolv.conf. */
+  readonly search: readonly string[]
+}
+
 export interface AclConfig {
   readonly action: 'allow' | 'block' | 'filter' | 'drop'
   /** In CIDR notation, or addresses; empty: all clients. */
@@ -157,6 +166,7 @@ export interface Config {
   readonly dns64: { readonly prefix: string; readonly translateAll: boolean; readonly allowIPv4: boolean }
   /** RFC 6761. */
   readonly localhost: boolean
+  readonly autopath: AutopathConfig
   /** Undefined: nothing that was forwarded is kept. */
   readonly cache: CacheOptions | undefined
   /** The Node this server stands on; `''`: not known. */

@@ -7,7 +7,6 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Question } from '../cache/store.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
-import type { ClientQuery } from '../forward/client-query.ts'
 import { Datagrams } from '../forward/datagrams.ts'
 import { Forwarder } from '../forward/forwarder.ts'
 import { encodeUpstreamQuery } from '../forward/question.ts'
@@ -16,9 +15,11 @@ import { watchNameservers } from '../forward/resolv-conf.ts'
 import { type Route, Routes } from '../forward/routes.ts'
 import { Streams } from '../forward/streams.ts'
 import { Policy, Upstream, type UpstreamAddress } from '../forward/upstream.ts'
+import type { DeskQuery } from '../local/desk.ts'
 import type { TableAnswers } from '../local/from-table.ts'
 import { AF_INET } from '../transport/linux-abi.ts'
 import { SYSTEM_CLOCK } from '../transport/tcp.ts'
+import { parseAddress } from '../wire/address.ts'
 import { RCODE_FORMERR, RCODE_NOTIMP, RCODE_REFUSED, RCODE_SERVFAIL } from '../wire/constants.ts'
 import { parseName } from '../wire/name.ts'
 import type { ForwardConfig } from './config.ts'
@@ -160,10 +161,7 @@ export class ForwardService {
 }
 
 /** @param reply called once, with a message that is valid during the call */
-export function clientQueryOf(
-  query: DeferredQuery,
-  reply: (message: Uint8Array) => void,
-): ClientQuery & { isIPv6: boolean } {
+export function clientQueryOf(query: DeferredQuery, reply: (message: Uint8Array) => void): DeskQuery {
   const { sockaddr, stream } = query.path
   const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.length)
   const isV4 = stream === undefined && view.getUint16(0, true) === AF_INET
@@ -171,6 +169,7 @@ export function clientQueryOf(
   return {
     ...query,
     stream: stream !== undefined,
+    address: stream === undefined ? octets : parseAddress(stream.client.split('%')[0]!),
     client: stream?.client ?? Buffer.from(octets).toString('latin1'),
     clientPort: stream?.clientPort ?? view.getUint16(2),
     isIPv6: stream === undefined ? !isV4 : stream.client.includes(':'),

@@ -47,7 +47,7 @@ function aclFamilies(server: string, rows: readonly Float64Array[]): Family[] {
   }))
 }
 
-function serviceFamilies(rules: NameRules, { names, hosts, dns64 }: NameService, server: string): Family[] {
+function serviceFamilies(rules: NameRules, { names, hosts, dns64, autopath }: NameService, server: string): Family[] {
   const family = (name: string, type: 'counter' | 'gauge', help: string, samples: Sample[]): Family => ({
     name,
     help,
@@ -100,6 +100,13 @@ function serviceFamilies(rules: NameRules, { names, hosts, dns64 }: NameService,
     families.push(
       family('coredns_dns64_requests_translated_total', 'counter', 'Replies with AAAA records made of A records.', [
         { labels: { server }, value: dns64.translated },
+      ]),
+    )
+  }
+  if (autopath !== undefined) {
+    families.push(
+      family('coredns_autopath_success_total', 'counter', 'Replies that spared a client its search path.', [
+        { labels: { server }, value: autopath.found },
       ]),
     )
   }

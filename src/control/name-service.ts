@@ -6,14 +6,18 @@
 import { randomInt } from 'node:crypto'
 import { Answerer, type Forwarding } from '../answer/answer.ts'
 import { Order, type OrderName } from '../answer/order.ts'
+import { ROW_FIELDS } from '../dataplane/counters.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
+import { openScreen } from '../dataplane/query-screen.ts'
 import type { ClientQuery } from '../forward/client-query.ts'
-import { Desk } from '../local/desk.ts'
+import { Autopath } from '../local/autopath.ts'
+import { Desk, type DeskQuery } from '../local/desk.ts'
 import { Dns64 } from '../local/dns64.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import { LocalNames } from '../local/local-names.ts'
 import type { HostEntry } from '../rules/hosts-file.ts'
 import type { TableReader } from '../table/reader.ts'
+import { type AutopathSetup, addressKey } from './autopath.ts'
 import type { Desk as DeferredDesk } from './deferred-queries.ts'
 import { clientQueryOf, type ForwardService } from './forwarding.ts'
 import { HostsFiles } from './hosts-files.ts'
@@ -24,12 +28,13 @@ export interface NameServiceOptions {
   readonly rules: NameRules
   /** Undefined: there is nobody to ask. */
   readonly forward: ForwardService | undefined
-  /** Where what does not exist in our zones is forwarded. */
-  readonly fallthrough: Forwarding['fallthrough']
   /** A row of its own among the readers. */
   readonly table: TableReader
   readonly order: OrderName
   readonly maxUdpSize: number
+  /** What data-plane threads leave to the desk. */
+  readonly forwarding: Forwarding
+  readonly autopath: (AutopathSetup & { readonly negativeTtl: number }) | undefined
   /** The hosts are others now. */
   readonly onHosts: () => void
   /** Whose place it takes. */
@@ -39,11 +44,12 @@ export interface NameServiceOptions {
 export class NameService implements DeferredDesk {
   readonly names: LocalNames
   readonly dns64: Dns64 | undefined
+  readonly autopath: Autopath | undefined
   readonly hosts: HostsFiles
   private readonly desk: Desk
 
   constructor(options: NameServiceOptions, log: Log) {
-    const { rules, forward, fallthrough, table, order, maxUdpSize, onHosts, before } = options
+    const { rules, forward, table, order, maxUdpSize, onHosts, before } = options
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
     const onChange = (entries: readonly HostEntry[]): void => {
@@ -54,7 +60,9 @@ export class NameService implements DeferredDesk {
     this.names.replaceHosts(rules.hosts.entries)
     const ask = forward && ((query: ClientQuery) => forward.forwarder.take(query))
     this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })
-    const forwarding = forward && { fallthrough }
+    this.autopath = options.autopath && autopathOf(options, options.autopath)
+    if (this.autopath !== undefined) this.autopath.found = before?.autopath?.found ?? 0
+    const forwarding = forward && { fallthrough: options.forwarding.fallthrough }
     this.desk = new Desk({
       names: this.names,
       rewrites,
@@ -63,6 +71,7 @@ export class NameService implements DeferredDesk {
       isTableFirst:
         handOver.names.length + handOver.prefixes.length + handOver.patterns.length + handOver.types.length > 0,
       forward: ask,
+      autopath: this.autopath,
       maxUdpSize,
     })
   }
@@ -80,4 +89,26 @@ export class NameService implements DeferredDesk {
   take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
     this.desk.take(clientQueryOf(query, reply))
   }
+}
+
+function autopathOf(
+  { rules, table, order, maxUdpSize, forwarding }: NameServiceOptions,
+  { pods, ...setup }: NonNullable<NameServiceOptions['autopath']>,
+): Autopath {
+  const answerer = new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize, forwarding)
+  // What it counts was counted when the client asked.
+  const screen = openScreen(rules, table.seed, new Float64Array(ROW_FIELDS))
+  answerer.screen = screen
+  const answers = new TableAnswers(table, answerer)
+  return new Autopath({
+    ...setup,
+    maxUdpSize,
+    namespaceOf: ({ address }) => pods.namespaceOf(addressKey(address)),
+    exists: name => answers.has(name),
+    judge(query: DeskQuery) {
+      screen?.begin({ copyAddress: (_start, to) => to.set(query.address) }, query.isIPv6)
+      return answers.answer(query)
+    },
+    nowMs: () => performance.now(),
+  })
 }

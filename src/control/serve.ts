@@ -3,10 +3,13 @@
  */
 
 import { networkInterfaces } from 'node:os'
+import { ClientPods } from '../cluster/client-pods.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseNetwork } from '../rules/networks.ts'
+import { parseAddress } from '../wire/address.ts'
 import { parseName } from '../wire/name.ts'
+import { type AutopathSetup, addressKey, searchListOf } from './autopath.ts'
 import { type Config, formatSocketAddress, type TransferConfig } from './config.ts'
 import type { Log } from './log.ts'
 import { nameRulesOf } from './name-rules.ts'
@@ -38,13 +41,14 @@ export async function serve(
   deps?: ReflectorDeps,
   origin: ConfigOrigin = { file: undefined, load: () => config },
 ): Promise<ServedConfig> {
+  const autopath = autopathOf(config, log)
   const optionsOf = (next: Config): ServerOptions => {
     const interfaces = Object.values(networkInterfaces()).flatMap(list => list ?? [])
     refuseOpenResolver(
       next,
       interfaces.map(({ address }) => address),
     )
-    return { ...serverOptions(next, version, log, deps), report: reloader }
+    return { ...serverOptions(next, version, log, autopath, deps), report: reloader }
   }
   const reloader = new Reloader(config, { ...origin, optionsOf }, log)
   const server = await startServer(optionsOf(config), log)
@@ -97,7 +101,24 @@ export function describe(server: RunningServer, config: Config, sample: string |
   return lines
 }
 
-function serverOptions(config: Config, version: string, log: Log, deps?: ReflectorDeps): ServerOptions {
+/** @returns undefined: nobody's search path is walked */
+function autopathOf(config: Config, log: Log): AutopathSetup | undefined {
+  if (!config.autopath.enabled) return undefined
+  const zones = config.autopath.zones.length > 0 ? config.autopath.zones : config.zones
+  return {
+    zones: zones.map(zone => parseName(zone)!),
+    search: searchListOf(config, log),
+    pods: new ClientPods(address => addressKey(parseAddress(address))),
+  }
+}
+
+function serverOptions(
+  config: Config,
+  version: string,
+  log: Log,
+  autopath: AutopathSetup | undefined,
+  deps?: ReflectorDeps,
+): ServerOptions {
   const { answers, source, limits } = config
   const { moveWindowMs, ...records } = config.records
   const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
@@ -129,10 +150,11 @@ function serverOptions(config: Config, version: string, log: Log, deps?: Reflect
     }),
     rules: nameRulesOf(config).rules,
     ...(config.transfer.length > 0 && { transfer: config.transfer.map(transferOf) }),
+    autopath,
     ...(config.cache && { cache: config.cache }),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
-    startSources: sourcesOf(config, log, deps),
+    startSources: sourcesOf(config, log, deps, autopath?.pods),
   }
 }
 

@@ -9,6 +9,7 @@ import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import type { TcpOptions } from '../transport/tcp.ts'
+import type { AutopathSetup } from './autopath.ts'
 import type { ForwardingOptions, ForwardService } from './forwarding.ts'
 import type { Observed } from './metrics.ts'
 import type { NameRules } from './name-rules.ts'
@@ -45,6 +46,8 @@ export interface ServerOptions {
   readonly forwarding?: ForwardingOptions
   /** Names besides the cluster's, and rules for all; undefined: there are none. */
   readonly rules?: NameRules
+  /** Clients whose search path is walked for them; undefined: nobody's. Needs `rules`; the same at every reload. */
+  readonly autopath?: AutopathSetup | undefined
   /** Who may have zone transfers; undefined: nobody. */
   readonly transfer?: readonly TransferOptions[]
   /** What is kept of forwarded answers; undefined: nothing. Without `forwarding` it does nothing. */

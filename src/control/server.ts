@@ -15,6 +15,7 @@ import { openCached } from '../dataplane/cache-access.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
+import { SearchGate, type SearchGateSetup } from '../dataplane/search-gate.ts'
 import { TransferGate } from '../dataplane/transfer-gate.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { zoneApexes } from '../records/zone-names.ts'
@@ -27,6 +28,7 @@ import type { MessageHandler } from '../transport/handler.ts'
 import { openTcp, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { Answering, type OwnZones } from './answering.ts'
+import { openGate } from './autopath.ts'
 import type { ForwardService } from './forwarding.ts'
 import { whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
@@ -85,6 +87,8 @@ class Server implements RunningServer, ServerParts {
   data: Workers | undefined
   sources: Source[] = []
   stopping = false
+  /** Undefined: nobody's search path is walked. */
+  private readonly gate: SearchGateSetup | undefined
   private readonly log: Log
   private readonly serials = new Serials()
   /** What every Answering is made of. */
@@ -123,6 +127,7 @@ class Server implements RunningServer, ServerParts {
     })
     const table = new TableReader(this.serving.memory, DESK_READER)
     const nextSerial = () => this.serials.next()
+    this.gate = options.autopath && openGate(options.autopath, apexes, table.seed)
     this.own = { apexes, serving: this.serving, table, nextSerial }
     this.answering = new Answering(options, this.own, log)
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
@@ -236,6 +241,7 @@ class Server implements RunningServer, ServerParts {
       ...(deferred && { deferred }),
       transfers: options.transfer && new TransferGate(options.transfer),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
+      search: this.gate && new SearchGate(this.gate),
     })
   }
 
@@ -258,6 +264,7 @@ class Server implements RunningServer, ServerParts {
       ...(options.transfer && { transfers: options.transfer.map(({ zones, networks }) => ({ zones, networks })) }),
       ...(forwarding &&
         deferred && { forwarding: { ...forwarding, take: (query, reply) => deferred.take(query, reply) } }),
+      search: this.gate,
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(data.reports.flatMap(({ warnings }) => warnings))) this.log.warn(warning)

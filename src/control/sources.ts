@@ -4,6 +4,7 @@
 
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ClientPods } from '../cluster/client-pods.ts'
 import type { ClusterState } from '../cluster/state.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { type KubernetesSource, startKubernetes } from '../kubernetes/source.ts'
@@ -15,13 +16,15 @@ import type { Source } from './server-options.ts'
 import { SnapshotSource } from './snapshot.ts'
 
 /**
- * @param deps the clock and the chance that reflectors go by
+ * @param deps    the clock and the chance that reflectors go by
+ * @param clients told of pods that ask (`autopath`)
  * @returns what opens every source that `config` names; Kubernetes first, so that files alone never count as synced
  */
 export function sourcesOf(
   config: Config,
   log: Logger,
   deps: ReflectorDeps = DEPS,
+  clients?: ClientPods,
 ): (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]> {
   return async (cluster, setStale) => {
     const sources: Source[] = []
@@ -34,7 +37,12 @@ export function sourcesOf(
     const { namespaces = [], namespaceLabels = '', labels = '' } = kubernetes ?? {}
     if (kubernetes !== undefined) {
       const source = await startKubernetes(
-        { ...kubernetes, pods, endpoints: !config.records.noEndpoints },
+        {
+          ...kubernetes,
+          pods,
+          endpoints: !config.records.noEndpoints,
+          clients: clients && { sink: clients, nodeName: config.node.name },
+        },
         snapshot?.sink ?? cluster,
         log,
         deps,
@@ -44,10 +52,11 @@ export function sourcesOf(
       sources.push({ stop: () => source.stop(), metrics: () => reflectorMetrics(source, deps.now()) })
     }
     if (manifests !== undefined) {
-      const options = { ...manifests, namespaces, namespaceLabels, labels, pods }
+      const options = { ...manifests, namespaces, namespaceLabels, labels, pods, clients }
       const source = await startManifests(options, snapshot?.beside ?? cluster, log)
       sources.push({ stop: async () => source.stop() })
     }
+    if (clients !== undefined) sources.push({ stop: async () => {}, notes: () => clientNotes(clients) })
     await snapshot?.start(identity)
     return sources
   }
@@ -72,6 +81,10 @@ function snapshotOf(
     records.noEndpoints,
   ])
   return new SnapshotSource({ path, intervalMs, filters }, cluster, setStale, log, deps)
+}
+
+function clientNotes(clients: ClientPods): string[] {
+  return clients.synced ? [] : ['the list of pods is not complete: nobody is spared the search path (autopath)']
 }
 
 const RANDOM_BITS = 2 ** 32

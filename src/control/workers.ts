@@ -16,6 +16,7 @@ import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane/deferred.ts'
 import type { ScreenRules } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
+import type { SearchGateSetup } from '../dataplane/search-gate.ts'
 import type { TransferRule } from '../dataplane/transfer-gate.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
@@ -46,6 +47,8 @@ export interface WorkersOptions {
   /** What threads look at before the table. */
   readonly screen?: ScreenRules | undefined
   readonly transfers?: readonly TransferRule[]
+  /** Which names that do not exist are looked for elsewhere. */
+  readonly search?: SearchGateSetup | undefined
   /** What was forwarded before. */
   readonly cache?: CacheAccess | undefined
   /** What a thread runs; what is in the bundle or the source tree when left out. */
@@ -223,6 +226,7 @@ export class Workers {
       ...(deferred && { forwarding: { ...forwardingOf(forwarding!), deferred } }),
       ...(options.screen && { screen: options.screen }),
       ...(options.transfers && { transfers: options.transfers }),
+      ...(options.search && { search: options.search }),
       ...(options.cache && { cache: options.cache }),
     })
     slot.life = life

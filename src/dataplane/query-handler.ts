@@ -35,6 +35,7 @@ import {
 import type { DeferredQuery } from './deferred.ts'
 import type { QueryScreen } from './query-screen.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
+import type { SearchGate } from './search-gate.ts'
 import type { TransferGate } from './transfer-gate.ts'
 
 export interface QueryHandlerOptions {
@@ -56,6 +57,8 @@ export interface QueryHandlerOptions {
   readonly screen?: QueryScreen | undefined
   /** Says who may have transfers; undefined: nobody. */
   readonly transfers?: TransferGate | undefined
+  /** Looks at names that do not exist. */
+  readonly search?: SearchGate | undefined
   /** What the answerer was given. */
   readonly cached?: CachedAnswers | undefined
 }
@@ -91,6 +94,7 @@ export class QueryHandler implements MessageHandler {
     this.row = options.row
     this.answerer.screen = options.screen
     this.answerer.transfers = options.transfers
+    this.answerer.misses = options.search
   }
 
   begin(socket: number, peers?: Peers): void {
@@ -99,6 +103,7 @@ export class QueryHandler implements MessageHandler {
     this.family = this.options.families[socket]!
     this.options.screen?.begin(peers, this.family === 1)
     this.options.transfers?.begin(peers, this.family === 1)
+    this.options.search?.begin(peers, this.family === 1)
     this.startedMs = this.options.now()
     this.table.begin()
   }

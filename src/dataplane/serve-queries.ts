@@ -15,6 +15,7 @@ import { DeferredWriter } from './deferred.ts'
 import { QueryHandler } from './query-handler.ts'
 import { openScreen } from './query-screen.ts'
 import { ReplyLimiter } from './reply-limits.ts'
+import { SearchGate } from './search-gate.ts'
 import type { DeferredReply, WorkerMessage, WorkerSetup } from './setup.ts'
 import { TransferGate } from './transfer-gate.ts'
 
@@ -45,6 +46,7 @@ export async function serveQueries(
     udp: { limiter: new ReplyLimiter(setup.replyLimits, table.seed), maxUdpSize: setup.maxUdpSize },
     transfers: setup.transfers && new TransferGate(setup.transfers),
     screen: openScreen(setup.screen, table.seed, setup.row),
+    search: setup.search && new SearchGate(setup.search),
     ...(setup.forwarding === undefined ? {} : { deferred: new DeferredWriter(setup.forwarding.deferred) }),
   })
   const control = { words: setup.control, index: 0, attend() {} }

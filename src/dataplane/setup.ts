@@ -9,6 +9,7 @@ import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import type { CacheAccess } from './cache-access.ts'
 import type { ScreenRules } from './query-screen.ts'
 import type { ReplyLimits } from './reply-limits.ts'
+import type { SearchGateSetup } from './search-gate.ts'
 import type { TransferRule } from './transfer-gate.ts'
 
 /** Given to a worker at its start. */
@@ -31,6 +32,8 @@ export interface WorkerSetup {
   readonly screen?: ScreenRules
   /** Who may have transfers; undefined: nobody. */
   readonly transfers?: readonly TransferRule[]
+  /** Which names that do not exist are looked for elsewhere; undefined: none. */
+  readonly search?: SearchGateSetup
   /** What was forwarded before, and where it is looked for first. */
   readonly cache?: CacheAccess
   /** 32 random bits for the order of answers. */

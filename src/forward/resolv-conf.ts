@@ -11,6 +11,8 @@ const LOOK_MS = 5000
 const MAX_OCTETS = 64 << 10
 const MAX_SERVERS = 15
 const DNS_PORT = 53
+/** Kubernetes gives a pod no more. */
+const MAX_SEARCH = 32
 
 /** @returns addresses without duplicates, in their order */
 export function nameserversIn(text: string): { address: string; port: number }[] {
@@ -19,6 +21,19 @@ export function nameserversIn(text: string): { address: string; port: number }[]
     return word === 'nameserver' && isIP(address) !== 0 ? [address] : []
   })
   return [...new Set(addresses)].slice(0, MAX_SERVERS).map(address => ({ address, port: DNS_PORT }))
+}
+
+/** @returns names without duplicates and final dots, in their order; of several lists the last one, as resolv.conf(5) has it */
+export function searchIn(text: string): string[] {
+  const lists = text
+    .slice(0, MAX_OCTETS)
+    .split('\n')
+    .flatMap(line => {
+      const [word, ...names] = line.trim().split(/\s+/)
+      return word === 'search' ? [names] : []
+    })
+  const names = (lists.at(-1) ?? []).map(name => name.toLowerCase().replace(/\.$/, '')).filter(name => name !== '')
+  return [...new Set(names)].slice(0, MAX_SEARCH)
 }
 
 /**

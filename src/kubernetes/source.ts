@@ -1,10 +1,17 @@
 /**
  * Which resources are watched, and how they are narrowed at the server. Layer: kubernetes.
- * Services and EndpointSlices always; Namespaces only when they are chosen by label; Pods only for verified pod names:
- * the role needs list and watch on exactly these.
+ * Services and EndpointSlices always; Namespaces only when they are chosen by label; Pods only for verified pod names, and
+ * those of this Node for `autopath`: the role needs list and watch on exactly these.
  */
 
-import { endpointSliceFromApi, identityOf, namespaceFromApi, podFromApi, serviceFromApi } from '../cluster/from-api.ts'
+import {
+  clientPodFromApi,
+  endpointSliceFromApi,
+  identityOf,
+  namespaceFromApi,
+  podFromApi,
+  serviceFromApi,
+} from '../cluster/from-api.ts'
 import type { Kind, Kinds } from '../cluster/objects.ts'
 import type { ClusterSink } from '../cluster/sink.ts'
 import { type ClientOptions, openClient } from './client.ts'
@@ -24,6 +31,8 @@ export interface KubernetesOptions extends ClientOptions {
   readonly pods: boolean
   /** Watch EndpointSlices. */
   readonly endpoints: boolean
+  /** Who is told of pods that ask, those of one Node (`''`: of all); undefined: nobody. */
+  readonly clients?: { readonly sink: ClusterSink; readonly nodeName: string } | undefined
   /** How often what is served is compared with what the API server holds; 0: never. */
   readonly auditIntervalMs: number
 }
@@ -44,6 +53,8 @@ interface Watch {
   readonly namespace: string
   readonly labels: string
   readonly fields: string
+  /** For `autopath`. */
+  readonly isOfClients?: true
 }
 
 const RESOURCES: {
@@ -68,7 +79,9 @@ export async function startKubernetes(
   deps: ReflectorDeps,
 ): Promise<KubernetesSource> {
   const client = await openClient(options)
-  const reflectors = watchesOf(options).map(watch => open(watch, client, sink, log, deps))
+  const reflectors = watchesOf(options).map(watch =>
+    open(watch, client, watch.isOfClients ? options.clients!.sink : sink, log, deps),
+  )
   for (const reflector of reflectors) reflector.start(deps.random() * START_JITTER_MS, options.auditIntervalMs)
   return {
     server: client.server,
@@ -81,7 +94,11 @@ export async function startKubernetes(
   }
 }
 
-function watchesOf({ namespaces, namespaceLabels, labels, scope, pods, endpoints }: KubernetesOptions): Watch[] {
+/** In no other phase does a pod hold its address. */
+const LIVING = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'
+
+function watchesOf(options: KubernetesOptions): Watch[] {
+  const { namespaces, namespaceLabels, labels, scope, pods, endpoints, clients } = options
   const watches: Watch[] = []
   for (const namespace of namespaces.length > 0 ? namespaces : ['']) {
     const isHeadless = scope === 'headless'
@@ -101,8 +118,11 @@ function watchesOf({ namespaces, namespaceLabels, labels, scope, pods, endpoints
         })
       }
     }
-    const living = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'
-    if (pods) watches.push({ kind: 'Pod', namespace, labels, fields: living })
+    if (pods) watches.push({ kind: 'Pod', namespace, labels, fields: LIVING })
+    if (clients !== undefined) {
+      const fields = clients.nodeName === '' ? LIVING : `spec.nodeName=${clients.nodeName},${LIVING}`
+      watches.push({ kind: 'Pod', namespace, labels: '', fields, isOfClients: true })
+    }
   }
   if (namespaceLabels !== '') watches.push({ kind: 'Namespace', namespace: '', labels: namespaceLabels, fields: '' })
   return watches
@@ -116,17 +136,15 @@ function open(
   deps: ReflectorDeps,
 ): Reflector<Kinds[Kind]> {
   const { path, plural, rbac, fromApi } = RESOURCES[watch.kind]
-  const partition = [watch.namespace, watch.labels].filter(part => part !== '').join(' ')
+  const { namespace, labels, isOfClients } = watch
+  const partition = [namespace, labels, isOfClients ? 'autopath' : ''].filter(part => part !== '').join(' ')
   const resource: Resource<Kinds[Kind]> = {
-    path:
-      watch.namespace === ''
-        ? `${path}/${plural}`
-        : `${path}/namespaces/${encodeURIComponent(watch.namespace)}/${plural}`,
+    path: namespace === '' ? `${path}/${plural}` : `${path}/namespaces/${encodeURIComponent(namespace)}/${plural}`,
     name: rbac,
     partition,
-    labelSelector: watch.labels,
+    labelSelector: labels,
     fieldSelector: watch.fields,
-    fromApi,
+    fromApi: isOfClients ? clientPodFromApi : fromApi,
     identityOf,
   }
   return newReflector(client, resource, sink, watch.kind, partition, log, deps)

@@ -19,6 +19,8 @@ import {
   OFFSET_FLAGS,
   OPT_OCTETS,
   OPTION_EDE,
+  POINTER,
+  TYPE_CNAME,
   TYPE_OPT,
 } from '../wire/constants.ts'
 
@@ -26,7 +28,14 @@ import {
 export interface Change {
   readonly type: number
   readonly ttl: number
-  readonly rdata: Uint8Array
+  /** Undefined: as it is. */
+  readonly rdata?: Uint8Array
+}
+
+export interface Alias {
+  /** Wire form, any case. */
+  readonly target: Uint8Array
+  readonly ttl: number
 }
 
 export interface Changes {
@@ -36,6 +45,8 @@ export interface Changes {
   readonly change?: (response: Response, i: number) => Change | 'none' | undefined
   /** It was not said so by whoever is responsible: AD is taken away. */
   readonly isOurs?: boolean
+  /** The question's name is an alias of what the response is about, which we say: it comes first. */
+  readonly alias?: Alias
 }
 
 export class Composer {
@@ -78,7 +89,15 @@ export class Composer {
     let answers = 0
     let authority = 0
     let truncated = false
-    for (let i = 0; i < response.records; i++) {
+    if (changes.alias !== undefined) {
+      const end = this.putAlias(changes.alias, at, limit)
+      truncated = end === 0
+      if (!truncated) {
+        at = end
+        answers++
+      }
+    }
+    for (let i = 0; i < response.records && !truncated; i++) {
       const change = changes.change?.(response, i)
       if (change === 'none') continue
       const end = this.put(i, change, at, limit)
@@ -94,8 +113,23 @@ export class Composer {
     const tc = truncated ? FLAG_TC : flags & FLAG_TC
     const ad = changes.isOurs === true ? 0 : flags & FLAG_AD
     const reply = writer.finish(query, at, answers, authority, response.rcode, tc | ad, extendedErrorOf(response))
-    reply[OFFSET_FLAGS]! = (reply[OFFSET_FLAGS]! & ~(FLAG_AA >>> 8)) | ((flags & FLAG_AA) >>> 8)
+    const aa = changes.alias === undefined ? flags & FLAG_AA : FLAG_AA
+    reply[OFFSET_FLAGS]! = (reply[OFFSET_FLAGS]! & ~(FLAG_AA >>> 8)) | (aa >>> 8)
     return reply
+  }
+
+  /** @returns the CNAME's end, or 0 when it does not fit */
+  private putAlias({ target, ttl }: Alias, at: number, limit: number): number {
+    const { names, owner, writer } = this
+    const { view } = writer
+    if (at + 12 > limit) return 0
+    view.setUint16(at, POINTER | HEADER_OCTETS)
+    view.setUint32(at + 2, (TYPE_CNAME << 16) | CLASS_IN)
+    view.setUint32(at + 6, ttl)
+    owner.read(target, 0, 0, target.length)
+    const end = names.put(owner, at + 12, limit, true)
+    if (end > 0) view.setUint16(at + 10, end - at - 12)
+    return end
   }
 
   /** @returns the record's end, or 0 when it does not fit */
@@ -111,7 +145,9 @@ export class Composer {
     view.setUint16(fixed + 2, CLASS_IN)
     view.setUint32(fixed + 4, change?.ttl ?? response.ttl[i]!)
     const end =
-      change === undefined ? this.putRdata(i, fixed + 10, limit) : putOctets(out, change.rdata, fixed + 10, limit)
+      change?.rdata === undefined
+        ? this.putRdata(i, fixed + 10, limit)
+        : putOctets(out, change.rdata, fixed + 10, limit)
     if (end > 0) view.setUint16(fixed + 8, end - fixed - 10)
     return end
   }

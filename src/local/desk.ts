@@ -2,7 +2,8 @@
  * Where queries go that a data-plane thread leaves to the main thread: names from rules, names under another name, the
  * table once more, the forwarder. Layer: local.
  *
- *   take ─▶ rewritten? ──▶ the same with the other name ─▶ its reply, with the first name back
+ *   take ─▶ the first name of a search path? ─▶ autopath.ts: each of its names as if it had just come
+ *        ─▶ rewritten? ──▶ the same with the other name ─▶ its reply, with the first name back
  *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address
  *        ─▶ template, hosts, loopback? ─▶ reply
  *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
@@ -26,6 +27,7 @@ import {
   TYPE_PTR,
 } from '../wire/constants.ts'
 import type { WireName } from '../wire/name.ts'
+import type { Autopath } from './autopath.ts'
 import { Composer } from './compose.ts'
 import type { Dns64 } from './dns64.ts'
 import type { TableAnswers } from './from-table.ts'
@@ -41,6 +43,8 @@ export interface DeskOptions {
   readonly isTableFirst: boolean
   /** Answers the query, now or later; undefined: there is nobody to ask. */
   readonly forward: ((query: ClientQuery) => void) | undefined
+  /** Walks search paths, which names of ours that do not exist are left here for; undefined: nobody does. */
+  readonly autopath: Autopath | undefined
   /** Octets; of replies over UDP. */
   readonly maxUdpSize: number
 }
@@ -49,8 +53,14 @@ const RECORD_OCTETS = 12
 /** Seconds, of the alias of an address in the DNS64 prefix: it never changes. */
 const ALIAS_TTL = 3600
 
-/** Over which family the client asks. */
-export type DeskQuery = ClientQuery & { readonly isIPv6: boolean }
+export type DeskQuery = ClientQuery & {
+  /** Over which family the client asks. */
+  readonly isIPv6: boolean
+  /** Of the client: 4 or 16 octets. */
+  readonly address: Uint8Array
+  /** Number of the zone of ours that the table was asked in; −1: in none, or not at all. */
+  readonly zone: number
+}
 
 export class Desk {
   private readonly options: DeskOptions
@@ -65,6 +75,23 @@ export class Desk {
 
   /** Answers the query, now or later, once. */
   take(query: DeskQuery): void {
+    const { autopath } = this.options
+    const isFirst = autopath !== undefined && query.targetAt === 0
+    const search = isFirst ? autopath.searchOf(query, nameOf(query)) : undefined
+    if (search !== undefined) autopath!.walk(query, search, each => this.takeAfresh({ ...query, ...each }))
+    // A name of ours that does not exist, for all that is known: nobody else is asked for it unless the table says so.
+    else if (isFirst && query.zone >= 0) this.takeAfresh(query)
+    else this.takeOne(query)
+  }
+
+  /** As if it had just come: what a data-plane thread does, then the rest. */
+  private takeAfresh(query: DeskQuery): void {
+    const outcome = this.options.autopath!.judge(query)
+    if (outcome instanceof Uint8Array) query.path.send(outcome)
+    else this.takeOne({ ...query, ...outcome })
+  }
+
+  private takeOne(query: DeskQuery): void {
     const { rewrites } = this.options
     if (rewrites.length > 0 && query.targetAt === 0) {
       const rewritten = rewrite(rewrites, nameOf(query), typeOf(query))

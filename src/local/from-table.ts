@@ -7,10 +7,13 @@ import { type Answerer, DEFERRED } from '../answer/answer.ts'
 import type { ClientQuery } from '../forward/client-query.ts'
 import type { TableReader } from '../table/reader.ts'
 import { FLAG_DO, HEADER_OCTETS, MAX_STREAM_MESSAGE, OFFSET_QDCOUNT, OPT_OCTETS, TYPE_OPT } from '../wire/constants.ts'
+import type { WireName } from '../wire/name.ts'
+import { Query } from '../wire/query.ts'
 
 export class TableAnswers {
   private readonly table: TableReader
   private readonly answerer: Answerer
+  private readonly query: Query
   private readonly octets = new Uint8Array(MAX_STREAM_MESSAGE + OPT_OCTETS)
   private readonly view = new DataView(this.octets.buffer)
 
@@ -18,6 +21,7 @@ export class TableAnswers {
   constructor(table: TableReader, answerer: Answerer) {
     this.table = table
     this.answerer = answerer
+    this.query = new Query(table.seed)
   }
 
   /**
@@ -34,6 +38,16 @@ export class TableAnswers {
     const { reply, targetAt } = answerer
     if (targetAt === 0) return query
     return { ...query, message: octets.slice(0, reply.at), targetAt, aliases: reply.answers }
+  }
+
+  /** Whether the table has the name, which is in lower case, or one below it. */
+  has(name: WireName): boolean {
+    const { table, query } = this
+    query.readName(name, 0, name.length)
+    table.begin()
+    const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
+    table.end()
+    return block !== 0
   }
 
   /** The query as it came: header, question, OPT. @returns its octets */

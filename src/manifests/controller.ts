@@ -29,6 +29,8 @@ export interface Reconciled {
   readonly slices: readonly EndpointSlice[]
   readonly namespaces: readonly Namespace[]
   readonly pods: readonly Pod[]
+  /** With addresses for those alone that `autopath` knows by them. */
+  readonly clients: readonly Pod[]
   readonly simulatedPods: number
   /** For people: where something other than the manifests' letter is served, or less. */
   readonly notes: readonly string[]
@@ -69,6 +71,7 @@ export function reconcile(given: readonly ManifestObject[], pool: AddressPool, c
       .filter(name => name !== '' && isChosen(name))
       .map(name => ({ name })),
     pods: pods.all.filter(pod => isChosen(pod.namespace) && choice.labels(pod.labels)).map(toPod),
+    clients: pods.all.filter(pod => pod.walksSearchPath && isChosen(pod.namespace)).map(toPod),
     simulatedPods: pods.all.filter(pod => pod.simulated && pod.addresses.length > 0).length,
     notes,
   }

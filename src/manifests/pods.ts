@@ -3,7 +3,7 @@
  * and any field, or element of a list, may be null.
  */
 
-import { familyOf } from '../cluster/from-api.ts'
+import { familyOf, walksSearchPath } from '../cluster/from-api.ts'
 import type { ManifestObject } from './documents.ts'
 import type { Labels } from './label-selector.ts'
 
@@ -25,6 +25,8 @@ export interface PodFacts {
   readonly ended: boolean
   /** Container port by `name/PROTOCOL`. */
   readonly ports: ReadonlyMap<string, number>
+  /** What it asks for is known from its namespace and address (`autopath`). */
+  readonly walksSearchPath: boolean
 }
 
 /** On a Pod: `"false"` makes it not ready without a status. */
@@ -80,7 +82,9 @@ function isReady(metadata: RawMetadata, { conditions }: RawPodStatus, phase: str
 }
 
 /** What a Pod and a workload's template say in the same words. */
-export function specFacts(spec: RawPodSpec): Pick<PodFacts, 'hostname' | 'subdomain' | 'nodeName' | 'ports'> {
+export function specFacts(
+  spec: RawPodSpec,
+): Pick<PodFacts, 'hostname' | 'subdomain' | 'nodeName' | 'ports' | 'walksSearchPath'> {
   const ports = new Map<string, number>()
   const sidecars = (spec.initContainers ?? []).filter(container => container?.restartPolicy === 'Always')
   for (const container of [...(spec.containers ?? []), ...sidecars]) {
@@ -89,5 +93,11 @@ export function specFacts(spec: RawPodSpec): Pick<PodFacts, 'hostname' | 'subdom
       if (port?.containerPort != null && !ports.has(key)) ports.set(key, port.containerPort)
     }
   }
-  return { hostname: spec.hostname ?? '', subdomain: spec.subdomain ?? '', nodeName: spec.nodeName ?? '', ports }
+  return {
+    hostname: spec.hostname ?? '',
+    subdomain: spec.subdomain ?? '',
+    nodeName: spec.nodeName ?? '',
+    ports,
+    walksSearchPath: walksSearchPath(spec),
+  }
 }

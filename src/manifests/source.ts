@@ -24,6 +24,8 @@ export interface ManifestsOptions {
   readonly labels: string
   /** Hand on Pods too, for `records.pods: verified`. */
   readonly pods: boolean
+  /** Who is told of pods that ask (`autopath`); undefined: nobody. */
+  readonly clients?: ClusterSink | undefined
 }
 
 export interface Logger {
@@ -74,6 +76,7 @@ export async function startManifests(
   // As with an API server: while Namespaces are watched, a Service of one that no source knows is not answered.
   const namespaces = options.namespaceLabels === '' ? undefined : sink.open('Namespace', PARTITION)
   const pods = options.pods ? sink.open('Pod', PARTITION) : undefined
+  const clients = options.clients?.open('Pod', PARTITION)
   let summary: ManifestsSummary
   let notes: ReadonlySet<string> = new Set()
   let running: Promise<void> | undefined
@@ -120,6 +123,7 @@ export async function startManifests(
     replace(slices, objects.slices)
     if (namespaces !== undefined) replace(namespaces, objects.namespaces)
     if (pods !== undefined) replace(pods, objects.pods)
+    if (clients !== undefined) replace(clients, objects.clients)
     sink.flush()
     for (const note of objects.notes) if (!notes.has(note)) logger.info(note)
     notes = new Set(objects.notes)

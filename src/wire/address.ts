@@ -34,6 +34,13 @@ export function parseIPv6(text: string): Uint8Array {
   return octets
 }
 
+/** @returns 4 or 16 octets, network order */
+export function parseAddress(text: string): Uint8Array {
+  if (text.includes(':')) return parseIPv6(text)
+  const address = parseIPv4(text)
+  return Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
+}
+
 /** RFC 5952 §4: lower case, no leading zeros, the longest run of zero groups (the first of equals) as `::`. */
 export function formatIPv6(octets: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, i) => (octets[2 * i]! << 8) | octets[2 * i + 1]!)

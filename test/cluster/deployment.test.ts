@@ -123,6 +123,7 @@ describe('config/kubernetes', { skip }, () => {
   for (const [components, more] of [
     [[], []],
     [['verified-pods'], ['pods']],
+    [['autopath'], ['pods']],
     [['namespace-labels'], ['namespaces']],
     [
       ['verified-pods', 'namespace-labels'],

@@ -5,6 +5,7 @@
 import type { Remark } from '../finding.ts'
 import type { MapPlugin } from '../mapping.ts'
 import { mapAcl } from './acl.ts'
+import { mapAutopath } from './autopath.ts'
 import { mapCache } from './cache.ts'
 import { mapDns64, mapLocal } from './dns64.ts'
 import { mapForward } from './forward.ts'
@@ -29,6 +30,7 @@ export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   dns64: mapDns64,
   local: mapLocal,
   transfer: mapTransfer,
+  autopath: mapAutopath,
   bind: serving.mapBind,
   prometheus: serving.mapPrometheus,
   health: serving.mapHealth,

@@ -126,11 +126,6 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It answered names of Kubernetes Federation v1, which is gone.',
     'Nothing needs to be done.',
   ],
-  autopath: [
-    'changesAnswers',
-    "It walked the client's search path on the server.",
-    'Clients walk it themselves, with more queries: set dnsConfig ndots in pods, or end names with a dot.',
-  ],
   k8s_external: [
     'changesAnswers',
     'It answered load-balancer and external addresses of Services under a zone of its own.',

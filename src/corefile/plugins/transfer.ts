@@ -2,9 +2,10 @@
  * The plugin transfer → `transfer`. Layer: corefile. Of the plugin kubernetes it gave zones to clients, and notified nobody.
  */
 
-import type { MapPlugin, Mapping } from '../mapping.ts'
+import type { MapPlugin } from '../mapping.ts'
 import { isWithin } from '../zones.ts'
 import { isAddress } from './serving.ts'
+import { clusterZones } from './values.ts'
 
 const EVERYBODY = ['0.0.0.0/0', '::/0']
 
@@ -29,12 +30,6 @@ export const mapTransfer: MapPlugin = (directive, mapping) => {
       mapping.note(line, ['changesAnswers', did, 'Add the addresses to transfer.networks: names are not resolved.'])
     }
   }
-}
-
-/** Those of the block that the plugin kubernetes serves. */
-function clusterZones(mapping: Mapping): string[] {
-  const { plugins } = mapping.block
-  return plugins.filter(({ name }) => name === 'kubernetes').flatMap(({ args }) => mapping.zones(args))
 }
 
 /** `ADDR`, or `ADDR:PORT`: the port was that of NOTIFY. */

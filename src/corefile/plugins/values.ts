@@ -3,6 +3,8 @@
  * written, for the configuration's own reader to refuse with its own words.
  */
 
+import type { Mapping } from '../mapping.ts'
+
 export function numberOf(text = ''): number | string {
   return /^-?\d{1,9}$/.test(text) ? Number(text) : text
 }
@@ -31,4 +33,10 @@ export function socketOf(text: string, port: number): string {
   const [, host = text, given] = /^(.*?)(?::(\d{1,5}))?$/.exec(text.replace(/^https?:\/\//, '')) ?? []
   const address = host === '' ? '0.0.0.0' : host === 'localhost' ? '127.0.0.1' : host
   return `${address.includes(':') && !address.startsWith('[') ? `[${address}]` : address}:${given ?? port}`
+}
+
+/** Those of the block that the plugin kubernetes serves. */
+export function clusterZones(mapping: Mapping): string[] {
+  const { plugins } = mapping.block
+  return plugins.filter(({ name }) => name === 'kubernetes').flatMap(({ args }) => mapping.zones(args))
 }

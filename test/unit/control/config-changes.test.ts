@@ -53,7 +53,7 @@ describe('changes', () => {
         'answers: { order: stable, maxUdpSize: 1400, staleError: true }\nfallthrough: [other.local]\nforward: [{ upstreams: [127.0.0.1] }]',
         'hosts: { entries: [10.0.0.1 a.example] }\ntemplate: [{ zone: x }]\nrewrite: [{ match: exact, from: a, to: b }]',
         'acl: [{ action: block, networks: [10.0.0.0/8] }]\nopenResolver: true\ntransfer: [10.0.0.1]',
-        'dns64: { prefix: "64:ff9b::/96" }\nlocalhost: false\ncache: { serveStale: 60m }\nnode: { name: node1 }',
+        'dns64: { prefix: "64:ff9b::/96" }\nlocalhost: false\nautopath: true\ncache: { serveStale: 60m }\nnode: { name: node1 }',
         'limits: { tcp: { connections: 9 }, errorRate: 9, responseRate: { perSecond: 9 }, forward: { concurrent: 9 } }',
         'lameduck: 9s\nreload: false\nlog: { level: debug }',
       ].join('\n'),

@@ -580,6 +580,25 @@ describe('the import', () => {
   })
 })
 
+describe('autopath', () => {
+  const block = (line: string) => `.:53 {\n  kubernetes cluster.local in-addr.arpa other.local\n${line}\n}\n`
+
+  it('of pods is carried over, with its zones where they are not all', () => {
+    assert.deepEqual(carried(block('autopath @kubernetes'))['autopath'], { enabled: true })
+    assert.deepEqual(carried(block('autopath cluster.local @kubernetes'))['autopath'], {
+      enabled: true,
+      zones: ['cluster.local'],
+    })
+  })
+
+  it('with one list for all, and in other zones, is said to be left out', () => {
+    for (const line of ['autopath /etc/resolv.conf', 'autopath example.org @kubernetes']) {
+      assert.equal(carried(block(line))['autopath'], undefined)
+      assert.ok(remarks(block(line)).includes('3 autopath: changesAnswers'), line)
+    }
+  })
+})
+
 describe('transfer', () => {
   const block = (...lines: string[]) => `.:53 {\n  kubernetes cluster.local in-addr.arpa\n${lines.join('\n')}\n}\n`
 
