@@ -1,9 +1,9 @@
 /**
- * The admin HTTP server: health, readiness, metrics, names, purging. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
+ * The admin HTTP server: health, readiness, metrics, names, purging; and servers for one probe each, as CoreDNS has them. Layer: admin. Knows neither sockets of DNS nor the cluster: what it
  * says is asked of functions it is given.
  */
 
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -55,19 +55,37 @@ export async function openAdmin(where: { address: string; port: number }, routes
     else await pipeline(Readable.from(text), response).catch(() => {})
     lists--
   }
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => {
-      const isRead = request.method === 'GET' || request.method === 'HEAD'
-      if (isRead && lists < MAX_LISTS && pathOf(request.url ?? '') === '/names') {
-        void list(response, request.method === 'HEAD')
-        return
-      }
-      const { status, type, body } = answer(request.method ?? '', request.url ?? '', routes)
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
-      response.end(request.method === 'HEAD' ? undefined : body)
-    },
-  )
+  return open(where, (request, response) => {
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    if (isRead && lists < MAX_LISTS && pathOf(request.url ?? '') === '/names') {
+      void list(response, request.method === 'HEAD')
+      return
+    }
+    send(request, response, answer(request.method ?? '', request.url ?? '', routes))
+  })
+}
+
+/**
+ * @param path    the only one that is answered, as CoreDNS does: `OK`, or why not
+ * @param missing sentences; empty: all is well
+ * @throws the error of listen(2), e.g. code EADDRINUSE
+ */
+export function openProbe(
+  where: { address: string; port: number },
+  path: '/health' | '/ready',
+  missing: () => string[],
+): Promise<AdminServer> {
+  return open(where, (request, response) => {
+    const isAsked = pathOf(request.url ?? '') === path
+    send(request, response, isAsked ? probe(missing()) : { status: 404, type: TEXT, body: `there is ${path}\n` })
+  })
+}
+
+async function open(
+  where: { address: string; port: number },
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<AdminServer> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, listener)
   server.maxConnections = MAX_CONNECTIONS
   await listen(server, where.address, where.port)
   return {
@@ -81,10 +99,26 @@ export async function openAdmin(where: { address: string; port: number }, routes
   }
 }
 
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+}
+
+function send({ method }: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
+  response.end(method === 'HEAD' ? undefined : body)
+}
+
+/** Some who ask CoreDNS look at the whole body. */
+function probe(missing: readonly string[]): Answer {
+  return missing.length === 0 ? { status: 200, type: TEXT, body: 'OK' } : state(missing)
+}
+
 const TEXT = 'text/plain; charset=utf-8'
 const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
-function answer(method: string, url: string, routes: AdminRoutes): { status: number; type: string; body: string } {
+function answer(method: string, url: string, routes: AdminRoutes): Answer {
   const [path = '', query = ''] = url.split('?', 2)
   const parameters = new URLSearchParams(query)
   const isVerbose = parameters.has('verbose')
@@ -110,11 +144,7 @@ function pathOf(url: string): string {
 }
 
 /** A query whose name is misspelt must not empty the cache: everything is purged only when nothing is said. */
-function purge(
-  method: string,
-  parameters: URLSearchParams,
-  routes: AdminRoutes,
-): { status: number; type: string; body: string } {
+function purge(method: string, parameters: URLSearchParams, routes: AdminRoutes): Answer {
   if (routes.purge === undefined) return { status: 404, type: TEXT, body: 'there is no cache\n' }
   if (method !== 'DELETE') return { status: 405, type: TEXT, body: 'DELETE /cache?name=NAME purges it\n' }
   const name = parameters.get('name') ?? undefined
@@ -123,10 +153,7 @@ function purge(
   return { status: 200, type: TEXT, body: `${purged} answers purged\n` }
 }
 
-function state(
-  missing: readonly string[],
-  notes: readonly string[] = [],
-): { status: number; type: string; body: string } {
+function state(missing: readonly string[], notes: readonly string[] = []): Answer {
   const isWell = missing.length === 0
   const sentences = [...(isWell ? ['OK'] : missing), ...notes]
   return { status: isWell ? 200 : 503, type: TEXT, body: sentences.map(sentence => `${sentence}\n`).join('') }

@@ -3,7 +3,7 @@
  */
 
 import type { CacheOptions } from '../cache/store.ts'
-import { type Config, formatSocketAddress, type KubernetesConfig } from './config.ts'
+import { type Config, formatSocketAddress, type KubernetesConfig, type SocketAddress } from './config.ts'
 import { formatDuration } from './config-values.ts'
 
 export type Plain = string | number | boolean | readonly string[] | readonly Mapping[] | Mapping | undefined
@@ -22,7 +22,9 @@ export function fileOf(config: Config): Mapping {
     zones: config.zones,
     reverseZones: config.reverseZones,
     listen: config.listen.map(formatSocketAddress),
-    admin: config.admin === undefined ? 'off' : formatSocketAddress(config.admin),
+    admin: addressOr(config.admin),
+    health: addressOr(config.health),
+    ready: addressOr(config.ready),
     workers: config.workers,
     transport: config.transport,
     source: {
@@ -65,6 +67,10 @@ function limitsOf({ tcp: { idleMs, ...tcp }, forward, errorRate, responseRate }:
     responseRate: { perSecond: rateOf(perSecond), window: formatDuration(windowMs), ...rest },
     forward,
   }
+}
+
+function addressOr(where: SocketAddress | undefined): string {
+  return where === undefined ? 'off' : formatSocketAddress(where)
 }
 
 function rateOf(perSecond: number): number | 'off' {

@@ -36,6 +36,8 @@ export function resolveConfig(
     ...rest,
     reverseZones: values.reverseZones.flat(),
     admin: values.admin === 'off' ? undefined : values.admin,
+    health: values.health === 'off' ? undefined : values.health,
+    ready: values.ready === 'off' ? undefined : values.ready,
     source: {
       kubernetes: kubernetesOf(values, base, surroundings),
       manifests: source.manifests == null ? undefined : manifestsOf(source.manifests, base),
@@ -117,7 +119,7 @@ function manifestsOf({ paths, podCIDR }: ManifestsConfig, base: string): Manifes
   return { paths: paths.map(path => resolve(base, path)), podCIDR }
 }
 
-function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Problem[]): void {
+function checkLists({ zones, reverseZones, listen, admin, health, ready }: Config, problems: Problem[]): void {
   for (const [key, list] of Object.entries({ zones, listen })) {
     if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
   }
@@ -126,8 +128,13 @@ function checkLists({ zones, reverseZones, listen, admin }: Config, problems: Pr
     const twice = list.find((text, i) => list.indexOf(text) !== i)
     if (twice !== undefined) problems.push({ path: [key], reason: `${twice} is given twice` })
   }
-  if (admin !== undefined && addresses.includes(formatSocketAddress(admin))) {
-    problems.push({ path: ['admin'], reason: `${formatSocketAddress(admin)} is where DNS over TCP listens` })
+  const taken = new Map(addresses.map(address => [address, 'DNS over TCP']))
+  for (const [key, where] of Object.entries({ admin, health, ready })) {
+    if (where === undefined || where.port === 0) continue
+    const address = formatSocketAddress(where)
+    const by = taken.get(address)
+    if (by !== undefined) problems.push({ path: [key], reason: `${address} is where ${by} listens` })
+    taken.set(address, key)
   }
 }
 

@@ -43,6 +43,8 @@ const SCHEMA = v.object({
   reverseZones: list(read.readReverseZone, ['in-addr.arpa', 'ip6.arpa']),
   listen: list(read.readSocketAddress, ['127.0.0.1:1053']),
   admin: key(read.readAdmin, '127.0.0.1:9153'),
+  health: key(read.readAdmin, 'off'),
+  ready: key(read.readAdmin, 'off'),
   workers: key(read.readWhole(1, 60), 1),
   transport: key(read.readOneOf(['auto', 'batch', 'portable']), 'auto'),
   source: group({

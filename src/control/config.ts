@@ -125,6 +125,9 @@ export interface Config {
   readonly listen: readonly SocketAddress[]
   /** undefined: no admin HTTP. */
   readonly admin: SocketAddress | undefined
+  /** `/health` and `/ready` as CoreDNS has them; undefined: only at `admin`. */
+  readonly health: SocketAddress | undefined
+  readonly ready: SocketAddress | undefined
   readonly workers: number
   readonly transport: 'auto' | 'batch' | 'portable'
   /** Either of the first two, or both; a snapshot is of `kubernetes`. */

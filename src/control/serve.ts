@@ -127,6 +127,8 @@ function serverOptions(
     version,
     listen: config.listen,
     admin: config.admin,
+    health: config.health,
+    ready: config.ready,
     workers: config.workers,
     transport: config.transport,
     records: {

@@ -32,6 +32,9 @@ export interface ServerOptions {
   readonly version: string
   readonly listen: readonly ListenAddress[]
   readonly admin: ListenAddress | undefined
+  /** Probes at ports of their own. */
+  readonly health?: ListenAddress | undefined
+  readonly ready?: ListenAddress | undefined
   readonly workers: number
   readonly transport: 'auto' | 'batch' | 'portable'
   readonly records: Omit<RecordOptions, 'ownV4' | 'ownV6'>
@@ -78,6 +81,8 @@ export interface ReloadedParts {
 export interface RunningServer {
   readonly addresses: readonly ListenAddress[]
   readonly adminAddress: ListenAddress | undefined
+  /** Of `/health` and `/ready`, those that are open. */
+  readonly probeAddresses: readonly ListenAddress[]
   readonly serving: Serving
   readonly workers: Workers
   /** Told of errors that nobody caught: `/healthz` and `/metrics` count on it. */

@@ -8,7 +8,7 @@
  */
 
 import { randomBytes, randomInt } from 'node:crypto'
-import { type AdminServer, openAdmin } from '../admin/http.ts'
+import { type AdminServer, openAdmin, openProbe } from '../admin/http.ts'
 import { Answerer } from '../answer/answer.ts'
 import { Order } from '../answer/order.ts'
 import { openCached } from '../dataplane/cache-access.ts'
@@ -99,6 +99,7 @@ class Server implements RunningServer, ServerParts {
   private readonly retiring = new Set<Answering>()
   private reloading: Promise<void> | undefined
   private admin: AdminServer | undefined
+  private readonly probes: AdminServer[] = []
   private reclaim: NodeJS.Timeout | undefined
   private isStale = false
 
@@ -141,6 +142,10 @@ class Server implements RunningServer, ServerParts {
     return this.admin
   }
 
+  get probeAddresses(): readonly ListenAddress[] {
+    return this.probes
+  }
+
   get workers(): Workers {
     return this.data!
   }
@@ -159,7 +164,7 @@ class Server implements RunningServer, ServerParts {
 
   async start(): Promise<void> {
     const { options, log } = this
-    if (options.admin !== undefined) this.admin = await openAdmin(options.admin, new ServerReport(this).routes())
+    await this.openAdmin()
     this.reclaim = setInterval(() => {
       this.serving.table.commit()
       this.answering.cache?.commit()
@@ -178,6 +183,14 @@ class Server implements RunningServer, ServerParts {
     await this.listenTcp()
     // What the table is filled with comes in while the workers start; a port that another has taken meanwhile ends both.
     await all([this.openData(), this.feed()])
+  }
+
+  private async openAdmin(): Promise<void> {
+    const { admin, health, ready } = this.options
+    const routes = new ServerReport(this).routes()
+    if (admin !== undefined) this.admin = await openAdmin(admin, routes)
+    if (health !== undefined) this.probes.push(await openProbe(health, '/health', routes.unhealthy))
+    if (ready !== undefined) this.probes.push(await openProbe(ready, '/ready', routes.unready))
   }
 
   reload(options: ServerOptions, changed: ReloadedParts): Promise<void> {
@@ -300,7 +313,7 @@ class Server implements RunningServer, ServerParts {
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     clearInterval(this.reclaim)
-    await this.admin?.close()
+    await Promise.all([this.admin, ...this.probes].map(each => each?.close()))
   }
 
   private chooseTransport(transport: ServerOptions['transport']): 'batch' | 'portable' {

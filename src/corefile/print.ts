@@ -16,7 +16,20 @@ export const VERDICTS: Readonly<Record<Verdict, string>> = {
 const MAX_COMMENT = 100
 /** That of config/README.md. */
 const ORDER = [
-  ...['zones', 'reverseZones', 'listen', 'admin', 'workers', 'source', 'records', 'answers', 'fallthrough', 'forward'],
+  ...[
+    'zones',
+    'reverseZones',
+    'listen',
+    'admin',
+    'health',
+    'ready',
+    'workers',
+    'source',
+    'records',
+    'answers',
+    'fallthrough',
+    'forward',
+  ],
   ...[
     'cache',
     'hosts',

@@ -132,7 +132,11 @@ describe('a Corefile of kubeadm, imported: what pods ask is answered as before',
     const stubBlock = `corp.example:53 {\n  errors\n  cache 30\n  forward . 127.0.0.1:${stub.port}\n}\n`
     writeFileSync(corefile, textOf('kubeadm').replace('/etc/resolv.conf', upstreams) + stubBlock)
     const config = join(folder, 'config.yaml')
-    writeFileSync(config, await run(process.execPath, [join(ROOT, 'src/main.ts'), 'import-corefile', corefile]))
+    const imported = await run(process.execPath, [join(ROOT, 'src/main.ts'), 'import-corefile', corefile])
+    writeFileSync(
+      config,
+      imported.replaceAll(/^(health|ready): "?0\.0\.0\.0/gm, (line: string) => line.replace('0.0.0.0', SERVER)),
+    )
     // The same but for what a pod has and this process has not: an address of its own and a service account.
     const here = ['--listen', `${SERVER}:${DNS_PORT}`, '--kubeconfig', process.env['KUBECONFIG']!]
     server = await startServer(['--config', config, ...here])
@@ -148,6 +152,13 @@ describe('a Corefile of kubeadm, imported: what pods ask is answered as before',
     await server?.stop('SIGINT')
     await Promise.all([upstream?.close(), stub?.close(), namespace.delete(), releaseNodes?.()])
     rmSync(folder, { recursive: true })
+  })
+
+  it('the probes of CoreDNS’s Deployment are answered', async () => {
+    for (const where of ['8080/health', '8181/ready']) {
+      const response = await fetch(`http://${SERVER}:${where}`)
+      assert.deepEqual([response.status, await response.text()], [200, 'OK'])
+    }
   })
 
   function questionsOf(model: Model): Question[] {

@@ -98,6 +98,21 @@ describe('SIGTERM', () => {
     assert.equal(code, 0)
   })
 
+  it('makes /ready at a port of its own bad, while /health there is well', async t => {
+    const file = join(temporary(t), 'config.yaml')
+    const [health, ready] = [await freePort(), await freePort()]
+    writeFileSync(file, `lameduck: 2s\nhealth: 127.0.0.1:${health}\nready: 127.0.0.1:${ready}\n`)
+    const server = await startServer(['--config', file, '--demo'])
+    t.after(() => server.stop('SIGKILL'))
+    const status = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status
+    assert.deepEqual([await status(health, '/health'), await status(ready, '/ready')], [200, 200])
+    server.child.kill('SIGTERM')
+    await until(async () => (await status(ready, '/ready')) === 503, '/ready is bad')
+    assert.equal(await status(health, '/health'), 200)
+    const [code] = await once(server.child, 'exit')
+    assert.equal(code, 0)
+  })
+
   it('SIGHUP loads the configuration again, although the file is not followed', async t => {
     const file = join(temporary(t), 'config.yaml')
     const write = (address: string): void =>

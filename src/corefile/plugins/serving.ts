@@ -32,29 +32,19 @@ export const mapPrometheus: MapPlugin = (directive, mapping) => {
 }
 
 export const mapHealth: MapPlugin = (directive, mapping) => {
-  const where = directive.args[0] ?? ':8080'
-  mapping.note(directive, [
-    'leftOut',
-    `It answered GET /health at ${where}.`,
-    'GET /healthz at the address of admin does: point livenessProbe there.',
-  ])
+  mapping.set('health', socketOf(directive.args[0] ?? ':8080', 8080), directive)
   mapping.options(directive, {
     lameduck: option => mapping.set('lameduck', durationOf(option.args[0]), option),
   })
 }
 
 export const mapReady: MapPlugin = (directive, mapping) => {
-  const where = directive.args[0] ?? ':8181'
-  mapping.note(directive, [
-    'leftOut',
-    `It answered GET /ready at ${where}.`,
-    'GET /readyz at the address of admin does: point readinessProbe there.',
-  ])
+  mapping.set('ready', socketOf(directive.args[0] ?? ':8181', 8181), directive)
   mapping.options(directive, {
     monitor: [
       'builtIn',
       'It set whether plugins that were ready are asked again.',
-      '/readyz is asked anew each time, and stays ready on old data, since no DNS is worse.',
+      '/ready is asked anew each time, and stays ready on old data, since no DNS is worse.',
     ],
   })
 }

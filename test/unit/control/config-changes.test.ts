@@ -47,7 +47,7 @@ describe('changes', () => {
   it('that are taken over are exactly those that need no restart', () => {
     const after = configFrom(
       [
-        'zones: [other.local]\nreverseZones: [10.0.0.0/8]\nlisten: [127.0.0.1:5300]\nadmin: off\nworkers: 2\ntransport: portable',
+        'zones: [other.local]\nreverseZones: [10.0.0.0/8]\nlisten: [127.0.0.1:5300]\nadmin: off\nhealth: 127.0.0.1:8080\nready: 127.0.0.1:8181\nworkers: 2\ntransport: portable',
         'source: { kubernetes: { endpoint: "http://127.0.0.1:1" }, snapshot: /s, snapshotInterval: 9s }',
         'records: { ttl: 9, negativeTtl: 2, pods: verified, moveWindow: 1s }',
         'answers: { order: stable, maxUdpSize: 1400, staleError: true }\nfallthrough: [other.local]\nforward: [{ upstreams: [127.0.0.1] }]',

@@ -24,6 +24,7 @@ function remarks(text: string, tools = {}): string[] {
   return told.map(({ line, text, verdict }) => `${line} ${text.split(' ', 1)[0]}: ${verdict}`)
 }
 
+const PROBES = { health: '0.0.0.0:8080', ready: '0.0.0.0:8181' }
 const CLUSTER = {
   zones: ['cluster.local'],
   reverseZones: ['in-addr.arpa', 'ip6.arpa'],
@@ -40,12 +41,13 @@ describe('a Corefile of the shape of', () => {
     assert.deepEqual(carried(textOf('kubeadm')), {
       ...CACHE,
       ...CLUSTER,
+      ...PROBES,
       ...ANY_ORDER,
       records: { pods: 'insecure', ttl: 30 },
       forward: [{ ...RESOLV_CONF, maxConcurrent: 1000 }],
       lameduck: '5s',
     })
-    assert.deepEqual(remarks(textOf('kubeadm'), { problemsOf: () => [] }), ['3 health: leftOut', '6 ready: leftOut'])
+    assert.deepEqual(remarks(textOf('kubeadm'), { problemsOf: () => [] }), [])
   })
 
   it('coredns/deployment, with a stub domain', () => {
@@ -59,6 +61,7 @@ describe('a Corefile of the shape of', () => {
     assert.deepEqual(carried(textOf('deployment')), {
       ...CACHE,
       ...CLUSTER,
+      ...PROBES,
       ...ANY_ORDER,
       forward: [main, { zone: 'corp.example', upstreams: ['10.150.0.1'] }],
       lameduck: '5s',
@@ -78,6 +81,7 @@ describe('a Corefile of the shape of', () => {
     assert.deepEqual(carried(textOf('eks')), {
       ...CACHE,
       ...CLUSTER,
+      ...PROBES,
       ...ANY_ORDER,
       records: { pods: 'insecure' },
       forward: [RESOLV_CONF],
@@ -90,6 +94,7 @@ describe('a Corefile of the shape of', () => {
     assert.deepEqual(carried(textOf('gke-stub-domains')), {
       ...CACHE,
       ...CLUSTER,
+      health: PROBES.health,
       records: { pods: 'disabled' },
       forward: [
         { zone: '.', upstreams: ['8.8.8.8', '8.8.4.4'] },
@@ -108,6 +113,7 @@ describe('a Corefile of the shape of', () => {
       zones: ['cluster.local'],
       listen: ['169.254.20.10:53', '10.96.0.10:53'],
       admin: '0.0.0.0:9253',
+      health: '169.254.20.10:8080',
       source: { kubernetes: { inCluster: true } },
       forward: [RESOLV_CONF],
     })
