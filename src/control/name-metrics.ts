@@ -5,6 +5,7 @@
 import type { Family, Sample } from '../admin/prometheus.ts'
 import { ACL_AT } from '../dataplane/counters.ts'
 import { ACL_ALLOW, ACL_BLOCK, ACL_DROP, ACL_FILTER } from '../rules/acl.ts'
+import type { TemplateRule } from '../rules/template.ts'
 import { typeName } from '../wire/mnemonics.ts'
 import { formatName } from '../wire/name.ts'
 import type { NameRules } from './name-rules.ts'
@@ -54,15 +55,15 @@ function serviceFamilies(rules: NameRules, { names, hosts, dns64, autopath }: Na
     type,
     samples,
   })
-  const templates = (field: 'matches' | 'failures', more: Record<string, string>): Sample[] =>
-    rules.templates.map(({ zone, types }, i) => ({
+  const templates = (field: 'matches' | 'failures', more: (rule: TemplateRule) => Record<string, string>): Sample[] =>
+    rules.templates.map((rule, i) => ({
       labels: {
         server,
-        zone: formatName(zone),
+        zone: formatName(rule.zone),
         view: '',
         class: 'IN',
-        type: types.map(typeName).join(',') || 'ANY',
-        ...more,
+        type: rule.types.map(typeName).join(',') || 'ANY',
+        ...more(rule),
       },
       value: names.templates.stats[i]![field],
     }))
@@ -86,13 +87,13 @@ function serviceFamilies(rules: NameRules, { names, hosts, dns64, autopath }: Na
         'coredns_template_matches_total',
         'counter',
         'Queries that a template answered.',
-        addUp(templates('matches', {})),
+        addUp(templates('matches', () => ({}))),
       ),
       family(
         'coredns_template_rr_failures_total',
         'counter',
         'Queries for which a template made no record: SERVFAIL.',
-        addUp(templates('failures', { section: 'answer' })),
+        addUp(templates('failures', ({ answers }) => ({ section: 'answer', template: answers.join('; ') }))),
       ),
     )
   }
