@@ -23,7 +23,7 @@ const NAMES = [
   'limits.forward',
 ]
 const TRANSFERS = ['transfer', 'answers.maxUdpSize']
-const WORKERS = ['workers', 'transport', 'limits.errorRate', 'limits.responseRate']
+const WORKERS = ['workers', 'transport', 'limits.errorRate', 'limits.responseRate', 'log.queries']
 const AT_ONCE = ['limits.tcp', 'lameduck', 'log.level', 'openResolver', 'reload']
 
 /** @param path of a key, such as `limits.tcp.idle` */
@@ -44,8 +44,7 @@ export function changesOf(before: Config, after: Config): string[] {
 /** @returns `after` as far as a running server can take it over from `before` */
 export function applicable(before: Config, after: Config): Config {
   const { answers, fallthrough, forward, hosts, template, rewrite, acl, dns64, localhost, cache, transfer } = after
-  const { workers, transport, limits, lameduckMs, openResolver, reload } = after
-  const log = { ...before.log, level: after.log.level }
+  const { workers, transport, limits, lameduckMs, log, openResolver, reload } = after
   return {
     ...before,
     ...{ answers, fallthrough, forward, hosts, template, rewrite, acl, dns64, localhost, cache, transfer },

@@ -51,7 +51,7 @@ export function fileOf(config: Config): Mapping {
     limits: limitsOf(config.limits),
     lameduck: formatDuration(config.lameduckMs),
     reload: config.reload,
-    log: config.log,
+    log: { ...config.log, queries: { ...config.log.queries } },
   }
 }
 

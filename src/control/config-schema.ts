@@ -176,7 +176,14 @@ const SCHEMA = v.object({
   }),
   lameduck: key(read.readDuration('0s', '10m'), '5s'),
   reload: key(read.readFlag, true),
-  log: group({ level: key(read.readOneOf(LOG_LEVELS), 'info') }),
+  log: group({
+    level: key(read.readOneOf(LOG_LEVELS), 'info'),
+    queries: group({
+      classes: list(read.readOneOf(['all', 'success', 'denial', 'error']), []),
+      sample: key(read.readFraction, 1),
+      zones: list(read.readForwardZone, []),
+    }),
+  }),
 })
 
 export type FileConfig = v.InferOutput<typeof SCHEMA>

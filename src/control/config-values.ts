@@ -27,6 +27,9 @@ export type Read<T> = (raw: unknown) => T | Misfit
 export const readText: Read<string> = raw =>
   typeof raw === 'string' && raw.trim() !== '' ? raw : new Misfit('text (write it in quotes)')
 
+export const readFraction: Read<number> = raw =>
+  typeof raw === 'number' && raw >= 0 && raw <= 1 ? raw : new Misfit('a number from 0 to 1, such as 0.1')
+
 export const readFlag: Read<boolean> = raw => (typeof raw === 'boolean' ? raw : new Misfit('true or false'))
 
 export function readOneOf<const T extends string>(words: readonly T[]): Read<T> {

@@ -191,7 +191,17 @@ export interface Config {
   readonly lameduckMs: number
   /** Whether the file is followed. */
   readonly reload: boolean
-  readonly log: { readonly level: LogLevel }
+  readonly log: {
+    readonly level: LogLevel
+    readonly queries: {
+      /** Empty: none is logged. */
+      readonly classes: readonly ('all' | 'success' | 'denial' | 'error')[]
+      /** 0..1 */
+      readonly sample: number
+      /** Empty: all. */
+      readonly zones: readonly string[]
+    }
+  }
 }
 
 /** What flags say, as they were written. An absent one leaves the file's word. */

@@ -25,6 +25,7 @@ import type { Deferrals } from '../dataplane/query-handler.ts'
 import type { MoreMessages } from '../transport/handler.ts'
 import { AF_INET } from '../transport/linux-abi.ts'
 import { OFFSET_FLAGS } from '../wire/constants.ts'
+import type { QueryLog } from './query-log.ts'
 
 /** @param more of the same reply: over TCP alone */
 export type SendReply = (message: Uint8Array, more?: MoreMessages) => void
@@ -38,6 +39,8 @@ export class DeferredQueries implements Deferrals, Desk {
   /** Rows as those of data-plane threads (dataplane/counters.ts), of which only the zones are used. */
   readonly udp: Float64Array
   readonly tcp: Float64Array
+  /** Undefined: queries are not logged. */
+  log: QueryLog | undefined
   private readonly counted: { pending: number }
   private readonly desk: Desk
   private readonly nowMs: () => number
@@ -66,6 +69,7 @@ export class DeferredQueries implements Deferrals, Desk {
     this.desk.take(query, (message, more) => {
       this.counted.pending--
       this.count(query, message, (this.nowMs() - startedMs) / 1000)
+      this.log?.note(query, message)
       reply(message, more)
     })
   }

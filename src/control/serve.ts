@@ -4,6 +4,7 @@
 
 import { networkInterfaces } from 'node:os'
 import { ClientPods } from '../cluster/client-pods.ts'
+import { LOG_DENIAL, LOG_ERROR, LOG_SUCCESS, type QueryLogRules } from '../dataplane/query-log.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { parseNetwork } from '../rules/networks.ts'
@@ -154,6 +155,7 @@ function serverOptions(
     ...(config.transfer.length > 0 && { transfer: config.transfer.map(transferOf) }),
     autopath,
     ...(config.cache && { cache: config.cache }),
+    queryLog: queryLogOf(config.log.queries),
     lameduckMs: config.lameduckMs,
     staleError: answers.staleError,
     startSources: sourcesOf(config, log, deps, autopath?.pods),
@@ -167,6 +169,19 @@ function transferOf({ zones, networks, notify }: TransferConfig): TransferOption
     networks: [...networks, ...notify.map(({ address }) => address.split('%')[0]!)].map(each => parseNetwork(each)!),
     notify,
   }
+}
+
+const LOG_CLASSES = {
+  all: LOG_SUCCESS | LOG_DENIAL | LOG_ERROR,
+  success: LOG_SUCCESS,
+  denial: LOG_DENIAL,
+  error: LOG_ERROR,
+}
+
+function queryLogOf({ classes, sample, zones }: Config['log']['queries']): QueryLogRules | undefined {
+  if (classes.length === 0) return undefined
+  const bits = classes.reduce((all, each) => all | LOG_CLASSES[each], 0)
+  return { classes: bits, sample, zones: zones.map(zone => parseName(zone)!) }
 }
 
 function replyLimitsOf({ errorRate, responseRate }: Config['limits']): ReplyLimits {

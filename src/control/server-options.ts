@@ -5,6 +5,7 @@
 import type { OrderName } from '../answer/order.ts'
 import type { CacheOptions } from '../cache/store.ts'
 import type { ClusterState } from '../cluster/state.ts'
+import type { QueryLogRules } from '../dataplane/query-log.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
@@ -55,6 +56,8 @@ export interface ServerOptions {
   readonly transfer?: readonly TransferOptions[]
   /** What is kept of forwarded answers; undefined: nothing. Without `forwarding` it does nothing. */
   readonly cache?: CacheOptions
+  /** Undefined: queries are not logged. */
+  readonly queryLog?: QueryLogRules | undefined
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
@@ -74,7 +77,7 @@ export interface ReloadedParts {
   /** order, maxUdpSize, forwarding, rules, cache */
   readonly names: boolean
   readonly transfers: boolean
-  /** workers, transport, replyLimits */
+  /** workers, transport, replyLimits, queryLog */
   readonly workers: boolean
 }
 

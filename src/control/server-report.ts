@@ -14,6 +14,7 @@ import { metricFamilies } from './metrics.ts'
 import { nameList } from './name-list.ts'
 import { nameFamilies } from './name-metrics.ts'
 import type { PublishWatch } from './publish-watch.ts'
+import type { QueryLog } from './query-log.ts'
 import type { ReaderWatch } from './reader-watch.ts'
 import { serverMetrics } from './server-metrics.ts'
 import type { ServerOptions, Source } from './server-options.ts'
@@ -28,6 +29,7 @@ export interface ServerParts {
   /** Ours, by their numbers, in presentation format. */
   readonly zones: readonly string[]
   readonly answering: Answering
+  readonly queryLog: QueryLog | undefined
   readonly publishing: PublishWatch
   readonly readers: ReaderWatch
   readonly uncaught: UncaughtErrors
@@ -123,6 +125,7 @@ export class ServerReport {
       counters: all.flatMap(({ counters }) => counters),
     })
     const kept = cache?.families(server, rows) ?? []
-    return [...families, ...forwarded, ...named, ...kept, ...(transfers?.families(server) ?? [])]
+    const logged = this.parts.queryLog?.families() ?? []
+    return [...families, ...forwarded, ...named, ...kept, ...(transfers?.families(server) ?? []), ...logged]
   }
 }

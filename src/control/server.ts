@@ -14,6 +14,7 @@ import { Order } from '../answer/order.ts'
 import { openCached } from '../dataplane/cache-access.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import { QueryHandler } from '../dataplane/query-handler.ts'
+import { QueryChoice, QueryLogWriter } from '../dataplane/query-log.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
 import { SearchGate, type SearchGateSetup } from '../dataplane/search-gate.ts'
 import { TransferGate } from '../dataplane/transfer-gate.ts'
@@ -36,6 +37,7 @@ import type { Log } from './log.ts'
 import type { NameService } from './name-service.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { PublishWatch } from './publish-watch.ts'
+import { QueryLog } from './query-log.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import type { ReloadedParts, RunningServer, ServerOptions, Source } from './server-options.ts'
 import { type ServerParts, ServerReport } from './server-report.ts'
@@ -100,6 +102,7 @@ class Server implements RunningServer, ServerParts {
   private reloading: Promise<void> | undefined
   private admin: AdminServer | undefined
   private readonly probes: AdminServer[] = []
+  queryLog: QueryLog | undefined
   private reclaim: NodeJS.Timeout | undefined
   private isStale = false
 
@@ -131,6 +134,8 @@ class Server implements RunningServer, ServerParts {
     this.gate = options.autopath && openGate(options.autopath, apexes, table.seed)
     this.own = { apexes, serving: this.serving, table, nextSerial }
     this.answering = new Answering(options, this.own, log)
+    this.queryLog = this.openQueryLog(options)
+    if (this.answering.deferred !== undefined) this.answering.deferred.log = this.queryLog
     this.readers = new ReaderWatch(this.serving.memory, reader => this.nameOfReader(reader), log)
   }
 
@@ -207,19 +212,23 @@ class Server implements RunningServer, ServerParts {
     }
     const kept = { answering: before, keepsNames: !changed.names, keepsTransfers: !changed.transfers }
     const next = new Answering(options, this.own, log, kept)
+    const queryLog = this.openQueryLog(options)
     let data: Workers
     try {
       await next.start()
-      data = await this.startWorkers(options, next)
+      data = await this.startWorkers(options, next, queryLog)
     } catch (error) {
+      queryLog?.close()
       next.abandon()
       throw error
     }
-    const old = this.workers
+    const [oldData, oldLog] = [this.workers, this.queryLog]
     next.takeOver()
+    this.queryLog = queryLog
     this.turnTo(options, next)
     this.data = data
-    await old.giveWay(data)
+    await oldData.giveWay(data)
+    oldLog?.close()
     this.retiring.add(before)
     void before.retire(next).then(() => this.retiring.delete(before))
   }
@@ -228,6 +237,7 @@ class Server implements RunningServer, ServerParts {
   private turnTo(options: ServerOptions, answering: Answering): void {
     this.options = options
     this.answering = answering
+    if (answering.deferred !== undefined) answering.deferred.log = this.queryLog
     this.tcp!.configure(options.tcp, this.tcpHandler())
     this.serving.table.setStale(options.staleError && this.isStale)
   }
@@ -255,10 +265,15 @@ class Server implements RunningServer, ServerParts {
       transfers: options.transfer && new TransferGate(options.transfer),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
       search: this.gate && new SearchGate(this.gate),
+      log: this.queryLog && tcpLog(this.queryLog, table.seed),
     })
   }
 
-  private async startWorkers(options: ServerOptions, answering: Answering): Promise<Workers> {
+  private openQueryLog({ queryLog }: ServerOptions): QueryLog | undefined {
+    return queryLog && new QueryLog(queryLog, this.own.table.seed, randomInt(2 ** 31), this.log, this.queryLog)
+  }
+
+  private async startWorkers(options: ServerOptions, answering: Answering, queryLog?: QueryLog): Promise<Workers> {
     const { cache, forwarding, deferred } = answering
     const data = await Workers.start({
       memory: this.serving.memory,
@@ -278,6 +293,7 @@ class Server implements RunningServer, ServerParts {
       ...(forwarding &&
         deferred && { forwarding: { ...forwarding, take: (query, reply) => deferred.take(query, reply) } }),
       search: this.gate,
+      queryLog,
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     })
     for (const warning of new Set(data.reports.flatMap(({ warnings }) => warnings))) this.log.warn(warning)
@@ -285,7 +301,7 @@ class Server implements RunningServer, ServerParts {
   }
 
   private async openData(): Promise<void> {
-    this.data = await this.startWorkers(this.options, this.answering)
+    this.data = await this.startWorkers(this.options, this.answering, this.queryLog)
   }
 
   private async feed(): Promise<void> {
@@ -312,6 +328,7 @@ class Server implements RunningServer, ServerParts {
     for (const each of [...this.retiring, this.answering]) each.close()
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
+    this.queryLog?.close()
     clearInterval(this.reclaim)
     await Promise.all([this.admin, ...this.probes].map(each => each?.close()))
   }
@@ -342,6 +359,11 @@ class Server implements RunningServer, ServerParts {
     const log = this.log.oncePer(`cut ${text}`, CUT_SILENCE_MS)
     log.warn('an answer over TCP left records out: no DNS message can hold them all', { name: text })
   }
+}
+
+/** A ring as the threads have, though it is this thread that reads it. */
+function tcpLog(log: QueryLog, seed: number): QueryLogWriter {
+  return new QueryLogWriter(log.open().ring, new QueryChoice(log.rules, seed, randomInt(2 ** 31)))
 }
 
 /** Waits for both, then throws what the first that failed threw: what is half open can be closed. */

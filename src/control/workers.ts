@@ -27,6 +27,7 @@ import { loadLibc } from '../transport/libc.ts'
 import { Replies } from '../transport/replies.ts'
 import { formatSocketAddress } from './config.ts'
 import type { Logger } from './log.ts'
+import type { QueryLog } from './query-log.ts'
 import { WorkerLife } from './worker-life.ts'
 
 export interface WorkersOptions {
@@ -49,6 +50,8 @@ export interface WorkersOptions {
   readonly transfers?: readonly TransferRule[]
   /** Which names that do not exist are looked for elsewhere. */
   readonly search?: SearchGateSetup | undefined
+  /** Undefined: queries are not logged. */
+  readonly queryLog?: QueryLog | undefined
   /** What was forwarded before. */
   readonly cache?: CacheAccess | undefined
   /** What a thread runs; what is in the bundle or the source tree when left out. */
@@ -213,6 +216,7 @@ export class Workers {
     if (reader === undefined) throw noReaders()
     // One for each life: nobody reads what a thread that died had half written.
     const deferred = forwarding && createDeferred()
+    const log = options.queryLog?.open()
     const life = new WorkerLife(options.entry ?? workerUrl(), `answers-${slot.index}`, {
       memory: options.memory,
       reader,
@@ -227,6 +231,7 @@ export class Workers {
       ...(options.screen && { screen: options.screen }),
       ...(options.transfers && { transfers: options.transfers }),
       ...(options.search && { search: options.search }),
+      ...(log && { log: { ring: log.ring, rules: options.queryLog!.rules } }),
       ...(options.cache && { cache: options.cache }),
     })
     slot.life = life
@@ -241,6 +246,7 @@ export class Workers {
       }
       life.served.then(read, () => {})
     }
+    if (log !== undefined) void life.ended.then(log.close)
     void life.ended.then(failure => this.bury(slot, life, failure))
     return life.served
   }

@@ -33,6 +33,7 @@ import {
   zoneFields,
 } from './counters.ts'
 import type { DeferredQuery } from './deferred.ts'
+import type { QueryLogWriter } from './query-log.ts'
 import type { QueryScreen } from './query-screen.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
 import type { SearchGate } from './search-gate.ts'
@@ -59,6 +60,8 @@ export interface QueryHandlerOptions {
   readonly transfers?: TransferGate | undefined
   /** Looks at names that do not exist. */
   readonly search?: SearchGate | undefined
+  /** Told of every query that is answered; undefined: they are not logged. */
+  readonly log?: QueryLogWriter | undefined
   /** What the answerer was given. */
   readonly cached?: CachedAnswers | undefined
 }
@@ -76,6 +79,7 @@ export class QueryHandler implements MessageHandler {
   private readonly table: TableReader
   private readonly answerer: Answerer
   private readonly row: Float64Array
+  private readonly log: QueryLogWriter | undefined
   /** Bit n: the limiter is asked about replies with RCODE n. */
   private limitedRcodes = 0
   private family = 0
@@ -92,6 +96,7 @@ export class QueryHandler implements MessageHandler {
     this.table = options.table
     this.answerer = options.answerer
     this.row = options.row
+    this.log = options.log
     this.answerer.screen = options.screen
     this.answerer.transfers = options.transfers
     this.answerer.misses = options.search
@@ -104,6 +109,7 @@ export class QueryHandler implements MessageHandler {
     this.options.screen?.begin(peers, this.family === 1)
     this.options.transfers?.begin(peers, this.family === 1)
     this.options.search?.begin(peers, this.family === 1)
+    this.log?.begin(peers, this.family === 1)
     this.startedMs = this.options.now()
     this.table.begin()
   }
@@ -147,6 +153,9 @@ export class QueryHandler implements MessageHandler {
       if (replied === 0) return 0
     }
     this.count(length, replied, stream)
+    if (this.log !== undefined) {
+      this.log.note(answerer.query, answerer.reply.rcode, view, start, length, replied, stream)
+    }
     return replied
   }
 

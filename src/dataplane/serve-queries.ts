@@ -13,6 +13,7 @@ import { openPortable } from '../transport/portable.ts'
 import { openCached } from './cache-access.ts'
 import { DeferredWriter } from './deferred.ts'
 import { QueryHandler } from './query-handler.ts'
+import { QueryChoice, QueryLogWriter } from './query-log.ts'
 import { openScreen } from './query-screen.ts'
 import { ReplyLimiter } from './reply-limits.ts'
 import { SearchGate } from './search-gate.ts'
@@ -47,6 +48,7 @@ export async function serveQueries(
     transfers: setup.transfers && new TransferGate(setup.transfers),
     screen: openScreen(setup.screen, table.seed, setup.row),
     search: setup.search && new SearchGate(setup.search),
+    log: setup.log && new QueryLogWriter(setup.log.ring, new QueryChoice(setup.log.rules, table.seed, setup.random)),
     ...(setup.forwarding === undefined ? {} : { deferred: new DeferredWriter(setup.forwarding.deferred) }),
   })
   const control = { words: setup.control, index: 0, attend() {} }

@@ -7,6 +7,7 @@ import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import type { CacheAccess } from './cache-access.ts'
+import type { QueryLogRules } from './query-log.ts'
 import type { ScreenRules } from './query-screen.ts'
 import type { ReplyLimits } from './reply-limits.ts'
 import type { SearchGateSetup } from './search-gate.ts'
@@ -34,6 +35,8 @@ export interface WorkerSetup {
   readonly transfers?: readonly TransferRule[]
   /** Which names that do not exist are looked for elsewhere; undefined: none. */
   readonly search?: SearchGateSetup
+  /** Where queries are put for the log, and which; undefined: none. */
+  readonly log?: { readonly ring: SharedArrayBuffer; readonly rules: QueryLogRules }
   /** What was forwarded before, and where it is looked for first. */
   readonly cache?: CacheAccess
   /** 32 random bits for the order of answers. */

@@ -2,7 +2,6 @@
  * Plugins about where and how the server runs, not about names. Layer: corefile.
  */
 
-import type { Directive } from '../directive.ts'
 import type { Remark } from '../finding.ts'
 import type { MapPlugin } from '../mapping.ts'
 import { durationOf, numberOf, socketOf } from './values.ts'
@@ -111,12 +110,18 @@ export const mapTimeouts: MapPlugin = (directive, mapping) => {
   })
 }
 
-export const mapLog: MapPlugin = (directive: Directive, mapping) => {
-  const did = 'It logged a line for each query.'
-  mapping.note(directive, [
-    'leftOut',
-    did,
-    'Queries are not logged: count them by /metrics, or capture them with tcpdump.',
-  ])
-  mapping.options(directive, { class: ['leftOut', 'It chose which queries are logged.', 'Queries are not logged.'] })
+export const mapLog: MapPlugin = (directive, mapping) => {
+  const { args, body } = directive
+  const format = args.find(each => each.includes('{'))
+  const zones = mapping.zones(args.filter(each => each !== format))
+  for (const zone of zones) mapping.add('log.queries.zones', zone, directive)
+  const chosen = body.filter(({ name }) => name === 'class')
+  const classes = chosen.flatMap(line => line.args.map(each => [each, line] as const))
+  for (const [each, line] of classes) mapping.add('log.queries.classes', each, line)
+  if (classes.length === 0) mapping.add('log.queries.classes', 'all', directive)
+  for (const line of chosen) mapping.handle(line)
+  if (format !== undefined) {
+    const did = 'It set the form of a line in the log of queries.'
+    mapping.note(directive, ['leftOut', did, 'Lines are JSON with a field for each of the words of CoreDNS.'])
+  }
 }

@@ -55,7 +55,7 @@ describe('changes', () => {
         'acl: [{ action: block, networks: [10.0.0.0/8] }]\nopenResolver: true\ntransfer: [10.0.0.1]',
         'dns64: { prefix: "64:ff9b::/96" }\nlocalhost: false\nautopath: true\ncache: { serveStale: 60m }\nnode: { name: node1 }',
         'limits: { tcp: { connections: 9 }, errorRate: 9, responseRate: { perSecond: 9 }, forward: { concurrent: 9 } }',
-        'lameduck: 9s\nreload: false\nlog: { level: debug }',
+        'lameduck: 9s\nreload: false\nlog: { level: debug, queries: { classes: [all] } }',
       ].join('\n'),
     )
     const changes = changesOf(before, after)

@@ -95,6 +95,7 @@ describe('a Corefile of the shape of', () => {
       ...CACHE,
       ...CLUSTER,
       health: PROBES.health,
+      log: { queries: { zones: ['.'], classes: ['error'] } },
       records: { pods: 'disabled' },
       forward: [
         { zone: '.', upstreams: ['8.8.8.8', '8.8.4.4'] },
@@ -583,6 +584,23 @@ describe('the import', () => {
     assert.equal(load(config).source.kubernetes?.namespaces.length, 0)
     assert.ok(findings.length > 0)
     assert.ok(performance.now() - start < 3000)
+  })
+})
+
+describe('log', () => {
+  const block = (...lines: string[]) => `.:53 {\n  kubernetes cluster.local\n${lines.join('\n')}\n}\n`
+
+  it('is carried over with its classes and zones', () => {
+    assert.deepEqual(carried(block('log'))['log'], { queries: { zones: ['.'], classes: ['all'] } })
+    assert.deepEqual(carried(block('log example.org a.example {', 'class denial error', '}'))['log'], {
+      queries: { zones: ['example.org', 'a.example'], classes: ['denial', 'error'] },
+    })
+  })
+
+  it('with a form of its own is said to have ours', () => {
+    const text = block('log . "{remote} {type}"')
+    assert.deepEqual(carried(text)['log'], { queries: { zones: ['.'], classes: ['all'] } })
+    assert.ok(remarks(text).includes('3 log: leftOut'))
   })
 })
 
