@@ -9,7 +9,7 @@
  *                                                       or DEFERRED: the forwarder's, or autopath's
  */
 
-import { HAS_CNAME, STATE_SYNCED } from '../table/layout.ts'
+import { HAS_CNAME, STATE_STALE, STATE_SYNCED } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { flagsOf, zoneOf } from '../table/sections.ts'
 import {
@@ -245,7 +245,7 @@ export class Answerer {
       return reply.finish(payload)
     }
     this.zone = zoneOf(table.words, block)
-    if (table.state === STATE_SYNCED || this.mayAnswer()) {
+    if (table.state === STATE_SYNCED || this.mayAnswer(this.zone)) {
       if (stream) {
         this.targetAt = 0
         return DEFERRED
@@ -281,7 +281,7 @@ export class Answerer {
         return
       }
       if (chain === 0) this.zone = zoneOf(table.words, block)
-      if (table.state !== STATE_SYNCED && !this.mayAnswer()) return
+      if (table.state !== STATE_SYNCED && !this.mayAnswer(zoneOf(table.words, block))) return
       reply.aa = FLAG_AA
       const isAlias = (flagsOf(table.words, block) & HAS_CNAME) !== 0
       if (!isAlias || query.type === TYPE_CNAME || query.type === TYPE_ANY) {
@@ -325,7 +325,7 @@ export class Answerer {
       return
     }
     if (owner === HEADER_OCTETS) this.zone = zoneOf(table.words, encloser)
-    if (table.state !== STATE_SYNCED && !this.mayAnswer()) return
+    if (table.state !== STATE_SYNCED && !this.mayAnswer(zoneOf(table.words, encloser))) return
     reply.aa = FLAG_AA
     const before = reply.answers
     if (putMade(reply, table, query, encloser, below, owner, this.order)) {
@@ -388,13 +388,13 @@ export class Answerer {
   }
 
   /** Not synced: SERVFAIL. Stale: RFC 8914 §4.4, the answer says so; nothing has been written yet but CNAMEs that said so. */
-  private mayAnswer(): boolean {
-    const { reply, query } = this
-    if ((this.table.state & STATE_SYNCED) === 0) {
+  private mayAnswer(zone: number): boolean {
+    const { reply, query, table } = this
+    if ((table.state & STATE_SYNCED) === 0 || table.waits(zone)) {
       this.fail(EDE_NOT_READY)
       return false
     }
-    if (reply.ede >= 0) return true
+    if ((table.state & STATE_STALE) === 0 || reply.ede >= 0) return true
     reply.ede = EDE_STALE
     if (query.payloadSize > 0) reply.end -= EDE_OCTETS
     return true

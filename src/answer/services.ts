@@ -48,8 +48,8 @@ export function putSrv(
   let given = 0
   while (given < most) {
     const entry = set + words[set + 2 + order.picks[given]!]!
-    const label = labelOf(words, entry)
-    const labelOctets = octets[label]! === 0 ? 0 : 1 + octets[label]!
+    const labels = labelsOf(words, entry)
+    const labelOctets = octets[labels]!
     const rdlength = SRV_FIXED_OCTETS + labelOctets + suffixOctets
     if (reply.at + RECORD_OCTETS + rdlength > reply.end) break
     reply.putRecordHead(owner, TYPE_SRV, ttl, rdlength)
@@ -58,7 +58,7 @@ export function putSrv(
     reply.view.setUint16(at + 2, weight)
     reply.view.setUint16(at + 4, words[entry]! & 0xffff)
     targetAt[given++] = at + SRV_FIXED_OCTETS - reply.start
-    copy(octets, label, reply.octets, at + SRV_FIXED_OCTETS, labelOctets)
+    copy(octets, labels + 1, reply.octets, at + SRV_FIXED_OCTETS, labelOctets)
     copy(octets, suffix, reply.octets, at + SRV_FIXED_OCTETS + labelOctets, suffixOctets)
     reply.at = at + rdlength
   }
@@ -80,8 +80,8 @@ function putGlue(reply: Reply, words: Int32Array, entry: number, owner: number, 
   reply.additional += n4 + n6
 }
 
-/** Octet offset of the entry's label, its length first. */
-function labelOf(words: Int32Array, entry: number): number {
+/** Octet offset of the entry's labels: how many octets they take, then they. */
+function labelsOf(words: Int32Array, entry: number): number {
   const head = words[entry]!
   return (entry + 1 + ((head >>> 16) & 0xff) + 4 * (head >>> 24)) * 4
 }

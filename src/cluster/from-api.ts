@@ -10,6 +10,11 @@ import type { Endpoint, EndpointSlice, Identified, Namespace, Pod, Port, Service
 type Json = Record<string, unknown>
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name'
+/** Of EndpointSlices that come from other clusters (KEP-1645). */
+const IMPORTED_SERVICE_LABEL = 'multicluster.kubernetes.io/service-name'
+const SOURCE_CLUSTER_LABEL = 'multicluster.kubernetes.io/source-cluster'
+/** Of a cluster's identifier (KEP-2149). */
+const MAX_CLUSTER = 128
 const TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time'
 /** Octets; RFC 1035 §2.3.4, in presentation format, with a final dot. */
 const MAX_NAME = 254
@@ -42,10 +47,57 @@ export function serviceFromApi(raw: unknown): Service | string {
   const isHeadless = all[0] === 'None'
   const clusterIPs = isHeadless ? NO_STRINGS : all.filter(ip => familyOf(ip) !== 0 || omitted.address('clusterIP', ip))
   const kind = isHeadless ? 'headless' : 'clusterIP'
-  return { ...common, kind, clusterIPs, externalName: '', ports, omitted: omitted.list }
+  const external = externalOf(raw, omitted)
+  return { ...common, kind, clusterIPs, externalName: '', ports, ...external, omitted: omitted.list }
+}
+
+/** By what a Service is reached from outside; nearly always by nothing. */
+function externalOf(raw: unknown, omitted: Omitted): Pick<Service, 'externalIPs' | 'externalHost'> {
+  const { spec, status } = object(raw)
+  const ingress = list(object(object(status)['loadBalancer'])['ingress']).map(object)
+  const given = [...list(object(spec)['externalIPs']), ...ingress.map(({ ip }) => ip)].map(text)
+  const isAddress = (ip: string) => familyOf(ip) !== 0 || omitted.address('the external address', ip)
+  const externalIPs = [...new Set(given.filter(isAddress))]
+  if (externalIPs.length > 0) return { externalIPs }
+  const host = ingress.map(({ hostname }) => text(hostname)).find(hostname => hostname !== '')
+  if (host === undefined) return {}
+  const externalHost = bounded(host, MAX_NAME, 'the host name of a load balancer', omitted).replace(/\.$/, '')
+  return externalHost === '' ? {} : { externalHost }
+}
+
+/** A ServiceImport (KEP-1645) as the Service that it is for clients of the clusterset. */
+export function serviceImportFromApi(raw: unknown): Service | string {
+  const { namespace, name, uid, version } = identityOf(raw)
+  if (name === '' || namespace === '') return 'a ServiceImport without metadata.name or metadata.namespace'
+  const misfit = namesMisfit(namespace, name)
+  if (misfit !== undefined) return misfit
+  const { type, ips, ports } = object(object(raw)['spec'])
+  const isHeadless = type === 'Headless'
+  if (!isHeadless && type !== 'ClusterSetIP') return `spec.type ${quote(type)} is none of ClusterSetIP, Headless`
+  const omitted = new Omitted()
+  const isAddress = (ip: string) => familyOf(ip) !== 0 || omitted.address('the address', ip)
+  const clusterIPs = isHeadless ? NO_STRINGS : list(ips).map(text).filter(isAddress)
+  const kind = isHeadless ? 'headless' : 'clusterIP'
+  const given = portsOf(ports, omitted)
+  return { namespace, name, uid, version, kind, clusterIPs, externalName: '', ports: given, omitted: omitted.list }
+}
+
+/** An EndpointSlice of a ServiceImport: its endpoints are in one cluster of the clusterset, this one included. */
+export function importedSliceFromApi(raw: unknown): EndpointSlice | string {
+  const slice = sliceFromApi(raw, IMPORTED_SERVICE_LABEL)
+  if (typeof slice === 'string') return slice
+  const given = object(object(object(raw)['metadata'])['labels'])[SOURCE_CLUSTER_LABEL]
+  const sourceCluster = text(given).toLowerCase()
+  if (sourceCluster.length <= MAX_CLUSTER && sourceCluster.split('.').every(isLabel)) return { ...slice, sourceCluster }
+  const reason = `${SOURCE_CLUSTER_LABEL} ${quote(given)} is no name: endpoints are named without their cluster`
+  return { ...slice, omitted: [...(slice.omitted ?? []), reason] }
 }
 
 export function endpointSliceFromApi(raw: unknown): EndpointSlice | string {
+  return sliceFromApi(raw, SERVICE_NAME_LABEL)
+}
+
+function sliceFromApi(raw: unknown, serviceLabel: string): EndpointSlice | string {
   const { namespace, name, uid, version } = identityOf(raw)
   if (name === '' || namespace === '') return 'an EndpointSlice without metadata.name or metadata.namespace'
   const metadata = object(object(raw)['metadata'])
@@ -61,7 +113,7 @@ export function endpointSliceFromApi(raw: unknown): EndpointSlice | string {
     name,
     uid,
     version,
-    serviceName: bounded(object(metadata['labels'])[SERVICE_NAME_LABEL], MAX_NAME, SERVICE_NAME_LABEL, omitted),
+    serviceName: bounded(object(metadata['labels'])[serviceLabel], MAX_NAME, serviceLabel, omitted),
     addressType,
     ports: portsOf(object(raw)['ports'], omitted),
     endpoints: endpointsOf(object(raw)['endpoints'], addressType, omitted),

@@ -36,6 +36,10 @@ export interface Service extends Identified {
   /** Target name without the final dot; `''` unless `kind` is `'externalName'`. */
   readonly externalName: string
   readonly ports: readonly Port[]
+  /** `externalIPs` and addresses of `status.loadBalancer.ingress`, presentation format; absent: none. */
+  readonly externalIPs?: readonly string[]
+  /** The first host name of `status.loadBalancer.ingress`, only where there is no external address. */
+  readonly externalHost?: string
   /** Fingerprint of type and selector: with another one, other pods are meant. */
   readonly selection?: number
   /** What of it gives no record and why, in sentences; nearly always nothing. */
@@ -69,8 +73,13 @@ export interface Endpoint {
 export interface EndpointSlice extends Identified {
   readonly namespace: string
   readonly name: string
-  /** Value of the label `kubernetes.io/service-name`; `''` when there is none: the slice then belongs to no Service. */
+  /**
+   * Value of the label `kubernetes.io/service-name`, or of `multicluster.kubernetes.io/service-name` for an imported one;
+   * `''` when there is none: the slice then belongs to no Service.
+   */
   readonly serviceName: string
+  /** Cluster of the clusterset that its endpoints are in: labels, lower case; absent where that is this cluster, or not known. */
+  readonly sourceCluster?: string
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
   readonly ports: readonly Port[]
   readonly endpoints: readonly Endpoint[]

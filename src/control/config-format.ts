@@ -33,7 +33,7 @@ export function fileOf(config: Config): Mapping {
       snapshot,
       snapshotInterval: formatDuration(snapshotIntervalMs),
     },
-    records: { ...records, moveWindow: formatDuration(moveWindowMs) },
+    records: { ...records, moveWindow: formatDuration(moveWindowMs), external: { ...records.external } },
     answers: config.answers,
     fallthrough: config.fallthrough,
     forward: config.forward.map(each => ({ ...each })),

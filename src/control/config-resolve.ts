@@ -14,7 +14,7 @@ import {
 } from './config.ts'
 import { type FileConfig, type Path, type Problem, validate } from './config-schema.ts'
 import { isPath, parseUpstream } from './config-values.ts'
-import { liesIn } from './fallthrough.ts'
+import { liesIn, ownZones } from './fallthrough.ts'
 import { answersNames, nameRulesOf } from './name-rules.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
@@ -119,7 +119,8 @@ function manifestsOf({ paths, podCIDR }: ManifestsConfig, base: string): Manifes
   return { paths: paths.map(path => resolve(base, path)), podCIDR }
 }
 
-function checkLists({ zones, reverseZones, listen, admin, health, ready }: Config, problems: Problem[]): void {
+function checkLists(config: Config, problems: Problem[]): void {
+  const { zones, reverseZones, listen, admin, health, ready } = config
   for (const [key, list] of Object.entries({ zones, listen })) {
     if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
   }
@@ -127,6 +128,16 @@ function checkLists({ zones, reverseZones, listen, admin, health, ready }: Confi
   for (const [key, list] of Object.entries({ zones, reverseZones, listen: addresses })) {
     const twice = list.find((text, i) => list.indexOf(text) !== i)
     if (twice !== undefined) problems.push({ path: [key], reason: `${twice} is given twice` })
+  }
+  for (const key of ['multicluster', 'external'] as const) {
+    const { [key]: given } = config.records
+    const list = 'zones' in given ? given.zones : given
+    const path = 'zones' in given ? ['records', key, 'zones'] : ['records', key]
+    for (const [i, zone] of list.entries()) {
+      if (ownZones(config).filter(each => each === zone).length > 1) {
+        problems.push({ path: [...path, i], reason: `${zone} is given twice, here or under zones` })
+      }
+    }
   }
   const taken = new Map(addresses.map(address => [address, 'DNS over TCP']))
   for (const [key, where] of Object.entries({ admin, health, ready })) {
@@ -139,7 +150,7 @@ function checkLists({ zones, reverseZones, listen, admin, health, ready }: Confi
 }
 
 function checkForward(config: Config, problems: Problem[]): void {
-  const { zones, reverseZones, fallthrough, forward, listen } = config
+  const { fallthrough, forward, listen } = config
   const own = listen.map(formatSocketAddress)
   for (const [i, { zone, upstreams }] of forward.entries()) {
     const path = ['forward', i]
@@ -155,7 +166,7 @@ function checkForward(config: Config, problems: Problem[]): void {
     }
   }
   for (const [i, zone] of fallthrough.entries()) {
-    if ([...zones, ...reverseZones].some(own => liesIn(own, zone) || liesIn(zone, own))) continue
+    if (ownZones(config).some(own => liesIn(own, zone) || liesIn(zone, own))) continue
     problems.push({ path: ['fallthrough', i], reason: `${zone} lies in none of zones and reverseZones` })
   }
   if (fallthrough.length > 0 && forward.length === 0 && !answersNames(config)) {
@@ -166,14 +177,14 @@ function checkForward(config: Config, problems: Problem[]): void {
   }
 }
 
-function checkTransfer({ zones, reverseZones, transfer }: Config, problems: Problem[]): void {
-  for (const [i, { zones: covered, networks, notify }] of transfer.entries()) {
+function checkTransfer(config: Config, problems: Problem[]): void {
+  for (const [i, { zones: covered, networks, notify }] of config.transfer.entries()) {
     const path = ['transfer', i]
     if (networks.length + notify.length === 0) {
       problems.push({ path, reason: 'networks or notify are needed: nobody else may have a transfer' })
     }
     for (const [n, zone] of covered.entries()) {
-      if ([...zones, ...reverseZones].some(own => liesIn(own, zone))) continue
+      if (ownZones(config).some(own => liesIn(own, zone))) continue
       problems.push({ path: [...path, 'zones', n], reason: `none of zones and reverseZones is ${zone} or below it` })
     }
   }
@@ -201,10 +212,18 @@ function checkKubernetes({ source: { kubernetes } }: FileConfig, problems: Probl
 }
 
 function checkSource(
-  { source: { kubernetes, manifests } }: Config,
+  { source: { kubernetes, manifests }, records }: Config,
   { isInPod }: Surroundings,
   problems: Problem[],
 ): void {
+  if (records.multicluster.length > 0 && kubernetes === undefined) {
+    const reason = 'ServiceImports come from an API server alone: source.kubernetes is needed'
+    problems.push({ path: ['records', 'multicluster'], reason })
+  }
+  if (records.multicluster.length > 0 && kubernetes !== undefined && kubernetes.namespaceLabels !== '') {
+    const reason = 'it cannot be narrowed by source.kubernetes.namespaceLabels: choose namespaces by name, or all'
+    problems.push({ path: ['records', 'multicluster'], reason })
+  }
   if (kubernetes === undefined && manifests === undefined) {
     const reason =
       'there is nothing to serve: give --demo, --manifests PATH or --kubeconfig FILE, or source in the configuration file (in a pod, the API server is found by itself)'

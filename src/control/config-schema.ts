@@ -73,6 +73,13 @@ const SCHEMA = v.object({
     ignoreEmptyService: key(read.readFlag, false),
     noEndpoints: key(read.readFlag, false),
     moveWindow: key(read.readDuration('0s', '10s'), '100ms'),
+    multicluster: list(read.readZone, []),
+    external: group({
+      zones: list(read.readZone, []),
+      ttl: key(read.readWhole(0, 3600, ' of seconds'), 5),
+      headless: key(read.readFlag, false),
+      reverse: key(read.readFlag, false),
+    }),
   }),
   answers: group({
     order: key(read.readOneOf(['shuffle', 'rotate', 'stable']), 'shuffle'),
@@ -189,7 +196,7 @@ const SCHEMA = v.object({
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
-const PLANNED = new Set(['node.zone', 'records.multicluster', 'answers.topology'])
+const PLANNED = new Set(['node.zone', 'answers.topology'])
 /** The rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 

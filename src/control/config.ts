@@ -147,6 +147,14 @@ export interface Config {
     readonly noEndpoints: boolean
     /** 0: off. */
     readonly moveWindowMs: number
+    /** Zones of the clusterset, answered from ServiceImports. */
+    readonly multicluster: readonly string[]
+    readonly external: {
+      readonly zones: readonly string[]
+      readonly ttl: number
+      readonly headless: boolean
+      readonly reverse: boolean
+    }
   }
   readonly answers: {
     readonly order: 'shuffle' | 'rotate' | 'stable'

@@ -5,6 +5,16 @@
 
 import type { Fallthrough } from '../answer/answer.ts'
 import { parseName } from '../wire/name.ts'
+import type { Config } from './config.ts'
+
+/** All zones that are answered from the cluster. */
+export function ownZones({
+  zones,
+  reverseZones,
+  records,
+}: Pick<Config, 'zones' | 'reverseZones' | 'records'>): string[] {
+  return [...zones, ...reverseZones, ...records.multicluster, ...records.external.zones]
+}
 
 /** Whether `name` is `zone` or lies below it. Both with the final dot, or neither; '.' is the root. */
 export function liesIn(name: string, zone: string): boolean {

@@ -17,6 +17,7 @@ import { parseType } from '../wire/mnemonics.ts'
 import { parseName, type WireName } from '../wire/name.ts'
 import type { Config, RewriteConfig, TemplateConfig } from './config.ts'
 import type { Problem } from './config-schema.ts'
+import { ownZones } from './fallthrough.ts'
 
 export interface NameRules {
   readonly hosts: {
@@ -46,7 +47,16 @@ export interface Dns64Options {
 
 type RuleConfig = Pick<
   Config,
-  'hosts' | 'template' | 'rewrite' | 'acl' | 'dns64' | 'localhost' | 'fallthrough' | 'zones' | 'reverseZones'
+  | 'hosts'
+  | 'template'
+  | 'rewrite'
+  | 'acl'
+  | 'dns64'
+  | 'localhost'
+  | 'fallthrough'
+  | 'zones'
+  | 'reverseZones'
+  | 'records'
 >
 type Report = (path: Problem['path'], reason: string) => void
 
@@ -140,14 +150,14 @@ function rewriteOf(config: RewriteConfig, path: Problem['path'], report: Report)
 
 /** Names of ours are the table's; those that a rule is about are looked at by the rule first. */
 function handOverOf(
-  { zones, reverseZones, hosts }: RuleConfig,
+  config: RuleConfig,
   entries: readonly HostEntry[],
   templates: readonly TemplateRule[],
   rewrites: readonly RewriteRule[],
 ): HandOverRules {
-  const own = [...zones, ...reverseZones].map(zone => wire(zone))
+  const own = ownZones(config).map(zone => wire(zone))
   const isOurs = (name: WireName): boolean => own.some(zone => endsWith(name, zone))
-  const below = [...hosts.zones.map(wire), ...templates.map(({ zone }) => zone)].filter(isOurs)
+  const below = [...config.hosts.zones.map(wire), ...templates.map(({ zone }) => zone)].filter(isOurs)
   const names = entries.flatMap(each => each.names).filter(isOurs)
   return {
     names: [

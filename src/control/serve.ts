@@ -121,7 +121,7 @@ function serverOptions(
   deps?: ReflectorDeps,
 ): ServerOptions {
   const { answers, source, limits } = config
-  const { moveWindowMs, ...records } = config.records
+  const { moveWindowMs, external, multicluster, ...records } = config.records
   const { namespaces = [], namespaceLabels = '' } = source.kubernetes ?? {}
   const wire = (zone: string) => parseName(zone)!
   return {
@@ -136,6 +136,8 @@ function serverOptions(
       ...records,
       zones: config.zones.map(wire),
       reverseZones: config.reverseZones.map(wire),
+      ...(multicluster.length > 0 && { multicluster: multicluster.map(wire) }),
+      ...(external.zones.length > 0 && { external: { ...external, zones: external.zones.map(wire) } }),
       namespacesAreChosen: namespaces.length > 0 || namespaceLabels !== '',
     },
     namespaces,

@@ -4,7 +4,6 @@
 
 import type { OrderName } from '../answer/order.ts'
 import type { CacheOptions } from '../cache/store.ts'
-import type { ClusterState } from '../cluster/state.ts'
 import type { QueryLogRules } from '../dataplane/query-log.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { RecordOptions } from '../records/options.ts'
@@ -69,7 +68,7 @@ export interface ServerOptions {
    * Opens its sinks before it returns, so that the server cannot think itself synced before.
    * @param setStale whether what is served may be old
    */
-  readonly startSources: (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]>
+  readonly startSources: (serving: Serving, setStale: (isStale: boolean) => void) => Promise<Source[]>
 }
 
 /** What other options are for: each is made anew, or goes on as it is. */

@@ -119,7 +119,7 @@ export class ServerReport {
       deferred,
       table: serving.table.stats(),
       counts: serving.cluster.counts(),
-      sources: serving.cluster.states(),
+      sources: [...serving.cluster.states(), ...(serving.imports?.states() ?? [])],
       programming: publishing.programming,
       gauges: all.flatMap(({ gauges }) => gauges),
       counters: all.flatMap(({ counters }) => counters),

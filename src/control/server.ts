@@ -54,6 +54,8 @@ const FIRST_WORKER_READER = DESK_READER + 1
 const RECLAIM_MS = 200
 /** A set that no message holds is spoken of once in so long. */
 const CUT_SILENCE_MS = 3_600_000
+/** A port is joined without the zones of a clusterset after so long: the API of ServiceImports may not be there. */
+const IMPORTS_WAIT_MS = 10_000
 /** With a port of the kernel's choice. */
 const MOST_ATTEMPTS = 5
 /** What TCP clients have to finish in at the end. */
@@ -121,7 +123,7 @@ class Server implements RunningServer, ServerParts {
       moves: {
         windowMs: options.moveWindowMs,
         now: () => performance.now(),
-        wake: afterMs => setTimeout(() => this.serving.cluster.expire(), afterMs).unref(),
+        wake: afterMs => setTimeout(() => this.expire(), afterMs).unref(),
       },
       seed: randomBytes(4).readInt32LE(),
       serials: this.serials,
@@ -180,7 +182,10 @@ class Server implements RunningServer, ServerParts {
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
       await this.feed()
-      await untilJoinable(options.listen, () => this.isCurrent())
+      const { imports } = this.serving
+      const giveUpMs = performance.now() + IMPORTS_WAIT_MS
+      const hasImports = (): boolean => imports?.synced !== false || performance.now() > giveUpMs
+      await untilJoinable(options.listen, () => this.isCurrent() && hasImports())
       await this.listenTcp()
       await this.openData()
       return
@@ -306,10 +311,15 @@ class Server implements RunningServer, ServerParts {
 
   private async feed(): Promise<void> {
     const { serving, options } = this
-    this.sources = await options.startSources(serving.cluster, isStale => {
+    this.sources = await options.startSources(serving, isStale => {
       this.isStale = isStale
       serving.table.setStale(this.options.staleError && isStale)
     })
+  }
+
+  private expire(): void {
+    this.serving.cluster.expire()
+    this.serving.imports?.expire()
   }
 
   /** Whether every source has said all there is, and not from a snapshot. */

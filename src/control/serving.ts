@@ -36,7 +36,7 @@ export interface ServingOptions {
   /** Memory of one's own; made when left out. */
   readonly memory?: SharedMemory
   /** Called after a change is published, as far as it could be. */
-  readonly onPublished?: (changes: Changes) => void
+  readonly onPublished?: ((changes: Changes) => void) | undefined
   /** Called then with the first error when something could not be (TableFullError). What was served of it is served on. */
   readonly onUnpublished?: (error: unknown) => void
   /** Told when a complete list begins to come in, and when all that came is published. */
@@ -46,21 +46,53 @@ export interface ServingOptions {
 export interface Serving {
   readonly memory: SharedMemory
   readonly cluster: ClusterState
+  /** ServiceImports as Services, with their slices; undefined: there are no zones of a clusterset. */
+  readonly imports?: ClusterState
   readonly table: TableWriter
   /** Changes that wait for room. */
   unpublished(): number
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { records, namespaces, seed, serials, onPublished, onUnpublished, onListing, moves } = options
+  const { records, seed, serials } = options
+  const { multicluster = [] } = records
   const memory = options.memory ?? createSharedMemory(INITIAL_PAGES)
   useHugePages(memory)
   const table = new TableWriter(memory, WRITER_ROW, seed)
   const timers = { refresh: REFRESH, retry: RETRY, expire: EXPIRE, minimum: records.negativeTtl }
-  for (const apex of zoneApexes(records)) table.addZone(apex, timers, serials.latest)
+  for (const apex of zoneApexes(records)) {
+    table.addZone(apex, timers, serials.latest, multicluster.includes(apex.owner))
+  }
   putZoneNames(table, records)
-  if (records.pods === 'insecure') for (const name of namespaces) putPodNamespace(table, records, name, true)
+  if (records.pods === 'insecure') for (const name of options.namespaces) putPodNamespace(table, records, name, true)
 
+  const own = publishInto(table, records, options, () => table.setSynced())
+  if (multicluster.length === 0) return { memory, cluster: own.cluster, table, unpublished: own.unpublished }
+  const { external: _, ...shared } = records
+  const ofImports: RecordOptions = {
+    ...shared,
+    zones: multicluster,
+    reverseZones: [],
+    pods: 'disabled',
+    isImported: true,
+  }
+  const imports = publishInto(table, ofImports, { ...options, onPublished: undefined }, () => table.endWaiting())
+  return {
+    memory,
+    cluster: own.cluster,
+    imports: imports.cluster,
+    table,
+    unpublished: () => own.unpublished() + imports.unpublished(),
+  }
+}
+
+/** @param onFirst all names are published that the first complete lists give */
+function publishInto(
+  table: TableWriter,
+  records: RecordOptions,
+  { namespaces, serials, onPublished, onUnpublished, onListing, moves }: ServingOptions,
+  onFirst: () => void,
+): Pick<Serving, 'cluster' | 'unpublished'> {
   const services = new ServicePublisher(table, records)
   /** What found no room, or met a defect, by Service and by address: tried again with every change. */
   const unpublished = new Map<string, ServiceChange>()
@@ -86,7 +118,7 @@ export function createServing(options: ServingOptions): Serving {
         for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
       }
       if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
-      if (changes.first) table.setSynced()
+      if (changes.first) onFirst()
       table.commit()
       onPublished?.(changes)
       if (problem !== undefined) onUnpublished?.(problem)
@@ -121,5 +153,5 @@ export function createServing(options: ServingOptions): Serving {
     }
   }
 
-  return { memory, cluster, table, unpublished: () => unpublished.size + unpublishedPods.size }
+  return { cluster, unpublished: () => unpublished.size + unpublishedPods.size }
 }

@@ -12,7 +12,7 @@ import { startManifests } from '../manifests/source.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
-import type { Source } from './server-options.ts'
+import type { ServerOptions, Source } from './server-options.ts'
 import { SnapshotSource } from './snapshot.ts'
 
 /**
@@ -25,8 +25,8 @@ export function sourcesOf(
   log: Logger,
   deps: ReflectorDeps = DEPS,
   clients?: ClientPods,
-): (cluster: ClusterState, setStale: (isStale: boolean) => void) => Promise<Source[]> {
-  return async (cluster, setStale) => {
+): ServerOptions['startSources'] {
+  return async ({ cluster, imports }, setStale) => {
     const sources: Source[] = []
     const { kubernetes, manifests } = config.source
     const snapshot = snapshotOf(config, cluster, setStale, log, deps)
@@ -41,6 +41,7 @@ export function sourcesOf(
           ...kubernetes,
           pods,
           endpoints: !config.records.noEndpoints,
+          imports,
           clients: clients && { sink: clients, nodeName: config.node.name },
         },
         snapshot?.sink ?? cluster,
@@ -57,6 +58,7 @@ export function sourcesOf(
       sources.push({ stop: async () => source.stop() })
     }
     if (clients !== undefined) sources.push({ stop: async () => {}, notes: () => clientNotes(clients) })
+    if (imports !== undefined) sources.push({ stop: async () => {}, notes: () => importNotes(imports) })
     await snapshot?.start(identity)
     return sources
   }
@@ -85,6 +87,12 @@ function snapshotOf(
 
 function clientNotes(clients: ClientPods): string[] {
   return clients.synced ? [] : ['the list of pods is not complete: nobody is spared the search path (autopath)']
+}
+
+function importNotes(imports: ClusterState): string[] {
+  return imports.synced
+    ? []
+    : ['the lists of ServiceImports are not complete: zones of records.multicluster are SERVFAIL']
 }
 
 const RANDOM_BITS = 2 ** 32

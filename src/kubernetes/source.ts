@@ -1,16 +1,19 @@
 /**
  * Which resources are watched, and how they are narrowed at the server. Layer: kubernetes.
  * Services and EndpointSlices always; Namespaces only when they are chosen by label; Pods only for verified pod names, and
- * those of this Node for `autopath`: the role needs list and watch on exactly these.
+ * those of this Node for `autopath`; ServiceImports for the zones of a clusterset: the role needs list and watch on exactly
+ * these.
  */
 
 import {
   clientPodFromApi,
   endpointSliceFromApi,
   identityOf,
+  importedSliceFromApi,
   namespaceFromApi,
   podFromApi,
   serviceFromApi,
+  serviceImportFromApi,
 } from '../cluster/from-api.ts'
 import type { Kind, Kinds } from '../cluster/objects.ts'
 import type { ClusterSink } from '../cluster/sink.ts'
@@ -33,6 +36,8 @@ export interface KubernetesOptions extends ClientOptions {
   readonly endpoints: boolean
   /** Who is told of pods that ask, those of one Node (`''`: of all); undefined: nobody. */
   readonly clients?: { readonly sink: ClusterSink; readonly nodeName: string } | undefined
+  /** Who is told of ServiceImports, as Services, and of their slices; undefined: nobody. */
+  readonly imports?: ClusterSink | undefined
   /** How often what is served is compared with what the API server holds; 0: never. */
   readonly auditIntervalMs: number
 }
@@ -49,27 +54,44 @@ export interface KubernetesSource {
 const START_JITTER_MS = 200
 
 interface Watch {
-  readonly kind: Kind
+  readonly resource: keyof typeof RESOURCES
   readonly namespace: string
   readonly labels: string
   readonly fields: string
-  /** For `autopath`. */
-  readonly isOfClients?: true
 }
 
-const RESOURCES: {
-  readonly [K in Kind]: { path: string; plural: string; rbac: string; fromApi: (raw: unknown) => Kinds[K] | string }
-} = {
-  Service: { path: '/api/v1', plural: 'services', rbac: 'services', fromApi: serviceFromApi },
-  EndpointSlice: {
-    path: '/apis/discovery.k8s.io/v1',
-    plural: 'endpointslices',
-    rbac: 'endpointslices.discovery.k8s.io',
-    fromApi: endpointSliceFromApi,
-  },
-  Namespace: { path: '/api/v1', plural: 'namespaces', rbac: 'namespaces', fromApi: namespaceFromApi },
-  Pod: { path: '/api/v1', plural: 'pods', rbac: 'pods', fromApi: podFromApi },
+/** What is asked for, and as what it is taken in. */
+interface ResourceKind<K extends Kind = Kind> {
+  readonly kind: K
+  readonly path: string
+  readonly plural: string
+  /** As RBAC names it. */
+  readonly rbac: string
+  readonly fromApi: (raw: unknown) => Kinds[K] | string
+  /** Set where it goes to a sink of its own, which is then part of the partition's name. */
+  readonly sink?: 'autopath' | 'multicluster'
 }
+
+const CORE = '/api/v1'
+const SLICES = { path: '/apis/discovery.k8s.io/v1', plural: 'endpointslices', rbac: 'endpointslices.discovery.k8s.io' }
+const PODS = { path: CORE, plural: 'pods', rbac: 'pods' }
+
+const RESOURCES = {
+  Service: { kind: 'Service', path: CORE, plural: 'services', rbac: 'services', fromApi: serviceFromApi },
+  EndpointSlice: { kind: 'EndpointSlice', ...SLICES, fromApi: endpointSliceFromApi },
+  Namespace: { kind: 'Namespace', path: CORE, plural: 'namespaces', rbac: 'namespaces', fromApi: namespaceFromApi },
+  Pod: { kind: 'Pod', ...PODS, fromApi: podFromApi },
+  ClientPod: { kind: 'Pod', ...PODS, fromApi: clientPodFromApi, sink: 'autopath' },
+  ServiceImport: {
+    kind: 'Service',
+    path: '/apis/multicluster.x-k8s.io/v1alpha1',
+    plural: 'serviceimports',
+    rbac: 'serviceimports.multicluster.x-k8s.io',
+    fromApi: serviceImportFromApi,
+    sink: 'multicluster',
+  },
+  ImportedSlice: { kind: 'EndpointSlice', ...SLICES, fromApi: importedSliceFromApi, sink: 'multicluster' },
+} satisfies Record<string, ResourceKind>
 
 /** @throws ApiError ERR_API_CONFIG; an API server that cannot be reached is no error: it is tried until it can */
 export async function startKubernetes(
@@ -79,9 +101,11 @@ export async function startKubernetes(
   deps: ReflectorDeps,
 ): Promise<KubernetesSource> {
   const client = await openClient(options)
-  const reflectors = watchesOf(options).map(watch =>
-    open(watch, client, watch.isOfClients ? options.clients!.sink : sink, log, deps),
-  )
+  const sinks = { autopath: options.clients?.sink, multicluster: options.imports }
+  const reflectors = watchesOf(options).map(watch => {
+    const resource: ResourceKind = RESOURCES[watch.resource]
+    return open(watch, client, (resource.sink && sinks[resource.sink]) ?? sink, log, deps)
+  })
   for (const reflector of reflectors) reflector.start(deps.random() * START_JITTER_MS, options.auditIntervalMs)
   return {
     server: client.server,
@@ -97,13 +121,16 @@ export async function startKubernetes(
 /** In no other phase does a pod hold its address. */
 const LIVING = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'
 
+/** The slices of ServiceImports, those of this cluster included. */
+const IMPORTED = 'multicluster.kubernetes.io/service-name'
+
 function watchesOf(options: KubernetesOptions): Watch[] {
-  const { namespaces, namespaceLabels, labels, scope, pods, endpoints, clients } = options
+  const { namespaces, namespaceLabels, labels, scope, pods, endpoints, clients, imports } = options
   const watches: Watch[] = []
   for (const namespace of namespaces.length > 0 ? namespaces : ['']) {
     const isHeadless = scope === 'headless'
-    watches.push({ kind: 'Service', namespace, labels, fields: isHeadless ? 'spec.clusterIP=None' : '' })
-    if (endpoints && !isHeadless) watches.push({ kind: 'EndpointSlice', namespace, labels, fields: '' })
+    watches.push({ resource: 'Service', namespace, labels, fields: isHeadless ? 'spec.clusterIP=None' : '' })
+    if (endpoints && !isHeadless) watches.push({ resource: 'EndpointSlice', namespace, labels, fields: '' })
     if (endpoints && isHeadless) {
       // The controller labels the slices of headless Services; hand-made and mirrored slices it does not label.
       for (const more of [
@@ -111,20 +138,25 @@ function watchesOf(options: KubernetesOptions): Watch[] {
         'endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io',
       ]) {
         watches.push({
-          kind: 'EndpointSlice',
+          resource: 'EndpointSlice',
           namespace,
           labels: labels === '' ? more : `${labels},${more}`,
           fields: '',
         })
       }
     }
-    if (pods) watches.push({ kind: 'Pod', namespace, labels, fields: LIVING })
+    if (pods) watches.push({ resource: 'Pod', namespace, labels, fields: LIVING })
     if (clients !== undefined) {
       const fields = clients.nodeName === '' ? LIVING : `spec.nodeName=${clients.nodeName},${LIVING}`
-      watches.push({ kind: 'Pod', namespace, labels: '', fields, isOfClients: true })
+      watches.push({ resource: 'ClientPod', namespace, labels: '', fields })
+    }
+    if (imports !== undefined) {
+      watches.push({ resource: 'ServiceImport', namespace, labels, fields: '' })
+      watches.push({ resource: 'ImportedSlice', namespace, labels: IMPORTED, fields: '' })
     }
   }
-  if (namespaceLabels !== '') watches.push({ kind: 'Namespace', namespace: '', labels: namespaceLabels, fields: '' })
+  if (namespaceLabels !== '')
+    watches.push({ resource: 'Namespace', namespace: '', labels: namespaceLabels, fields: '' })
   return watches
 }
 
@@ -135,19 +167,19 @@ function open(
   log: ReflectorLogger,
   deps: ReflectorDeps,
 ): Reflector<Kinds[Kind]> {
-  const { path, plural, rbac, fromApi } = RESOURCES[watch.kind]
-  const { namespace, labels, isOfClients } = watch
-  const partition = [namespace, labels, isOfClients ? 'autopath' : ''].filter(part => part !== '').join(' ')
+  const { namespace, labels } = watch
+  const { kind, path, plural, rbac, fromApi, sink: whose }: ResourceKind = RESOURCES[watch.resource]
+  const partition = [namespace, labels, whose ?? ''].filter(part => part !== '').join(' ')
   const resource: Resource<Kinds[Kind]> = {
     path: namespace === '' ? `${path}/${plural}` : `${path}/namespaces/${encodeURIComponent(namespace)}/${plural}`,
     name: rbac,
     partition,
     labelSelector: labels,
     fieldSelector: watch.fields,
-    fromApi: isOfClients ? clientPodFromApi : fromApi,
+    fromApi,
     identityOf,
   }
-  return newReflector(client, resource, sink, watch.kind, partition, log, deps)
+  return newReflector(client, resource, sink, kind, partition, log, deps)
 }
 
 function newReflector(

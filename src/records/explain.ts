@@ -8,7 +8,7 @@ import { isLabel } from '../cluster/from-api.ts'
 import type { Endpoint, EndpointSlice, Port, Service } from '../cluster/objects.ts'
 import type { ServiceView } from '../cluster/state.ts'
 import { formatName, parseName, prependLabels } from '../wire/name.ts'
-import { type Contribution, isPortName, type JoinedEndpoints, joinEndpoints, portsOf } from './join.ts'
+import { type Contribution, isPortName, type JoinedEndpoints, joinEndpoints, labelsOf, portsOf } from './join.ts'
 import type { RecordOptions } from './options.ts'
 import { base } from './service-names.ts'
 
@@ -94,7 +94,7 @@ function nameNotes(
   if (endpointPodNames && podName !== '' && !isLabel(podName) && !isLabel(hostname)) isNoLabel('pod name', podName)
   for (const zone of zones) {
     // RFC 1035 §2.3.4
-    if (prependLabels([name.label, ...base(service, 'svc')], zone) === undefined) {
+    if (prependLabels([...labelsOf(name), ...base(service, 'svc')], zone) === undefined) {
       notes.push(`its own name would be longer than 255 octets in ${formatName(zone)}: it has none`)
     }
   }

@@ -18,7 +18,7 @@ import type { SrvTarget } from '../wire/owner-records.ts'
 
 /** The ready endpoints that share one name below the Service. */
 export interface EndpointName {
-  /** Its label: hostname, pod name or dashed address; lower case. */
+  /** Its label: hostname, pod name or dashed address; behind a dot the cluster that it is in, if it is imported. Lower case. */
   readonly label: string
   /** Sorted, without duplicates. */
   readonly v4: readonly number[]
@@ -175,7 +175,9 @@ function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
       unready.push({ address, target, slice })
       continue
     }
-    const label = labelOf(endpoint, address, podNames)
+    const own = labelOf(endpoint, address, podNames)
+    // KEP-1645: `<hostname>.<cluster>` below the Service
+    const label = slice.sourceCluster === undefined ? own : `${own}.${slice.sourceCluster}`
     const isV4 = typeof address === 'number'
     const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
     const targets = distinct.map(({ port }) => targetOf(name, port))
@@ -273,6 +275,11 @@ function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, Endpo
     labels.add(label)
   }
   return [...distinct.values()]
+}
+
+/** What stands before the Service in the endpoint's own name. */
+export function labelsOf({ label }: EndpointName): string[] {
+  return label.split('.')
 }
 
 /** Each IPv6 address of a name, 16 octets. */

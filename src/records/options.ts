@@ -4,10 +4,28 @@
 
 import type { WireName } from '../wire/name.ts'
 
+/** Zones in which Services have their external addresses: `<svc>.<ns>.<zone>`. */
+export interface ExternalOptions {
+  /** The first is the one that PTR targets lie in. */
+  readonly zones: readonly WireName[]
+  /** Seconds, 0..3600. */
+  readonly ttl: number
+  /** Headless Services have their ready endpoints there, unless they have external addresses. */
+  readonly headless: boolean
+  /** External addresses have PTRs. */
+  readonly reverse: boolean
+}
+
 export interface RecordOptions {
   /** Forward zones; the first is the one that PTR targets lie in. */
   readonly zones: readonly WireName[]
   readonly reverseZones: readonly WireName[]
+  /** Zones of what clusters of a clusterset share; undefined: there are none. */
+  readonly multicluster?: readonly WireName[]
+  /** Names are those of ServiceImports: without PTRs, which the addresses have in their own cluster (KEP-1645). */
+  readonly isImported?: true
+  /** Undefined: external addresses are not served. */
+  readonly external?: ExternalOptions
   /** Seconds, 0..3600. */
   readonly ttl: number
   readonly negativeTtl: number

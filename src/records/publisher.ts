@@ -8,7 +8,7 @@ import type { ServiceChange, ServiceView } from '../cluster/state.ts'
 import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
-import { type EndpointName, type JoinedEndpoints, joinEndpoints } from './join.ts'
+import { type EndpointName, type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { RecordOptions } from './options.ts'
 import { addressesOf, hasAddress, PtrChanges, parseAddress } from './ptr-changes.ts'
 import {
@@ -37,6 +37,12 @@ interface EndpointChanges {
 
 const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map() }
 const NO_LABELS: readonly string[] = []
+/** Characters before the Service's name: an endpoint's label, and the cluster that it is imported from. */
+const MOST_OF_ENDPOINT = MAX_LABEL_OCTETS + 1 + 128
+const NO_PLACE = { zones: [], ttl: 0 }
+/** Branches whose names are those of the Service's own addresses. */
+const VIRTUAL: readonly Branch[] = ['svc']
+const WITH_EXTERNAL: readonly Branch[] = ['svc', 'external']
 const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
 
 /** Endpoints in all plans that are kept for the next change; some hundred octets each. */
@@ -60,18 +66,26 @@ export class ServicePublisher {
     const now = this.plan(after, old.endpoints)
     const service = now.service ?? old.service
     if (service === undefined) return
-    const suffixes = new ServiceSuffixes(service, this.options.zones)
+    const { external } = this.options
+    const suffixes = new ServiceSuffixes(service, this.options)
     const endpoints = changesOf(endpointsOf(old), endpointsOf(now))
-    const branches = branchesOf(service)
-    for (const { now } of endpoints.put) this.putAll(suffixes, branches, [now.label], endpointContent(now))
+    const branches = branchesOf(service, external)
+    const oldBranches = old.service === undefined ? [] : branchesOf(old.service, external)
+    for (const { now } of endpoints.put) this.putAll(suffixes, branches, labelsOf(now), endpointContent(now))
+    const gained = branches.filter(branch => !oldBranches.includes(branch))
+    for (const each of gained.length === 0 ? [] : endpointsOf(now).values()) {
+      this.putAll(suffixes, gained, labelsOf(each), endpointContent(each))
+    }
     // The Service's own name, which comes first, is the target of others.
     for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
-    this.changePtrs(old, now, endpoints, suffixes)
+    if (!this.options.isImported) this.changePtrs(old, now, endpoints, suffixes)
     for (const [key, { branch, prefix }] of [...old.names].reverse()) {
       if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
     }
-    const oldBranches = old.service === undefined ? [] : branchesOf(old.service)
-    for (const { label } of endpoints.removed) this.removeAll(suffixes, oldBranches, [label])
+    for (const each of endpoints.removed) this.removeAll(suffixes, oldBranches, labelsOf(each))
+    const lost = oldBranches.filter(branch => !branches.includes(branch))
+    for (const each of lost.length === 0 ? [] : endpointsOf(old).values())
+      this.removeAll(suffixes, lost, labelsOf(each))
     if (after !== undefined && !isOneOfMany) this.keep(after, now)
   }
 
@@ -98,32 +112,34 @@ export class ServicePublisher {
   private plan(view: ServiceView | undefined, before?: JoinedEndpoints): Plan {
     if (view === undefined) return NOTHING
     const { service } = view
-    const { noEndpoints, endpointPodNames, ignoreEmptyService } = this.options
+    const { noEndpoints, endpointPodNames, ignoreEmptyService, external } = this.options
     const isLooked = !noEndpoints && service.kind !== 'externalName'
     const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
     if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
     const names = new Map<string, ServiceName>()
-    for (const name of serviceNames(service, looked)) names.set(`${name.branch}/${name.prefix.join('/')}`, name)
+    for (const name of serviceNames(service, looked, external))
+      names.set(`${name.branch}/${name.prefix.join('/')}`, name)
     return { service, endpoints: looked, names }
   }
 
   /** K8s DNS spec §2.3.3 and §2.4.3. */
   private changePtrs(old: Plan, now: Plan, endpoints: EndpointChanges, suffixes: ServiceSuffixes): void {
     const ptrs = new PtrChanges()
-    const target = suffixes.name('svc', NO_LABELS, 0)
-    const oldIPs = virtualAddresses(old)
-    const newIPs = virtualAddresses(now)
-    for (const address of newIPs) if (!oldIPs.includes(address)) ptrs.add(parseAddress(address), target)
-    for (const address of oldIPs) if (!newIPs.includes(address)) ptrs.remove(parseAddress(address), target)
+    for (const branch of this.options.external?.reverse === true ? WITH_EXTERNAL : VIRTUAL) {
+      const target = suffixes.name(branch, NO_LABELS, 0)
+      const [oldIPs, newIPs] = [serviceAddresses(old, branch), serviceAddresses(now, branch)]
+      for (const address of newIPs) if (!oldIPs.includes(address)) ptrs.add(parseAddress(address), target)
+      for (const address of oldIPs) if (!newIPs.includes(address)) ptrs.remove(parseAddress(address), target)
+    }
     for (const { before, now } of endpoints.put) {
-      const name = suffixes.name('svc', [now.label], 0)
+      const name = suffixes.name('svc', labelsOf(now), 0)
       const known = before === undefined ? [] : addressesOf(before)
       const wanted = addressesOf(now)
       for (const address of wanted) if (!hasAddress(known, address)) ptrs.add(address, name)
       for (const address of known) if (!hasAddress(wanted, address)) ptrs.remove(address, name)
     }
     for (const endpoint of endpoints.removed) {
-      const name = suffixes.name('svc', [endpoint.label], 0)
+      const name = suffixes.name('svc', labelsOf(endpoint), 0)
       for (const address of addressesOf(endpoint)) ptrs.remove(address, name)
     }
     for (const { owner, added, removed } of ptrs.all()) {
@@ -138,16 +154,17 @@ export class ServicePublisher {
     content: Content,
   ): void {
     for (const branch of branches) {
-      for (let zone = 0; zone < this.options.zones.length; zone++) {
+      const { zones, ttl } = placeOf(this.options, branch)
+      for (let zone = 0; zone < zones.length; zone++) {
         const owner = suffixes.name(branch, labels, zone)
-        if (owner !== undefined) this.writer.put({ owner, ttl: this.options.ttl, ...withNames(content, owner) })
+        if (owner !== undefined) this.writer.put({ owner, ttl, ...withNames(content, owner) })
       }
     }
   }
 
   private removeAll(suffixes: ServiceSuffixes, branches: readonly Branch[], labels: readonly string[]): void {
     for (const branch of branches) {
-      for (let zone = 0; zone < this.options.zones.length; zone++) {
+      for (let zone = 0; zone < placeOf(this.options, branch).zones.length; zone++) {
         const owner = suffixes.name(branch, labels, zone)
         if (owner !== undefined) this.writer.remove(owner)
       }
@@ -155,22 +172,32 @@ export class ServicePublisher {
   }
 }
 
+/** Where names of a branch stand. */
+function placeOf(
+  options: RecordOptions,
+  branch: Branch,
+): { readonly zones: readonly WireName[]; readonly ttl: number } {
+  return branch === 'external' ? (options.external ?? NO_PLACE) : options
+}
+
 /** `<svc>.<ns>.<branch>.<zone>` in wire form, made once for all names of a Service. */
 class ServiceSuffixes {
   private readonly service: Service
-  private readonly zones: readonly WireName[]
-  private readonly made: Record<Branch, (WireName | undefined)[]> = { svc: [], direct: [] }
+  private readonly options: RecordOptions
+  private readonly made: Record<Branch, (WireName | undefined)[]> = { svc: [], direct: [], external: [] }
 
-  constructor(service: Service, zones: readonly WireName[]) {
+  constructor(service: Service, options: RecordOptions) {
     this.service = service
-    this.zones = zones
+    this.options = options
   }
 
   /** @returns undefined when the name would be too long */
   name(branch: Branch, labels: readonly string[], zone: number): WireName | undefined {
     const made = this.made[branch]
-    if (made.length <= zone)
-      made.push(...this.zones.slice(made.length).map(apex => prependLabels(base(this.service, branch), apex)))
+    if (made.length <= zone) {
+      const { zones } = placeOf(this.options, branch)
+      made.push(...zones.slice(made.length).map(apex => prependLabels(base(this.service, branch), apex)))
+    }
     const suffix = made[zone]
     return suffix === undefined || labels.length === 0 ? suffix : prependLabels(labels, suffix)
   }
@@ -181,7 +208,7 @@ function withNames(content: Content, owner: WireName): Content {
   const { srv } = content
   if (srv === undefined) return content
   const room = MAX_NAME_OCTETS - (owner.length - srv.suffixStart) - 1
-  if (room >= MAX_LABEL_OCTETS) return content
+  if (room >= MOST_OF_ENDPOINT) return content
   return { ...content, srv: { ...srv, targets: srv.targets.filter(({ label }) => label.length <= Math.max(0, room)) } }
 }
 
@@ -205,8 +232,9 @@ function changesOf(
 }
 
 /** Addresses of the Service itself that it is served with. */
-function virtualAddresses({ service, names }: Plan): readonly string[] {
-  return service === undefined || names.size === 0 ? [] : service.clusterIPs
+function serviceAddresses({ service, names }: Plan, branch: Branch): readonly string[] {
+  if (service === undefined || names.size === 0) return []
+  return branch === 'external' ? (service.externalIPs ?? []) : service.clusterIPs
 }
 
 function isSame(a: EndpointName, b: EndpointName): boolean {

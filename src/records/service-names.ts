@@ -2,7 +2,8 @@
  * The Kubernetes DNS rules: a Service and its joined endpoints → the names it has and what is at each.
  * Layer: records; pure. K8s DNS spec 1.1.0 §2.3 (ClusterIP), §2.4 (headless), §2.5 (ExternalName), and beyond it: SRV at
  * the Service's own name and endpoint names of ClusterIP Services (as CoreDNS has), zonal names, and
- * `<svc>.<ns>.direct.<zone>`, which has the ready endpoints of any Service.
+ * `<svc>.<ns>.direct.<zone>`, which has the ready endpoints of any Service. In external zones `<svc>.<ns>.<zone>` has the
+ * addresses by which a Service is reached from outside, as CoreDNS's k8s_external has them.
  *
  * Names are given as the labels before the zone; `records/publisher.ts` puts them into every zone, in a safe order.
  */
@@ -14,6 +15,7 @@ import { TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
 import { type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
+import type { ExternalOptions } from './options.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 
@@ -30,19 +32,32 @@ const NO_LABELS: readonly string[] = []
 const MAX_ZONES = 512
 /** Records of one set that the table counts. */
 const MAX_TARGETS = 65_535
-/** The label that stands for the kind of name, before the zone. */
-export type Branch = 'svc' | 'direct'
+/** The kind of name: the label before the zone, or `external`, which stands in zones of its own, without one. */
+export type Branch = 'svc' | 'direct' | 'external'
+
+const NOWHERE: readonly Branch[] = []
+const IN_CLUSTER: readonly Branch[] = ['svc', 'direct']
+const EVERYWHERE: readonly Branch[] = ['svc', 'direct', 'external']
 
 /** Where the endpoints' own names are, for this Service. */
-export function branchesOf(service: Service): readonly Branch[] {
-  return service.kind === 'externalName' ? [] : ['svc', 'direct']
+export function branchesOf(service: Service, external: ExternalOptions | undefined): readonly Branch[] {
+  if (service.kind === 'externalName') return NOWHERE
+  return external !== undefined && isServedOutside(service, external) ? EVERYWHERE : IN_CLUSTER
 }
 
-/** @param endpoints the Service's ready endpoints; undefined when they are not looked at (`records.noEndpoints`) */
-export function serviceNames(service: Service, endpoints: JoinedEndpoints | undefined): ServiceName[] {
+/**
+ * @param endpoints the Service's ready endpoints; undefined when they are not looked at (`records.noEndpoints`)
+ * @param external  undefined: there are no external zones
+ */
+export function serviceNames(
+  service: Service,
+  endpoints: JoinedEndpoints | undefined,
+  external?: ExternalOptions,
+): ServiceName[] {
   if (service.kind === 'externalName') return externalName(service)
   const names: ServiceName[] = []
-  if (service.kind === 'clusterIP') names.push(...clusterIPNames(service))
+  if (service.kind === 'clusterIP') names.push(...addressNames('svc', service, service.clusterIPs))
+  if (external !== undefined) names.push(...externalNames(service))
   if (endpoints === undefined || endpoints.byLabel.size === 0) return names
   // K8s DNS spec §2.4.1: without ready endpoints a headless Service has no name
   const sets = endpointSets(endpoints)
@@ -51,7 +66,22 @@ export function serviceNames(service: Service, endpoints: JoinedEndpoints | unde
     names.push({ branch: 'svc', prefix: ['_zone'], content: { zones: zoneGroups(endpoints) } })
   }
   for (const set of sets) names.push({ branch: 'direct', ...set })
+  if (external !== undefined && isServedOutside(service, external)) {
+    for (const set of sets) names.push({ branch: 'external', ...set })
+  }
   return names
+}
+
+/** Whether what a Service has in external zones are its endpoints. */
+function isServedOutside({ kind, externalIPs, externalHost }: Service, { headless }: ExternalOptions): boolean {
+  return headless && kind === 'headless' && externalIPs === undefined && externalHost === undefined
+}
+
+/** A load balancer that is known by a name alone gives a CNAME. */
+function externalNames(service: Service): ServiceName[] {
+  const { externalIPs, externalHost } = service
+  if (externalIPs !== undefined) return addressNames('external', service, externalIPs)
+  return externalHost === undefined ? [] : aliasOf('external', externalHost)
 }
 
 /** What is at `<label>.<svc>.<ns>.svc`: K8s DNS spec §2.4.1; its SRV has the name itself as target. */
@@ -61,28 +91,32 @@ export function endpointContent(endpoint: EndpointName): Content {
 }
 
 export function base(service: Service, branch: Branch): string[] {
-  return [service.name, service.namespace, branch]
+  return branch === 'external' ? [service.name, service.namespace] : [service.name, service.namespace, branch]
 }
 
 /** K8s DNS spec §2.5: a CNAME. An externalName that is an address, or no name at all, gives no record. */
 function externalName(service: Service): ServiceName[] {
-  const target = isIP(service.externalName) === 0 ? parseName(service.externalName) : undefined
-  if (target === undefined || target.length === 1) return []
-  return [{ branch: 'svc', prefix: NO_LABELS, content: { raw: [{ type: TYPE_CNAME, rdata: [target] }] } }]
+  return aliasOf('svc', service.externalName)
 }
 
-/** K8s DNS spec §2.3.1 and §2.3.2: the virtual addresses; the Service itself is the target of its SRVs. */
-function clusterIPNames(service: Service): ServiceName[] {
-  const v4 = service.clusterIPs.filter(ip => !ip.includes(':')).map(parseIPv4)
-  const v6 = Buffer.concat(service.clusterIPs.filter(ip => ip.includes(':')).map(parseIPv6))
+function aliasOf(branch: Branch, name: string): ServiceName[] {
+  const target = isIP(name) === 0 ? parseName(name) : undefined
+  if (target === undefined || target.length === 1) return []
+  return [{ branch, prefix: NO_LABELS, content: { raw: [{ type: TYPE_CNAME, rdata: [target] }] } }]
+}
+
+/** K8s DNS spec §2.3.1 and §2.3.2: addresses that stand for all endpoints; the Service itself is the target of its SRVs. */
+function addressNames(branch: Branch, service: Service, addresses: readonly string[]): ServiceName[] {
+  const v4 = addresses.filter(ip => !ip.includes(':')).map(parseIPv4)
+  const v6 = Buffer.concat(addresses.filter(ip => ip.includes(':')).map(parseIPv6))
   const numbers = [...new Set(service.ports.map(({ port }) => port))]
   const own = numbers.map((port, i) => (i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_V6 }))
-  const names: ServiceName[] = [{ branch: 'svc', prefix: NO_LABELS, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
+  const names: ServiceName[] = [{ branch, prefix: NO_LABELS, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
   for (const { name, protocol, port } of service.ports) {
     if (!isPortName(name, protocol)) continue
     const prefix = portLabels(name, protocol)
     const srv = srvSet(octetsOf(prefix), [{ port, label: '', v4, v6 }])
-    names.push({ branch: 'svc', prefix, content: { srv } })
+    names.push({ branch, prefix, content: { srv } })
   }
   return names
 }

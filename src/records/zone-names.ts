@@ -22,25 +22,37 @@ export const SCHEMA_VERSION = '1.1.0'
 const SCHEMA_TTL = 28_800
 
 /** The apexes, zones above other zones first. Their NS is `ns.dns.<zone>`. */
-export function zoneApexes({ zones, reverseZones, ttl }: RecordOptions): OwnerRecords[] {
-  return [...zones, ...reverseZones]
-    .sort((a, b) => a.length - b.length)
-    .map(owner => ({ owner, ttl, raw: [{ type: TYPE_NS, rdata: [prependLabels(['ns', 'dns'], owner)!] }] }))
+export function zoneApexes(options: RecordOptions): OwnerRecords[] {
+  return apexesOf(options)
+    .sort((a, b) => a.owner.length - b.owner.length)
+    .map(({ owner, ttl }) => ({ owner, ttl, raw: [{ type: TYPE_NS, rdata: [prependLabels(['ns', 'dns'], owner)!] }] }))
+}
+
+function apexesOf({
+  zones,
+  reverseZones,
+  multicluster = [],
+  external,
+  ttl,
+}: RecordOptions): Pick<OwnerRecords, 'owner' | 'ttl'>[] {
+  const ofExternal = external?.zones.map(owner => ({ owner, ttl: external.ttl })) ?? []
+  return [...[...zones, ...reverseZones, ...multicluster].map(owner => ({ owner, ttl })), ...ofExternal]
 }
 
 /** What stands in the zones from the start, below their apexes. */
 export function putZoneNames(writer: NameWriter, options: RecordOptions): void {
-  const { zones, reverseZones, ttl, pods, namespacesAreChosen, ownV4, ownV6 } = options
-  for (const zone of [...zones, ...reverseZones]) {
-    writer.put({ owner: prependLabels(['ns', 'dns'], zone)!, ttl, a: ownV4, aaaa: ownV6 })
+  const { zones, ttl, pods, namespacesAreChosen, ownV4, ownV6 } = options
+  for (const apex of apexesOf(options)) {
+    writer.put({ ...apex, owner: prependLabels(['ns', 'dns'], apex.owner)!, a: ownV4, aaaa: ownV6 })
   }
-  for (const zone of zones) {
+  for (const zone of [...zones, ...(options.multicluster ?? [])]) {
     const version = Buffer.from(` ${SCHEMA_VERSION}`)
     version[0] = SCHEMA_VERSION.length
     const raw = [{ type: TYPE_TXT, rdata: [version] }]
     writer.put({ owner: prependLabels(['dns-version'], zone)!, ttl: SCHEMA_TTL, raw })
     writer.put({ owner: prependLabels(['svc'], zone)!, ttl, flags: NAME_PERMANENT })
     writer.put({ owner: prependLabels(['direct'], zone)!, ttl, flags: NAME_PERMANENT })
+    if (!zones.includes(zone)) continue
     const anyNamespace = pods === 'insecure' && !namespacesAreChosen ? NAME_PODS_ANY_NAMESPACE : 0
     writer.put({ owner: prependLabels(['pod'], zone)!, ttl, flags: NAME_PERMANENT | anyNamespace })
   }

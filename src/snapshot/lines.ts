@@ -3,7 +3,7 @@
  *
  *   [kind, partition, n]                                                    a list; its n objects follow
  *   [namespace, name, uid, version, selection, kind, [clusterIP, …],        Service
- *       externalName, ports]
+ *       externalName, ports, [external address, …], external host]
  *   [namespace, name, uid, version, service, addressType, trigger time,     EndpointSlice
  *       ports, [address, flags, hostname, pod, target, node, zone,  …]]
  *   [name, uid, version]                                                    Namespace
@@ -50,8 +50,17 @@ export function formatListHead({ kind, partition, count }: ListHead): string {
 export function formatObject(kind: Kind, object: Kinds[Kind]): string {
   switch (kind) {
     case 'Service': {
-      const { kind, selection = 0, clusterIPs, externalName, ports } = object as Service
-      return JSON.stringify([...headOf(object as Service), selection, kind, clusterIPs, externalName, flatPorts(ports)])
+      const {
+        kind,
+        selection = 0,
+        clusterIPs,
+        externalName,
+        ports,
+        externalIPs = [],
+        externalHost = '',
+      } = object as Service
+      const head = [...headOf(object as Service), selection, kind]
+      return JSON.stringify([...head, clusterIPs, externalName, flatPorts(ports), externalIPs, externalHost])
     }
     case 'EndpointSlice': {
       const { serviceName, addressType, lastChangeTriggerTime, ports, endpoints } = object as EndpointSlice
@@ -111,7 +120,10 @@ export class LineReader {
   }
 
   private readService(line: string): Service {
-    const [namespace, name, uid, version, selection, kind, clusterIPs, externalName, ports] = fieldsOf(line, 9)
+    const fields = fieldsOf(line, 11)
+    const [namespace, name, uid, version, selection, kind, clusterIPs, externalName, ports, outside, host] = fields
+    const externalIPs = addressesOf(outside)
+    const externalHost = text(host)
     return {
       ...identified(uid, version),
       namespace: filled(namespace),
@@ -121,6 +133,8 @@ export class LineReader {
       clusterIPs: addressesOf(clusterIPs),
       externalName: text(externalName),
       ports: this.portsOf(ports),
+      ...(externalIPs.length > 0 && { externalIPs }),
+      ...(externalHost !== '' && { externalHost }),
       omitted: [],
     }
   }

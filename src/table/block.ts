@@ -23,6 +23,7 @@ import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './section
 
 /** Addresses of an SRV target, per family: what their count in the block can say. */
 const MAX_GLUE = 255
+const DOT = 0x2e
 
 /** SRV targets from which on the words of a set are kept for the next name. */
 const MANY_TARGETS = 16
@@ -119,17 +120,26 @@ export class BlockDraft {
     this.words[this.length++] = target.port | (n4 << 16) | (n6 << 24)
     for (let i = 0; i < n4; i++) this.words[this.length++] = target.v4[i]!
     this.putV6(target.v6, n6)
-    this.putLabel(target.label)
+    this.putLabels(target.label)
   }
 
-  /** Length and octets of a label that is ASCII and lower case, as labels of endpoints are. */
-  private putLabel(label: string): void {
-    const words = (label.length + 4) >>> 2
+  /** How many octets they take, then the labels in wire form. They are ASCII and lower case, as those of endpoints are. */
+  private putLabels(labels: string): void {
+    const size = labels === '' ? 0 : labels.length + 1
+    const words = (size + 4) >>> 2
     this.reserve(words)
     this.words[this.length + words - 1] = 0
     const at = this.length * 4
-    this.octets[at] = label.length
-    for (let i = 0; i < label.length; i++) this.octets[at + 1 + i] = label.charCodeAt(i)
+    this.octets[at] = size
+    let head = at + 1
+    for (let i = 0; i < labels.length; i++) {
+      const code = labels.charCodeAt(i)
+      this.octets[at + 2 + i] = code
+      if (code !== DOT) continue
+      this.octets[head] = at + 1 + i - head
+      head = at + 2 + i
+    }
+    if (size > 0) this.octets[head] = at + size - head
     this.length += words
   }
 

@@ -11,6 +11,7 @@
  *   CONTROL_INDEX   word offset of the index block in use
  *   CONTROL_STATE   STATE_… bits
  *   CONTROL_SEED    the secret seed of the name hash
+ *   CONTROL_WAITING one bit per zone: its names are answered only when STATE_WAITING is gone
  *   CONTROL_ZONES   one word per zone: word offset of its SOA block
  *   CONTROL_READERS one cache line per reader; its first word is the epoch it saw, or OFFLINE
  *
@@ -33,7 +34,7 @@
  *
  * SRV set:    count (16) | weight (16)      suffix start in the owner name, octets (8) | words of the set (24)
  *             offset of each entry, words from the set's first word
- *             entry: port (16) | IPv4 count (8) | IPv6 count (8);  addresses;  label length (8), label octets, padding
+ *             entry: port (16) | IPv4 count (8) | IPv6 count (8);  addresses;  octets of labels (8), labels, padding
  * Raw sets:   number of sets, words of all sets together; per set: type (16) | records (16), words of the set; then the
  *             records: RDLENGTH (16, network order), RDATA, end to end, padding
  * Zones:      groups (16) | words up to the addresses (16);  all IPv4 count, all IPv6 count
@@ -55,6 +56,7 @@ export const CONTROL_EPOCH = 0
 export const CONTROL_INDEX = 1
 export const CONTROL_STATE = 2
 export const CONTROL_SEED = 3
+export const CONTROL_WAITING = 8
 export const CONTROL_ZONES = 64
 export const MAX_ZONES = 255
 export const CONTROL_READERS = 512
@@ -68,6 +70,8 @@ export const OFFLINE = 0
 export const STATE_SYNCED = 1
 /** What is answered comes from a snapshot, and says so (RFC 8914 §4.4). */
 export const STATE_STALE = 2
+/** Zones marked in CONTROL_WAITING have not had their first lists. */
+export const STATE_WAITING = 4
 
 export const SLOT_EMPTY = 0
 export const SLOT_TOMBSTONE = -1

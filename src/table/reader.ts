@@ -15,6 +15,7 @@ import {
   CONTROL_INDEX,
   CONTROL_SEED,
   CONTROL_STATE,
+  CONTROL_WAITING,
   CONTROL_ZONES,
   GRANULE_WORDS,
   INDEX_MASK,
@@ -22,6 +23,7 @@ import {
   SLOT_EMPTY,
   SLOT_GRANULE_MASK,
   SLOT_TOMBSTONE,
+  STATE_WAITING,
   slotTag,
 } from './layout.ts'
 import { type SharedMemory, Views } from './memory.ts'
@@ -53,6 +55,13 @@ export class TableReader {
   /** The seed of the table's hash. */
   get seed(): number {
     return this.words[CONTROL_SEED]!
+  }
+
+  /** Whether names of the zone must not be answered yet, other than those of all zones. */
+  waits(zone: number): boolean {
+    return (
+      (this.state & STATE_WAITING) !== 0 && (this.words[CONTROL_WAITING + (zone >>> 5)]! & (1 << (zone & 31))) !== 0
+    )
   }
 
   /** Starts a batch: until `end`, blocks that are found stay as they are. */

@@ -20,6 +20,7 @@ import {
   BLOCK_TTL,
   CONTROL_SEED,
   CONTROL_STATE,
+  CONTROL_WAITING,
   CONTROL_ZONES,
   HAS_RAW,
   IS_PUT,
@@ -31,6 +32,7 @@ import {
   SOA_WORDS,
   STATE_STALE,
   STATE_SYNCED,
+  STATE_WAITING,
 } from './layout.ts'
 import { type SharedMemory, Views } from './memory.ts'
 import { NameIndex } from './name-index.ts'
@@ -124,9 +126,16 @@ export class TableWriter implements NameWriter {
     this.reader = new TableReader(memory, reader)
   }
 
-  /** Adds an authoritative zone. Zones above others come first. */
-  addZone(apex: OwnerRecords, timers: SoaTimers, serial: number): void {
+  /**
+   * Adds an authoritative zone. Zones above others come first.
+   * @param waits its names are not answered before `endWaiting`
+   */
+  addZone(apex: OwnerRecords, timers: SoaTimers, serial: number, waits = false): void {
     if (this.zones === MAX_ZONES) throw new Error(`more than ${MAX_ZONES} zones`)
+    if (waits) {
+      this.views.words[CONTROL_WAITING + (this.zones >>> 5)]! |= 1 << (this.zones & 31)
+      Atomics.or(this.views.words, CONTROL_STATE, STATE_WAITING)
+    }
     this.timers.push(timers)
     this.publishSoa(this.zones++, apex.owner.length, serial)
     this.put({ ...apex, flags: (apex.flags ?? 0) | NAME_APEX | NAME_PERMANENT })
@@ -147,6 +156,11 @@ export class TableWriter implements NameWriter {
 
   setSynced(): void {
     Atomics.or(this.views.words, CONTROL_STATE, STATE_SYNCED)
+  }
+
+  /** The zones that waited are answered from now on. */
+  endWaiting(): void {
+    Atomics.and(this.views.words, CONTROL_STATE, ~STATE_WAITING)
   }
 
   /** Whether answers say that they may be old. */

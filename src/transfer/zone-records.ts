@@ -113,14 +113,14 @@ function addSrv(
   for (let i = 0, count = words[set]! & 0xffff; i < count; i++) {
     const entry = set + words[set + 2 + i]!
     const head = words[entry]!
-    const label = (entry + 1 + ((head >>> 16) & 0xff) + 4 * (head >>> 24)) * 4
-    const labelOctets = octets[label]! === 0 ? 0 : 1 + octets[label]!
+    const labels = (entry + 1 + ((head >>> 16) & 0xff) + 4 * (head >>> 24)) * 4
+    const labelOctets = octets[labels]!
     const rdata = new Uint8Array(SRV_FIXED_OCTETS + labelOctets + suffix.length)
     rdata[2] = weight >>> 8
     rdata[3] = weight
     rdata[4] = (head & 0xffff) >>> 8
     rdata[5] = head
-    rdata.set(octets.subarray(label, label + labelOctets), SRV_FIXED_OCTETS)
+    rdata.set(octets.subarray(labels + 1, labels + 1 + labelOctets), SRV_FIXED_OCTETS)
     rdata.set(suffix, SRV_FIXED_OCTETS + labelOctets)
     records.push({ owner, type: TYPE_SRV, ttl, rdata })
   }

@@ -8,7 +8,7 @@ import type { WireName } from './name.ts'
 /** One target of an SRV RRset, RFC 2782: `priority weight port label.suffix`. */
 export interface SrvTarget {
   readonly port: number
-  /** First label of the target, ASCII in lower case, 1..63 octets; or `''` when the target is the suffix itself. */
+  /** What the target has before the suffix: a label, or several with dots between them, ASCII in lower case; or `''`: it is the suffix itself. */
   readonly label: string
   /** Addresses for the additional section: IPv4 as unsigned integers, IPv6 as 16 octets each, end to end. */
   readonly v4: readonly number[]

@@ -125,6 +125,7 @@ describe('config/kubernetes', { skip }, () => {
     [['verified-pods'], ['pods']],
     [['autopath'], ['pods']],
     [['namespace-labels'], ['namespaces']],
+    [['multicluster'], ['serviceimports.multicluster.x-k8s.io']],
     [
       ['verified-pods', 'namespace-labels'],
       ['pods', 'namespaces'],
@@ -137,7 +138,10 @@ describe('config/kubernetes', { skip }, () => {
       assert.deepEqual(role.rules, [
         { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch'] },
         { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-        ...more.map(resource => ({ apiGroups: [''], resources: [resource], verbs: ['list', 'watch'] })),
+        ...more.map(each => {
+          const [resource, ...group] = each.split('.')
+          return { apiGroups: [group.join('.')], resources: [resource], verbs: ['list', 'watch'] }
+        }),
       ])
       const name = `${ID}-${components.length}${more[0] ?? ''}`
       for (const object of [role, binding]) object.metadata = { name, labels: { test: ID } }

@@ -65,6 +65,14 @@ export interface Answering {
   flush(): void
 }
 
+/** What stands in `options.multicluster` is filled through these. */
+export function importSinks({ serving }: Answering): Pick<Answering, 'services' | 'slices' | 'flush'> {
+  const { imports } = serving
+  const services = imports!.open('Service', 'multicluster')
+  const slices = imports!.open('EndpointSlice', 'multicluster')
+  return { services, slices, flush: () => imports!.flush() }
+}
+
 export function createAnswering(options: AnsweringOptions = {}): Answering {
   const seed = options.seed ?? randomInt(2 ** 31)
   const records: RecordOptions = {

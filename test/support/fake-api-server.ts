@@ -42,6 +42,10 @@ export interface TlsMaterial {
 const COLLECTIONS: Record<string, { kind: string; apiVersion: string }> = {
   '/api/v1/services': { kind: 'Service', apiVersion: 'v1' },
   '/api/v1/pods': { kind: 'Pod', apiVersion: 'v1' },
+  '/apis/multicluster.x-k8s.io/v1alpha1/serviceimports': {
+    kind: 'ServiceImport',
+    apiVersion: 'multicluster.x-k8s.io/v1alpha1',
+  },
   '/api/v1/namespaces': { kind: 'Namespace', apiVersion: 'v1' },
   '/apis/discovery.k8s.io/v1/endpointslices': { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1' },
 }

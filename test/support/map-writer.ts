@@ -48,7 +48,8 @@ export class MapWriter implements NameWriter {
     }
     for (const [owner, { srv }] of this.names) {
       for (const { label } of srv?.targets ?? []) {
-        const first = label === '' ? '' : String.fromCharCode(label.length) + label
+        const labels = label === '' ? [] : label.split('.')
+        const first = labels.map(each => String.fromCharCode(each.length) + each).join('')
         look(first + owner.slice(srv!.suffixStart), owner)
       }
     }

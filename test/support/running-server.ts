@@ -74,7 +74,7 @@ async function listen(
       tcp: { maxConnections: 1000, maxConnectionsPerClient: 1000, idleMs: 30_000 },
       lameduckMs: 0,
       staleError: false,
-      startSources: async cluster => {
+      startSources: async ({ cluster }) => {
         fill(cluster)
         return []
       },

@@ -141,8 +141,8 @@ function decodeSrv(words: Int32Array, octets: Uint8Array, set: number): Found['s
     const entry = set + words[set + 2 + i]!
     const n4 = (words[entry]! >>> 16) & 0xff
     const n6 = words[entry]! >>> 24
-    const label = 4 * (entry + 1 + n4 + 4 * n6)
-    const text = Buffer.from(octets.slice(label + 1, label + 1 + octets[label]!)).toString()
+    const labels = 4 * (entry + 1 + n4 + 4 * n6)
+    const text = textOfLabels(octets.slice(labels + 1, labels + 1 + octets[labels]!))
     const v4 = words.slice(entry + 1, entry + 1 + n4)
     targets.push(formatTarget(words[entry]! & 0xffff, text, v4, hexOfWords(words, entry + 1 + n4, 4 * n6)))
   }
@@ -162,4 +162,13 @@ function decodeZones(words: Int32Array, octets: Uint8Array, start: number): stri
     group += 4 + ((length + 4) >>> 2)
   }
   return groups
+}
+
+/** Labels in wire form, without a root label, with dots between them. */
+function textOfLabels(octets: Uint8Array): string {
+  const labels: string[] = []
+  for (let at = 0; at < octets.length; at += 1 + octets[at]!) {
+    labels.push(Buffer.from(octets.slice(at + 1, at + 1 + octets[at]!)).toString())
+  }
+  return labels.join('.')
 }

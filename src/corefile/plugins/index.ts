@@ -8,6 +8,7 @@ import { mapAcl } from './acl.ts'
 import { mapAutopath } from './autopath.ts'
 import { mapCache } from './cache.ts'
 import { mapDns64, mapLocal } from './dns64.ts'
+import { mapExternal } from './external.ts'
 import { mapForward } from './forward.ts'
 import { mapHosts } from './hosts.ts'
 import { mapKubernetes } from './kubernetes.ts'
@@ -20,6 +21,7 @@ import { mapTransfer } from './transfer.ts'
 export const PLUGINS: Readonly<Record<string, MapPlugin | Remark>> = {
   ...REMARKS,
   kubernetes: mapKubernetes,
+  k8s_external: mapExternal,
   forward: mapForward,
   proxy: mapForward,
   cache: mapCache,

@@ -94,6 +94,8 @@ const API_RATES = [
 function carryZones(directive: Directive, mapping: Mapping): string[] {
   const { block, gathered } = mapping
   const zones = mapping.zones(directive.args)
+  // What is answered from ServiceImports is not answered from Services.
+  const imported = directive.body.flatMap(({ name, args }) => (name === 'multicluster' ? mapping.namesOf(args) : []))
   for (const zone of zones) {
     const owner = gathered.blocks
       .filter(other => other.zones.some(each => isWithin(zone, each)))
@@ -107,7 +109,7 @@ function carryZones(directive: Directive, mapping: Mapping): string[] {
       ])
     }
     gathered.clusterZones.push(zone)
-    if (!isReverse(zone)) mapping.add('zones', zone, directive)
+    if (!isReverse(zone) && !imported.includes(zone)) mapping.add('zones', zone, directive)
   }
   // As written where that is what is answered: a network stays one line.
   const isWhole = block.zones.includes('.')
@@ -124,7 +126,8 @@ function longest(zones: readonly string[], name: string): number {
   return Math.max(-1, ...zones.filter(zone => isWithin(name, zone)).map(zone => (zone === '.' ? 0 : zone.length)))
 }
 
-function carryFallthrough(option: Directive, zones: readonly string[], mapping: Mapping): void {
+/** @param zones of the plugin */
+export function carryFallthrough(option: Directive, zones: readonly string[], mapping: Mapping): void {
   const names = option.args.length === 0 ? zones : mapping.namesOf(option.args)
   const forward = names.filter(zone => zone !== '.' && !isReverse(zone))
   for (const zone of names.includes('.') ? zones.filter(each => !isReverse(each)) : forward) {

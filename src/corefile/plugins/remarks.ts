@@ -126,9 +126,4 @@ export const REMARKS: Readonly<Record<string, Remark>> = {
     'It answered names of Kubernetes Federation v1, which is gone.',
     'Nothing needs to be done.',
   ],
-  k8s_external: [
-    'changesAnswers',
-    'It answered load-balancer and external addresses of Services under a zone of its own.',
-    'Use external-dns with a name server for that zone, and forward the zone to it.',
-  ],
 }

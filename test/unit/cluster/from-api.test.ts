@@ -240,3 +240,31 @@ describe('hostile input', () => {
     )
   })
 })
+
+describe('addresses from outside', () => {
+  const outside = (spec: object, ingress: unknown) => {
+    const raw = { metadata, spec: { clusterIP: '10.96.0.1', ...spec }, status: { loadBalancer: { ingress } } }
+    const { externalIPs, externalHost, omitted } = serviceFromApi(raw) as Service
+    return { externalIPs, externalHost, omitted: omitted?.length }
+  }
+
+  it('externalIPs and those of the load balancer, each once; what is no address is left out and said', () => {
+    const seen = outside({ externalIPs: ['192.0.2.1', 'lb'] }, [{ ip: '192.0.2.1' }, { ip: '2001:db8::1' }, null, 7])
+    assert.deepEqual(seen, { externalIPs: ['192.0.2.1', '2001:db8::1'], externalHost: undefined, omitted: 1 })
+  })
+
+  it('a host name only where there is no address', () => {
+    assert.equal(outside({}, [{ hostname: 'lb.example.com.' }]).externalHost, 'lb.example.com')
+    const both = outside({}, [{ hostname: 'lb.example.com' }, { ip: '192.0.2.1' }])
+    assert.deepEqual([both.externalHost, both.externalIPs], [undefined, ['192.0.2.1']])
+  })
+
+  it('none: the Service has neither field, and costs nothing', () => {
+    for (const ingress of [undefined, null, [], 'lb', [{}], [{ hostname: 7 }]]) {
+      assert.ok(
+        !('externalIPs' in (serviceFromApi({ metadata, spec: {}, status: { loadBalancer: { ingress } } }) as object)),
+      )
+      assert.ok(!('externalHost' in (serviceFromApi({ metadata, status: { loadBalancer: { ingress } } }) as object)))
+    }
+  })
+})

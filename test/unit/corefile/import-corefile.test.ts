@@ -604,6 +604,23 @@ describe('log', () => {
   })
 })
 
+describe('zones besides the cluster zone', () => {
+  it('k8s_external: zones, ttl, headless, fallthrough; reverse zones stand for PTRs; apex is said to be other', () => {
+    const options = 'ttl 30\nheadless\nfallthrough\napex dns'
+    const text = `.:53 {\nkubernetes cluster.local\nk8s_external ext.example 10.in-addr.arpa {\n${options}\n}\nforward . 10.0.0.2\n}\n`
+    const { records, fallthrough } = carried(text)
+    const external = { zones: ['ext.example'], reverse: true, ttl: 30, headless: true }
+    assert.deepEqual([records, fallthrough], [{ external }, ['ext.example']])
+    assert.deepEqual(remarks(text), ['7 apex: changesAnswers'])
+  })
+
+  it('kubernetes with multicluster: that zone is answered from ServiceImports, not from Services', () => {
+    const options = 'multicluster clusterset.local'
+    const { zones, records } = carried(`.:53 {\nkubernetes cluster.local clusterset.local {\n${options}\n}\n}\n`)
+    assert.deepEqual([zones, records], [['cluster.local'], { multicluster: ['clusterset.local'] }])
+  })
+})
+
 describe('autopath', () => {
   const block = (line: string) => `.:53 {\n  kubernetes cluster.local in-addr.arpa other.local\n${line}\n}\n`
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { ClusterState } from '../../../src/cluster/state.ts'
 import { NAMESPACES, PODS, SERVICES, SLICES, serviceOf, sliceOf } from '../../support/fake-api-objects.ts'
 import { type RecordedRequest, statusOf } from '../../support/fake-api-server.ts'
 import { FakeApiWorld } from '../../support/fake-api-world.ts'
@@ -191,5 +192,57 @@ describe('stop', () => {
       await setImmediate()
       assert.equal(world.api.requests.length, length)
     }
+  })
+})
+
+describe('ServiceImports', () => {
+  const IMPORTS = '/apis/multicluster.x-k8s.io/v1alpha1/serviceimports'
+  const SERVICE_LABEL = 'multicluster.kubernetes.io/service-name'
+  const importOf = (name: string) => ({ metadata: { namespace: 'default', name }, spec: { type: 'Headless' } })
+  const sliceFrom = (cluster: string, address: string) => ({
+    ...sliceOf(`web-${cluster}`, '', [address]),
+    metadata: {
+      namespace: 'default',
+      name: `web-${cluster}`,
+      labels: { [SERVICE_LABEL]: 'web', 'multicluster.kubernetes.io/source-cluster': cluster },
+    },
+  })
+  const endpointsOf = (imports: ClusterState) =>
+    imports
+      .find('default', 'web')
+      ?.slices.map(({ sourceCluster, endpoints }) => `${sourceCluster} ${endpoints[0]?.address}`)
+
+  it('and their slices go to a state of their own, and are followed; what is local does not', async t => {
+    const imports = new ClusterState([], () => {})
+    const world = await FakeApiWorld.start(t, { imports }, api => {
+      api.put(IMPORTS, importOf('web'))
+      api.put(SERVICES, serviceOf('web'))
+      api.put(SLICES, sliceOf('web-1', 'web', ['10.0.0.9']))
+      api.put(SLICES, sliceFrom('east', '10.0.0.1'))
+    })
+    await world.synced()
+    await world.until(() => imports.synced, 'the imports are in')
+    assert.deepEqual(endpointsOf(imports), ['east 10.0.0.1'])
+    assert.deepEqual(world.addresses('web'), ['10.0.0.9'])
+    world.api.put(SLICES, sliceFrom('west', '10.1.0.1'))
+    await world.until(() => endpointsOf(imports)?.length === 2, 'the other cluster is there')
+    world.api.delete(IMPORTS, 'default', 'web')
+    await world.until(() => endpointsOf(imports) === undefined, 'it is gone')
+    assert.equal(world.status('serviceimports.multicluster.x-k8s.io').partition, 'multicluster')
+  })
+
+  it('an API that is not there holds up nothing else, is said, and is asked for again', async t => {
+    const imports = new ClusterState([], () => {})
+    const world = await FakeApiWorld.start(t, { imports }, api => {
+      api.put(SERVICES, serviceOf('web'))
+      const body = statusOf(404, 'NotFound', 'the server could not find the requested resource')
+      api.fail({ kind: 'status', status: 404, body }, ({ path }) => path === IMPORTS, 3)
+    })
+    await world.until(() => world.addresses('web') !== undefined, 'the cluster is served')
+    const isSaid = (warning: string) => warning.includes('serviceimports.multicluster.x-k8s.io')
+    await world.until(() => world.warnings.some(isSaid), 'it is said')
+    assert.equal(imports.synced, false)
+    for (let i = 0; i < 3; i++) await world.passBackoff('serviceimports.multicluster.x-k8s.io')
+    await world.until(() => imports.synced, 'the API has come')
   })
 })

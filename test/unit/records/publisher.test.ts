@@ -39,15 +39,17 @@ const endpoint: fc.Arbitrary<Endpoint> = fc.record({
 })
 
 const slices: fc.Arbitrary<EndpointSlice[]> = fc.array(
-  fc.record({
-    namespace: fc.constant('default'),
-    name: fc.constantFrom('one', 'two'),
-    serviceName: fc.constant('web'),
-    addressType: fc.constant('IPv4' as const),
-    ports: fc.array(port, { maxLength: 3 }),
-    endpoints: fc.array(endpoint, { maxLength: 4 }),
-    lastChangeTriggerTime: fc.constant(0),
-  }),
+  fc
+    .record({
+      namespace: fc.constant('default'),
+      name: fc.constantFrom('one', 'two'),
+      serviceName: fc.constant('web'),
+      addressType: fc.constant('IPv4' as const),
+      ports: fc.array(port, { maxLength: 3 }),
+      endpoints: fc.array(endpoint, { maxLength: 4 }),
+      lastChangeTriggerTime: fc.constant(0),
+    })
+    .chain(one => fc.constantFrom(one, { ...one, sourceCluster: 'east' }, { ...one, sourceCluster: 'west.example' })),
   { maxLength: 2 },
 )
 
@@ -58,12 +60,17 @@ const service: fc.Arbitrary<Service> = fc.record({
   clusterIPs: fc.subarray(['10.96.0.1', 'fd00:96::1']),
   externalName: fc.constantFrom('', 'db.example.com', '192.0.2.1', 'a..b', 'x.cluster.local'),
   ports: fc.array(port, { maxLength: 3 }),
+  externalIPs: fc.subarray(['192.0.2.1', '2001:db8::1']),
+  externalHost: fc.constantFrom('', 'lb.example.com', 'not a name..'),
 })
 
 /** As cluster/from-api.ts makes them: addresses only with clusterIP, a target only with externalName. */
-function consistent(raw: Service): Service {
+function consistent({ externalIPs = [], externalHost = '', ...raw }: Service): Service {
+  const isReached = raw.kind !== 'externalName'
   return {
     ...raw,
+    ...(isReached && externalIPs.length > 0 && { externalIPs }),
+    ...(isReached && externalIPs.length === 0 && externalHost !== '' && { externalHost }),
     clusterIPs: raw.kind === 'clusterIP' ? raw.clusterIPs : [],
     externalName: raw.kind === 'externalName' ? raw.externalName : '',
     ports: raw.kind === 'externalName' ? [] : raw.ports,
@@ -79,6 +86,12 @@ const options = fc.record({
   endpointPodNames: fc.boolean(),
   ignoreEmptyService: fc.boolean(),
   noEndpoints: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.constant(true)),
+  external: fc.record({
+    zones: fc.subarray([parseName('ext.example')!, parseName('more.example')!]),
+    ttl: fc.constant(7),
+    headless: fc.boolean(),
+    reverse: fc.boolean(),
+  }),
 })
 
 describe('a Service that changes', () => {

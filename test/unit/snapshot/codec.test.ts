@@ -26,6 +26,12 @@ const service: fc.Arbitrary<Service> = fc.record({
   ports,
   omitted: fc.constant([]),
 })
+const outside = fc.oneof(
+  fc.constant({}),
+  fc.array(fc.oneof(fc.ipV4(), fc.ipV6()), { minLength: 1, maxLength: 2 }).map(externalIPs => ({ externalIPs })),
+  text.filter(host => host !== '').map(externalHost => ({ externalHost })),
+)
+const serviceOutside = fc.tuple(service, outside).map(([one, more]) => ({ ...one, ...more }))
 const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom('IPv4', 'IPv6').chain(addressType =>
   fc.record({
     ...identified,
@@ -64,7 +70,7 @@ const listOf = (kind: SnapshotList['kind'], object: fc.Arbitrary<SnapshotList['o
 const snapshot: fc.Arbitrary<Snapshot> = fc
   .array(
     fc.oneof(
-      listOf('Service', service),
+      listOf('Service', serviceOutside),
       listOf('EndpointSlice', slice),
       listOf('Namespace', fc.record({ ...identified, name })),
       listOf('Pod', pod),
@@ -163,7 +169,7 @@ describe('a snapshot', () => {
 })
 
 describe('a hostile snapshot with the right checksum', () => {
-  const service = '["default","web",0,0,0,"headless",[],"",[]]'
+  const service = '["default","web",0,0,0,"headless",[],"",[],[],""]'
 
   it('is read when it says nothing wrong', () => {
     assert.equal(codeOf(sealed(`["Service","",1]\n${service}\n`)), 'none')
@@ -180,10 +186,13 @@ describe('a hostile snapshot with the right checksum', () => {
     ['a kind of the prototype', sealed('["constructor","",0]\n')],
     ['an object instead of an array', sealed('["Service","",1]\n{"__proto__":{}}\n')],
     ['no JSON', sealed('["Service","",1]\nweb\n')],
-    ['an empty name', sealed('["Service","",1]\n["default","",0,0,0,"headless",[],"",[]]\n')],
-    ['half a port', sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp"]]\n')],
-    ['a port too high', sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp",65536]]\n')],
-    ['no address', sealed('["Service","",1]\n["default","web",0,0,0,"clusterIP",["fe80::1%eth0"],"",[]]\n')],
+    ['an empty name', sealed('["Service","",1]\n["default","",0,0,0,"headless",[],"",[],[],""]\n')],
+    ['half a port', sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp"],[],""]\n')],
+    [
+      'a port too high',
+      sealed('["Service","",1]\n["default","web",0,0,0,"headless",[],"",["http","tcp",65536],[],""]\n'),
+    ],
+    ['no address', sealed('["Service","",1]\n["default","web",0,0,0,"clusterIP",["fe80::1%eth0"],"",[],[],""]\n')],
     [
       'an address of the other family',
       sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["::1",1,"","",0,"",""]]\n'),
