@@ -12,6 +12,7 @@ import { TableAnswers } from '../local/from-table.ts'
 import type { TableReader } from '../table/reader.ts'
 import { formatName, type WireName } from '../wire/name.ts'
 import { AnswerCache } from './answer-cache.ts'
+import { DeferredLimits } from './deferred-limits.ts'
 import { DeferredQueries } from './deferred-queries.ts'
 import { fallthroughOf } from './fallthrough.ts'
 import { ForwardService } from './forwarding.ts'
@@ -116,8 +117,9 @@ export class Answering {
     }
     this.transfers = before?.keepsTransfers === true ? old!.transfers : transfersOf(options, own, log)
     const desk = this.transfers ?? this.others
-    const now = (): number => performance.now()
-    if (desk !== undefined) this.deferred = new DeferredQueries(desk, now, old?.deferred, before?.keepsNames)
+    if (desk === undefined) return
+    const limits = new DeferredLimits(options.replyLimits, options.maxUdpSize, own.table.seed)
+    this.deferred = new DeferredQueries(desk, limits, () => performance.now(), old?.deferred, before?.keepsNames)
   }
 
   /** Resolves when the files of hosts have been read. */

@@ -25,6 +25,7 @@ import type { Deferrals } from '../dataplane/query-handler.ts'
 import type { MoreMessages } from '../transport/handler.ts'
 import { AF_INET } from '../transport/linux-abi.ts'
 import { OFFSET_FLAGS } from '../wire/constants.ts'
+import type { DeferredLimits } from './deferred-limits.ts'
 import type { QueryLog } from './query-log.ts'
 
 /** @param more of the same reply: over TCP alone */
@@ -44,13 +45,15 @@ export class DeferredQueries implements Deferrals, Desk {
   private readonly counted: { pending: number }
   private readonly desk: Desk
   private readonly nowMs: () => number
+  private readonly limits: DeferredLimits
 
   /**
    * @param before whose place it takes: its counters go on
    * @param keeps  its desk goes on too, with all that it has taken
    */
-  constructor(desk: Desk, nowMs: () => number, before?: DeferredQueries, keeps = false) {
+  constructor(desk: Desk, limits: DeferredLimits, nowMs: () => number, before?: DeferredQueries, keeps = false) {
     this.desk = desk
+    this.limits = limits
     this.nowMs = nowMs
     this.udp = before?.udp ?? new Float64Array(ROW_FIELDS)
     this.tcp = before?.tcp ?? new Float64Array(ROW_FIELDS)
@@ -68,9 +71,12 @@ export class DeferredQueries implements Deferrals, Desk {
     this.counted.pending++
     this.desk.take(query, (message, more) => {
       this.counted.pending--
-      this.count(query, message, (this.nowMs() - startedMs) / 1000)
-      this.log?.note(query, message)
-      reply(message, more)
+      const nowMs = this.nowMs()
+      const sent = this.limits.pass(query, message, this.udp, nowMs)
+      if (sent === undefined) return
+      this.count(query, sent, (nowMs - startedMs) / 1000)
+      this.log?.note(query, sent)
+      reply(sent, more)
     })
   }
 

@@ -12,6 +12,8 @@ export interface ServerFigures {
   readonly data: Workers | undefined
   readonly tcp: TcpServer | undefined
   readonly readerLag: number
+  /** Row of queries over UDP that were left to the main thread; undefined: none are. */
+  readonly deferred: Float64Array | undefined
   /** Changes that wait for room, and how often that was so. */
   readonly unpublished: number
   readonly unpublishedErrors: number
@@ -19,7 +21,7 @@ export interface ServerFigures {
 }
 
 export function serverMetrics(figures: ServerFigures): Pick<Observed, 'gauges' | 'counters'> {
-  const { data, tcp, readerLag, unpublished, unpublishedErrors, uncaughtErrors } = figures
+  const { data, tcp, deferred, readerLag, unpublished, unpublishedErrors, uncaughtErrors } = figures
   const one = (name: string, help: string, value: number) => ({
     name: `headless_dns_${name}`,
     help,
@@ -42,7 +44,7 @@ export function serverMetrics(figures: ServerFigures): Pick<Observed, 'gauges' |
       one('tcp_connections', 'TCP connections open.', tcp?.connections() ?? 0),
     ],
     counters: [
-      ...transportCounters(data, tcp),
+      ...transportCounters(data, tcp, deferred),
       one('worker_deaths_total', 'Threads that died and were replaced.', data?.deaths ?? 0),
       one(
         'worker_hangs_total',

@@ -99,6 +99,7 @@ export class ServerReport {
     const process = serverMetrics({
       data,
       tcp,
+      deferred: deferred?.udp,
       readerLag: readers.lag(),
       unpublished: serving.unpublished(),
       unpublishedErrors: publishing.errors,

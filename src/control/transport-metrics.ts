@@ -41,7 +41,12 @@ const LIMITED = [
   { limit: 'responseRate', action: 'slipped', field: SLIPPED_RESPONSES },
 ]
 
-export function transportCounters(workers: Workers | undefined, tcp: TcpServer | undefined): Observed['counters'] {
+/** @param deferred row of queries over UDP that were left to the main thread; undefined: none are */
+export function transportCounters(
+  workers: Workers | undefined,
+  tcp: TcpServer | undefined,
+  deferred: Float64Array | undefined,
+): Observed['counters'] {
   return [
     {
       name: 'headless_dns_udp_datagrams_total',
@@ -54,7 +59,10 @@ export function transportCounters(workers: Workers | undefined, tcp: TcpServer |
     {
       name: 'headless_dns_limited_replies_total',
       help: 'Replies over UDP above limits.errorRate or limits.responseRate, by what became of them.',
-      samples: LIMITED.map(({ field, ...labels }) => ({ labels, value: sumOf(workers, field) })),
+      samples: LIMITED.map(({ field, ...labels }) => ({
+        labels,
+        value: sumOf(workers, field) + (deferred?.[field] ?? 0),
+      })),
     },
     {
       name: 'headless_dns_udp_dropped_by_kernel_total',
