@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { load, loadAll } from 'js-yaml'
+import { SERVICE_IMPORTS } from '../support/cluster-objects.ts'
 import { startServer } from '../support/server-process.ts'
 
 const BASE = new URL('../../config/kubernetes', import.meta.url).pathname
@@ -132,6 +133,12 @@ describe('config/kubernetes', { skip }, () => {
     ],
   ] as const) {
     it(`allows its account to read services, endpointslices ${more.join(' ')} and nothing else`, () => {
+      const isOfImports = components[0] === 'multicluster'
+      if (isOfImports) {
+        // Of a resource that is not there kubectl cannot say who may read it.
+        succeed(['apply', '-f', '-'], JSON.stringify(SERVICE_IMPORTS))
+        succeed(['wait', '--for=condition=Established', `crd/${SERVICE_IMPORTS.metadata.name}`])
+      }
       const objects = render(restricted, components)
       const role = find(objects, 'ClusterRole')
       const binding = find(objects, 'ClusterRoleBinding')
@@ -160,6 +167,7 @@ describe('config/kubernetes', { skip }, () => {
         assert.equal(isAllowed('get', 'services'), false)
       } finally {
         succeed(['delete', 'clusterrole,clusterrolebinding', name])
+        if (isOfImports) succeed(['delete', 'crd', SERVICE_IMPORTS.metadata.name])
       }
     })
   }

@@ -9,40 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { run, SKIP, TestNamespace } from '../support/cluster-api.ts'
-import { service } from '../support/cluster-objects.ts'
+import { SERVICE_IMPORTS, service } from '../support/cluster-objects.ts'
 import { askServer, dataOf } from '../support/dns-client.ts'
 import { type ServerProcess, startServer, until } from '../support/server-process.ts'
 
 /** After three refusals the next request is some ten seconds away. */
 const PATIENCE_MS = 60_000
-
-/** The part of the Multi-Cluster Services API that is read. */
-const SERVICE_IMPORTS = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: {
-    name: 'serviceimports.multicluster.x-k8s.io',
-    annotations: { 'api-approved.kubernetes.io': 'https://github.com/kubernetes/enhancements/pull/1646' },
-  },
-  spec: {
-    group: 'multicluster.x-k8s.io',
-    scope: 'Namespaced',
-    names: { plural: 'serviceimports', singular: 'serviceimport', kind: 'ServiceImport' },
-    versions: [
-      {
-        name: 'v1alpha1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-          },
-        },
-      },
-    ],
-  },
-}
 
 describe('zones besides the cluster zone', { skip: SKIP }, () => {
   const namespace = new TestNamespace()

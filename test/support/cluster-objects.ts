@@ -53,3 +53,31 @@ export function slice(
 function template(app: string): object {
   return { metadata: { labels: labelsOf(app) }, spec: POD_SPEC }
 }
+
+/** ServiceImports, as far as they are read: the API server has none by itself. */
+export const SERVICE_IMPORTS = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: {
+    name: 'serviceimports.multicluster.x-k8s.io',
+    annotations: { 'api-approved.kubernetes.io': 'https://github.com/kubernetes/enhancements/pull/1646' },
+  },
+  spec: {
+    group: 'multicluster.x-k8s.io',
+    scope: 'Namespaced',
+    names: { plural: 'serviceimports', singular: 'serviceimport', kind: 'ServiceImport' },
+    versions: [
+      {
+        name: 'v1alpha1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+          },
+        },
+      },
+    ],
+  },
+}
