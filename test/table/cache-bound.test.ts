@@ -10,7 +10,7 @@ import { it } from 'node:test'
 import { ENTRY_DENIAL } from '../../src/cache/layout.ts'
 import { CACHE, CachedWorld, entryOf } from '../support/cached.ts'
 
-const NAMES = Number(process.env['CACHE_NAMES'] ?? 200_000)
+const NAMES = Number(process.env['CACHE_NAMES'] ?? 1_000_000)
 const MAX_OCTETS = 4 << 20
 /** Blocks of 80 octets beside names of all lengths, the index at twice its size while it is rebuilt. */
 const MOST_MEMORY = MAX_OCTETS + (2 << 20)
