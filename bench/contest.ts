@@ -6,7 +6,7 @@ import { type Api, startApi } from './api.ts'
 import { SERVICES, type Workload } from './dataset.ts'
 import type { Options } from './options.ts'
 import { canPin, LOAD_CORE, SERVER_CORE } from './processes.ts'
-import { buildBundle, LOOP, type Running, SERVERS, startLoop, versionOf } from './servers.ts'
+import { buildBundle, LOOP, type Running, SERVERS, type Server, startLoop, versionOf } from './servers.ts'
 
 export interface Contest {
   /** Those that run, in the order of their turns. */
@@ -42,7 +42,8 @@ export async function withContest<T>(
       }
       if (running.size === 0) absent.push('The C loop is left out: no C compiler, or not Linux.')
     }
-    for (const server of SERVERS.filter(({ name }) => options.wants(name))) {
+    const takesPart = ({ name, isResolver }: Server) => options.wants(name) && (!isResolver || upstream !== undefined)
+    for (const server of SERVERS.filter(takesPart)) {
       const program = server.find()
       if (program === undefined) {
         // Another checkout is there only when it is asked for.

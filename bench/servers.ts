@@ -11,7 +11,7 @@ import type { Api } from './api.ts'
 import { firstOf, type HeadlessService, type Workload } from './dataset.ts'
 import { compiled, runLoad, temporaryFolder } from './load.ts'
 import { type Child, freePort, SERVER_CORE, startChild, waitUntil, which } from './processes.ts'
-import { knotArguments, nsdArguments } from './zone-servers.ts'
+import { knotArguments, nsdArguments, unboundArguments } from './zone-servers.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const READY_MS = 120_000
@@ -40,6 +40,8 @@ export interface Server {
   readonly title: string
   /** Learns the services from an API server; the others from a zone file. */
   readonly usesApi: boolean
+  /** Takes part only where names are forwarded. */
+  readonly isResolver?: true
   /** The program, or `undefined` when it is not here. */
   find(): string | undefined
   start(program: string, given: Given): Promise<Running>
@@ -65,6 +67,15 @@ export const SERVERS: readonly Server[] = [
     usesApi: false,
     find: () => which('nsd'),
     start: (program, { services }) => zoneServer('nsd', program, services, port => nsdArguments(port, services)),
+  },
+  {
+    name: 'unbound',
+    title: 'Unbound with its cache',
+    usesApi: false,
+    isResolver: true,
+    find: () => which('unbound'),
+    start: (program, { services, upstream }) =>
+      zoneServer('unbound', program, services, port => unboundArguments(port, services, upstream)),
   },
   coredns('coredns', 'CoreDNS, no cache', ''),
   coredns('coredns-cache', 'CoreDNS with its cache', '  cache 30\n'),
@@ -217,7 +228,12 @@ export async function isReady(url: string): Promise<boolean> {
 
 /** What a server calls its version, under its own name; empty when it does not say. */
 export function versionOf(name: string, program: string): Record<string, string> {
-  const words: Record<string, string[]> = { knot: ['--version'], nsd: ['-v'], coredns: ['-version'] }
+  const words: Record<string, string[]> = {
+    knot: ['--version'],
+    nsd: ['-v'],
+    unbound: ['-V'],
+    coredns: ['-version'],
+  }
   const args = words[name]
   if (args === undefined) return {}
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 5000 })

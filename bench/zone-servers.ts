@@ -1,6 +1,6 @@
 /**
- * Knot DNS and NSD with the bench's services as a zone, in a temporary folder, on loopback, as any user.
- * Layer: bench. Each has one UDP server; nothing is logged, counted or limited that need not be.
+ * Knot DNS, NSD and Unbound with the bench's services as a zone, in a temporary folder, on loopback, as any user.
+ * Layer: bench. Each has one UDP server (Unbound: one thread); nothing is logged, counted or limited that need not be.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -68,6 +68,46 @@ zone:
   name: ${ZONE}
   zonefile: zone
 `,
+    ),
+  ]
+}
+
+/**
+ * The zone as one of its own, all other names by its forwarder and cache.
+ * @returns the arguments of unbound
+ */
+export function unboundArguments(
+  port: number,
+  services: readonly HeadlessService[],
+  upstream: number | undefined,
+): string[] {
+  const folder = folderWithZone('unbound', services)
+  const forward = upstream === undefined ? '' : `forward-zone:\n  name: "."\n  forward-addr: 127.0.0.1@${upstream}\n`
+  return [
+    '-d',
+    ...configured(
+      join(folder, 'unbound.conf'),
+      `server:
+  interface: 127.0.0.1@${port}
+  num-threads: 1
+  do-ip6: no
+  username: ""
+  chroot: ""
+  directory: "${folder}"
+  pidfile: "${folder}/unbound.pid"
+  use-syslog: no
+  verbosity: 0
+  module-config: "iterator"
+  minimal-responses: yes
+  rrset-roundrobin: yes
+  do-not-query-localhost: no
+remote-control:
+  control-enable: no
+auth-zone:
+  name: ${ZONE}
+  zonefile: "${folder}/zone"
+  for-upstream: no
+${forward}`,
     ),
   ]
 }

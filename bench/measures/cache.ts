@@ -11,7 +11,7 @@ import { figure, type Measured, median, targetTable } from '../results.ts'
 import { LOOP, startLoop } from '../servers.ts'
 import { type CpuRound, measureOnce } from './cpu.ts'
 
-const SERVERS = [LOOP, 'ours', 'ours-portable', 'coredns-cache']
+const SERVERS = [LOOP, 'ours', 'ours-portable', 'unbound', 'coredns-cache']
 const CLUSTER = WORKLOADS.find(({ name }) => name === 'a')!
 
 export async function measureCache(options: Options): Promise<Measured> {
@@ -41,6 +41,7 @@ export async function measureCache(options: Options): Promise<Measured> {
         // Of each round by itself: the two follow each other, and the machine's minutes differ.
         const ratio = (server: string) =>
           median(all(server, OUTSIDE.name).map((cpuUs, round) => cpuUs / all(server, CLUSTER.name)[round]!))
+        const toOther = (server: string) => cost('ours', OUTSIDE.name) / cost(server, OUTSIDE.name)
         return {
           data: rounds,
           versions: contest.versions,
@@ -61,12 +62,8 @@ export async function measureCache(options: Options): Promise<Measured> {
             },
             ...targetTable([
               { title: 'kept to cluster', value: ratio('ours'), most: 1.5, unit: '×' },
-              {
-                title: 'kept: to CoreDNS’s cache',
-                value: cost('ours', OUTSIDE.name) / cost('coredns-cache', OUTSIDE.name),
-                most: 1,
-                unit: '×',
-              },
+              { title: 'kept: to CoreDNS’s cache', value: toOther('coredns-cache'), most: 1, unit: '×' },
+              { title: 'kept: to Unbound’s cache', value: toOther('unbound'), most: 1, unit: '×' },
             ]),
           ],
         }
