@@ -18,7 +18,10 @@ export interface Replacement<T> {
   add(object: T): void
   /** The list is complete: what it did not name is gone. The sink counts as synced and fresh from now on. */
   commit(): void
-  /** The list broke off: what was added stays (it is newer than what was known), nothing is removed. */
+  /**
+   * The list broke off: what was added stays (it is newer than what was known), nothing is removed. Services of which it
+   * had slices are served as they were until a list of them is complete: half of their slices is not what they have.
+   */
   abort(): void
 }
 

@@ -34,7 +34,7 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   readonly kind: K
   readonly partition: string
   readonly objects = new Map<string, Kinds[K]>()
-  /** Services that the open list has touched; not to be published before it ends. */
+  /** Services that a list has touched which is not complete; not to be published before one is. */
   readonly held = new Set<string>()
   synced = false
   staleReason: string | undefined
@@ -67,7 +67,8 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
         this.owner.listEnds()
       },
       abort: () => {
-        this.held.clear()
+        // A slice is a part of a Service: its endpoints may have gone to one that this list did not come to.
+        if (this.kind !== 'EndpointSlice') this.held.clear()
         this.owner.listEnds()
       },
     }

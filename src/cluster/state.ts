@@ -131,7 +131,8 @@ export class ClusterState implements ClusterSink, SourceOwner {
     for (const source of this.sources) for (const key of source.held) held.add(key)
     const services: ServiceChange[] = []
     for (const key of this.dirtyServices) {
-      if (held.has(key)) continue
+      // Of a Service that is not to be served any more, nothing is half.
+      if (held.has(key) && this.isVisible(this.services.get(key))) continue
       this.dirtyServices.delete(key)
       const change = this.takeChange(key)
       if (change !== undefined) services.push(change)
@@ -314,11 +315,16 @@ export class ClusterState implements ClusterSink, SourceOwner {
     if (entry === undefined) return undefined
     const { service, slices, published: before } = entry
     // Slices without their Service are kept, not served: the Service may come after them.
-    const visible = service !== undefined && this.isExposed(service.namespace)
-    const after = visible ? { service, slices: [...slices.values()], held: this.moves.heldOf(key) } : undefined
+    const after = this.isVisible(entry)
+      ? { service: entry.service, slices: [...slices.values()], held: this.moves.heldOf(key) }
+      : undefined
     entry.published = after
     if (service === undefined && slices.size === 0) this.services.delete(key)
     return before === undefined && after === undefined ? undefined : { before, after }
+  }
+
+  private isVisible(entry: ServiceEntry | undefined): entry is ServiceEntry & { service: Service } {
+    return entry?.service !== undefined && this.isExposed(entry.service.namespace)
   }
 
   private isExposed(namespace: string): boolean {

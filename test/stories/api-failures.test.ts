@@ -200,6 +200,45 @@ story('T22c: "Too large resource version" is healed by a list', SOME, async worl
   assert.ok(healedMs <= 60 * SECOND, `healed after ${healedMs} ms`)
 })
 
+story(
+  'T22d: lists that break off in the midst are not served by half, though another watch goes on',
+  {
+    prepare(world) {
+      world.putService(serviceOf('web'))
+      world.putSlices(sliceOf('web-1', 'web', ['10.0.0.1', '10.0.0.2']), sliceOf('web-2', 'web', ['10.0.0.3']))
+    },
+  },
+  async world => {
+    const ofSlices = ({ path }: RecordedRequest) => path === SLICES
+    const isListOfSlices = (request: RecordedRequest) => ofSlices(request) && isList(request)
+    const kept = ['10.0.0.2', '10.0.0.3']
+    for (let i = 0; i < 6; i++) {
+      const [from, to] = i % 2 === 0 ? [0, 1] : [1, 0]
+      const slices = kept.map((address, j) =>
+        sliceOf(`web-${j + 1}`, 'web', j === to ? [address, '10.0.0.1'] : [address]),
+      )
+      world.truth.blinds()
+      world.api.fail(HANG_UP, ofSlices, FOREVER)
+      world.api.resetWatches('', SLICES)
+      await world.until(() => world.api.watchCount(SLICES) === 0, 'the watch of slices is broken')
+      world.putSlices(...slices)
+      world.api.compact()
+      world.api.heal()
+      const left = structuredClone(slices[from]!)
+      Object.assign(left.metadata, { resourceVersion: String(world.api.version) })
+      world.api.fail({ kind: 'octets', octets: eventOf('ADDED', left), ending: 'reset' }, isListOfSlices, FOREVER)
+      const lists = world.api.requests.filter(isListOfSlices).length
+      await world.hurry(() => world.api.requests.filter(isListOfSlices).length >= lists + 3, 'three lists broke off')
+      world.putService(serviceOf(`other-${i}`, 'default', `10.96.0.${i + 1}`))
+      await agreesAtLast(world)
+      world.api.heal()
+      await world.watching()
+      world.truth.sees()
+      await world.checker.agrees()
+    }
+  },
+)
+
 story('T23: the versions of the API server go back, and an event shows it', SOME, async world => {
   for (let i = 0; i < 3; i++) {
     world.truth.blinds()

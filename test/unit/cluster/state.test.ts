@@ -200,6 +200,50 @@ describe('a complete list', () => {
     assert.ok(cluster.find('default', 'b') !== undefined)
   })
 
+  it('one of slices that breaks off is not served by half, whatever else is flushed, before one is complete', () => {
+    const { cluster, seen, sinks } = synced('Service', 'EndpointSlice')
+    sinks['Service']!.upsert(headless('web'))
+    sinks['EndpointSlice']!.upsert(slice('web', [{ address: '10.0.0.1' }], { name: 's1' }))
+    sinks['EndpointSlice']!.upsert(slice('web', [{ address: '10.0.0.2' }], { name: 's2' }))
+    cluster.flush()
+    const served = cluster.find('default', 'web')
+    seen.length = 0
+    // Meanwhile 10.0.0.1 has moved to the slice that the list did not come to.
+    const broken = sinks['EndpointSlice']!.replaceAll()
+    broken.add(slice('web', [], { name: 's1' }))
+    broken.abort()
+    sinks['Service']!.upsert(headless('other'))
+    cluster.flush()
+    assert.equal(cluster.find('default', 'web'), served)
+    assert.ok(cluster.find('default', 'other') !== undefined)
+    const whole = sinks['EndpointSlice']!.replaceAll()
+    whole.add(slice('web', [], { name: 's1' }))
+    whole.add(slice('web', [{ address: '10.0.0.2' }, { address: '10.0.0.1' }], { name: 's2' }))
+    whole.commit()
+    cluster.flush()
+    assert.deepEqual(
+      seen.flatMap(({ services }) =>
+        services
+          .filter(({ after }) => after?.service.name === 'web')
+          .map(({ after }) => after!.slices.flatMap(({ endpoints }) => endpoints.map(({ address }) => address))),
+      ),
+      [['10.0.0.2', '10.0.0.1']],
+    )
+  })
+
+  it('a Service that goes while a list of its slices is broken off is gone at once', () => {
+    const { cluster, sinks } = synced('Service', 'EndpointSlice')
+    sinks['Service']!.upsert(headless('web'))
+    sinks['EndpointSlice']!.upsert(slice('web', [{ address: '10.0.0.1' }], { name: 's1' }))
+    cluster.flush()
+    const broken = sinks['EndpointSlice']!.replaceAll()
+    broken.add(slice('web', [], { name: 's1' }))
+    broken.abort()
+    sinks['Service']!.remove('default', 'web')
+    cluster.flush()
+    assert.equal(cluster.find('default', 'web'), undefined)
+  })
+
   it('the first list that breaks off does not make the cluster synced', () => {
     const { cluster, seen } = watch()
     cluster.open('Service').replaceAll().abort()
