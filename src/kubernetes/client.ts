@@ -5,6 +5,7 @@
  * A peer that is gone without a word (half-open), or whose process stands still, is noticed in 18 s (heartbeat.ts).
  */
 
+import { setMaxListeners } from 'node:events'
 import { type ClientOptions, Credentials } from './credentials.ts'
 import { ApiError } from './errors.ts'
 import type { ApiResponse } from './http.ts'
@@ -26,6 +27,8 @@ export interface ApiClient {
   get(path: string, signal: AbortSignal): Promise<ApiResponse>
   /** Resolves when a token or certificate is another than the one that was used last: it is worth to try again. */
   renewed(signal: AbortSignal): Promise<void>
+  /** Resolves when the API server answers a request with 200, whoever made it; not at all after `signal`. */
+  answered(signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -40,6 +43,8 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
   }
   const prefix = url.pathname.replace(/\/$/, '')
   const http1 = new Http1Channel(isHttps)
+  const answers = new EventTarget()
+  setMaxListeners(0, answers)
   let http2: Http2Channel | undefined
   if (isHttps) http2 = new (await import('./http2.ts')).Http2Channel()
 
@@ -60,6 +65,7 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
       }
       // It may be expired or revoked: all is read anew for the next try.
       if (response.statusCode === 401) await credentials.renew()
+      if (response.statusCode === 200) answers.dispatchEvent(new Event('answer'))
       return response
     } catch (error) {
       if (signal.aborted) throw signal.reason
@@ -73,6 +79,8 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
     identity: `${server}\n${authority}`,
     get,
     renewed: signal => credentials.changed(signal),
+    answered: signal =>
+      new Promise(resolve => answers.addEventListener('answer', () => resolve(), { once: true, signal })),
     close() {
       http2?.close()
       http1.close()

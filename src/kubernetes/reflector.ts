@@ -59,6 +59,8 @@ export class Reflector<T> {
   private lists = 0
   private listedMs = 0
   private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
+  /** In this outage it did not wait to the end, since another was answered. */
+  private wasWoken = false
   private readonly refusals: Refusals
   private readonly failures: Failures
 
@@ -114,6 +116,7 @@ export class Reflector<T> {
       const startedMs = this.deps.now()
       const isList = this.version === ''
       let waitMs = 0
+      let isAway = false
       try {
         if (this.version !== '') await this.watch()
         else if (this.hasWatchList) await this.watchList()
@@ -121,20 +124,30 @@ export class Reflector<T> {
         waitMs = this.backoff.afterSuccess(startedMs, isList)
       } catch (error) {
         if (signal.aborted) break
-        waitMs = this.failed(asApiError(error), startedMs)
+        const failure = asApiError(error)
+        waitMs = this.failed(failure, startedMs)
+        isAway = isOfServer(failure)
       }
       if (waitMs > 0) {
         this.state = 'backing off'
-        await this.pause(waitMs)
+        await this.pause(waitMs, isAway && !this.wasWoken)
       }
     }
   }
 
-  /** Ends sooner when there is a new token or certificate to try with. */
-  private async pause(ms: number): Promise<void> {
+  /**
+   * Ends sooner when there is a new token or certificate to try with.
+   * @param isAway and when the API server answers another watch: it is there again
+   */
+  private async pause(ms: number, isAway: boolean): Promise<void> {
     const ended = new AbortController()
     const over = AbortSignal.any([this.stopped.signal, ended.signal])
-    await Promise.race([this.deps.sleep(ms, over), this.client.renewed(over)])
+    const woken = async (): Promise<void> => {
+      await this.client.answered(over)
+      this.wasWoken = true
+    }
+    const ends = [this.deps.sleep(ms, over), this.client.renewed(over)]
+    await Promise.race(isAway ? [...ends, woken()] : ends)
     ended.abort()
   }
 
@@ -312,6 +325,7 @@ export class Reflector<T> {
 
   private watching(): void {
     this.state = 'watching'
+    this.wasWoken = false
     this.failures.end()
     this.sink.fresh()
   }
@@ -368,6 +382,12 @@ const LOST: ReadonlySet<ApiError['code']> = new Set([
   'ERR_API_DRIFT',
   'ERR_API_MALFORMED',
 ])
+
+/** The server as a whole was not there, or not well, and has not said when to ask again. */
+function isOfServer({ code, status, retryAfterMs }: ApiError): boolean {
+  if (code === 'ERR_API_UNREACHABLE' || code === 'ERR_API_STREAM') return true
+  return code === 'ERR_API_STATUS' && status >= 500 && retryAfterMs === 0
+}
 
 function otherHistory(sign: string): ApiError {
   return new ApiError('ERR_API_HISTORY', `the API server seems to have another history: ${sign}`)

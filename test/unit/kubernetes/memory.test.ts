@@ -53,6 +53,7 @@ describe('a list of 20,000 slices, 200 MB', () => {
         identity: '',
         close() {},
         renewed: () => new Promise<void>(() => {}),
+        answered: () => new Promise<void>(() => {}),
         async get(path: string): Promise<IncomingMessage> {
           const isStream = path.includes('sendInitialEvents')
           const isRefused = isStream && way === 'as one page'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { Fault } from '../../support/fake-api-faults.ts'
 import { SERVICES, SLICES, serviceOf, sliceOf } from '../../support/fake-api-objects.ts'
 import { eventOf, type FakeApiServer, type RecordedRequest, statusOf } from '../../support/fake-api-server.ts'
 import { FakeApiWorld } from '../../support/fake-api-world.ts'
@@ -129,7 +130,8 @@ describe('the first list', () => {
           const isList = ({ query }: RecordedRequest) => streamingLists === 'supported' || !query.has('watch')
           api.fail({ kind: 'octets', octets, ending }, one => ofSlices(one) && isList(one))
         })
-        await world.passBackoff(EPS)
+        await world.until(() => world.status(EPS).failures.size > 0, 'it broke off')
+        await world.time.advance(500)
         await world.synced()
         assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.1'], ['10.0.0.2']])
       }
@@ -502,4 +504,61 @@ describe('an error', () => {
     assert.equal(world.status('services').lastError, undefined)
     assert.equal(world.warnings.length, 1)
   })
+})
+
+describe('an outage', () => {
+  const ofServices = ({ path }: RecordedRequest) => path === SERVICES
+
+  /** A fault of Services that lasts, and their watch at the longest of its waits. */
+  async function withoutServices(t: TestContext, fault: Fault): Promise<FakeApiWorld> {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    world.api.fail(fault, ofServices, 8)
+    world.api.closeWatches(SERVICES)
+    world.api.resetWatches('', SERVICES)
+    for (let i = 0; i < 7; i++) await world.passBackoff('services')
+    await world.until(() => world.status('services').state === 'backing off', 'Services wait')
+    return world
+  }
+
+  /** The watch of slices breaks, and is answered after its first wait, which is a short one. */
+  async function slicesAreAnswered(world: FakeApiWorld): Promise<void> {
+    const { connects } = world.status(EPS)
+    world.api.resetWatches('', SLICES)
+    await world.passBackoff(EPS)
+    await world.until(() => world.status(EPS).state === 'watching' && world.status(EPS).connects > connects, 'slices')
+  }
+
+  it('is over for every watch when one is answered: the others do not wait to their end', async t => {
+    const world = await withoutServices(t, { kind: 'hang up' })
+    const { connects } = world.status('services')
+    await slicesAreAnswered(world)
+    await world.until(() => world.status('services').state === 'watching', 'Services are watched')
+    assert.equal(world.status('services').connects, connects + 1)
+    assert.deepEqual(world.stale(), [])
+  })
+
+  it('of one resource alone is tried once more for that, and then at its own pace', async t => {
+    const world = await withoutServices(t, { kind: 'hang up' })
+    world.api.fail({ kind: 'hang up' }, ofServices, Number.POSITIVE_INFINITY)
+    const { connects } = world.status('services')
+    for (let i = 0; i < 3; i++) {
+      await slicesAreAnswered(world)
+      await world.until(() => world.status('services').state === 'backing off', 'Services wait')
+    }
+    assert.equal(world.status('services').connects, connects + 1)
+  })
+
+  for (const [what, fault] of [
+    ['an API server that says when to ask again', { status: 503, headers: { 'retry-after': '100' } }],
+    ['a refusal', { status: 403 }],
+  ] as const) {
+    it(`${what} is no outage`, async t => {
+      const world = await withoutServices(t, { kind: 'status', body: '', ...fault })
+      const { connects } = world.status('services')
+      await slicesAreAnswered(world)
+      assert.equal(world.status('services').connects, connects)
+      assert.equal(world.status('services').state, 'backing off')
+    })
+  }
 })
