@@ -2,14 +2,17 @@
  * How V8 weighs memory against time. Layer: control.
  * While a list of a whole cluster comes in, nearly all that is allocated is garbage at once; V8, left alone, lets the heap
  * grow to several times of what lives in it before it looks (measured: decision log of src/README.md). While nothing but
- * single changes come, time matters more.
+ * single changes come, time matters more. What malloc holds free (buffers of a list, zones of V8's compiler) it would keep for good.
  */
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { loadLibc } from '../transport/libc.ts'
 
 /** A list is followed by others, and by readiness. */
 const COLLECT_AFTER_MS = 100
+const TRIM_AFTER_MS = 1000
+const GIVE_BACK_MS = 60_000
 
 let collection: NodeJS.Timeout | undefined
 let collect: (() => void) | undefined
@@ -28,6 +31,11 @@ export function whileListing(isListing: boolean): void {
   if (!isListing) collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
 }
 
+/** From now on, once in a while, the kernel gets the pages that malloc holds free. @returns what ends that */
+export function giveMemoryBack(): NodeJS.Timeout {
+  return setInterval(trim, GIVE_BACK_MS)
+}
+
 /** V8 gives its collector to contexts made after the flag is set. */
 function collectGarbage(): void {
   if (collect === undefined) {
@@ -36,4 +44,11 @@ function collectGarbage(): void {
     setFlagsFromString('--no-expose-gc')
   }
   collect()
+  // Buffers that it found dead are freed by another thread meanwhile.
+  setTimeout(trim, TRIM_AFTER_MS).unref()
+}
+
+function trim(): void {
+  const libc = loadLibc()
+  if (typeof libc !== 'string') libc.trim?.()
 }

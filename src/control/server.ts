@@ -31,7 +31,7 @@ import { formatName } from '../wire/name.ts'
 import { Answering, type OwnZones } from './answering.ts'
 import { openGate } from './autopath.ts'
 import type { ForwardService } from './forwarding.ts'
-import { whileListing } from './heap.ts'
+import { giveMemoryBack, whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import type { NameService } from './name-service.ts'
@@ -105,7 +105,7 @@ class Server implements RunningServer, ServerParts {
   private admin: AdminServer | undefined
   private readonly probes: AdminServer[] = []
   queryLog: QueryLog | undefined
-  private reclaim: NodeJS.Timeout | undefined
+  private readonly chores: NodeJS.Timeout[] = []
   private isStale = false
 
   constructor(options: ServerOptions, log: Log) {
@@ -172,11 +172,12 @@ class Server implements RunningServer, ServerParts {
   async start(): Promise<void> {
     const { options, log } = this
     await this.openAdmin()
-    this.reclaim = setInterval(() => {
+    const reclaim = () => {
       this.serving.table.commit()
       this.answering.cache?.commit()
       this.readers.look()
-    }, RECLAIM_MS)
+    }
+    this.chores.push(setInterval(reclaim, RECLAIM_MS), giveMemoryBack())
     await this.answering.start()
     this.answering.takeOver()
     if (await isAnyTaken(options.listen)) {
@@ -339,7 +340,7 @@ class Server implements RunningServer, ServerParts {
     await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     this.queryLog?.close()
-    clearInterval(this.reclaim)
+    for (const chore of this.chores) clearInterval(chore)
     await Promise.all([this.admin, ...this.probes].map(each => each?.close()))
   }
 

@@ -31,6 +31,8 @@ export interface Libc {
   /** `to` becomes another name of what `from` is, in one step. */
   dup2(from: number, to: number): number
   madvise(octets: number, length: number, advice: number): number
+  /** malloc's free pages go back to the kernel, by another thread; undefined: this C library cannot. */
+  readonly trim: (() => void) | undefined
   errno(): number
   /** Where the octets of `buffer` are. */
   addressOf(buffer: ArrayBuffer | SharedArrayBuffer): number
@@ -75,7 +77,18 @@ function declare(koffi: Koffi): Libc {
     close: process.func('int close(int)'),
     dup2: process.func('int dup2(int, int)'),
     madvise: process.func('int madvise(uintptr_t, size_t, int)'),
+    trim: trimOf(process),
     errno: () => koffi.errno(),
     addressOf: buffer => Number(koffi.address(buffer)),
+  }
+}
+
+/** malloc_trim(3) is glibc's alone. */
+function trimOf(process: ReturnType<Koffi['load']>): (() => void) | undefined {
+  try {
+    const trim = process.func('int malloc_trim(size_t)')
+    return () => trim.async(0, () => {})
+  } catch {
+    return undefined
   }
 }

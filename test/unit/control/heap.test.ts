@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { giveMemoryBack, whileListing } from '../../../src/control/heap.ts'
+import { loadLibc } from '../../../src/transport/libc.ts'
+
+const libc = loadLibc()
+const cannot = typeof libc === 'string' ? libc : libc.trim === undefined && 'this C library has no malloc_trim'
+const COUNT = 1000
+const OCTETS = 60 << 10
+
+function residentOctets(): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))![1]) << 10
+}
+
+test('what malloc holds free when a list is in goes back to the kernel', { skip: cannot }, async () => {
+  // Every second piece stays, so that what is free lies between what is not, and malloc keeps it.
+  const pieces = Array.from({ length: COUNT }, () => new Uint8Array(OCTETS).fill(1).buffer)
+  const kept = pieces.filter((piece, i) => i % 2 === 0 || piece.transfer(0).byteLength > 0)
+  const before = residentOctets()
+  whileListing(true)
+  whileListing(false)
+  const endMs = performance.now() + 10_000
+  while (before - residentOctets() < (COUNT / 2) * OCTETS * 0.4) {
+    assert.ok(performance.now() < endMs, `${before} octets were resident, and ${residentOctets()} are`)
+    await delay(20)
+  }
+  assert.equal(kept.length, COUNT / 2)
+})
+
+test('and it does so again and again', { skip: cannot }, t => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let trims = 0
+  t.mock.method(libc as { trim: () => void }, 'trim', () => trims++)
+  const giving = giveMemoryBack()
+  t.mock.timers.tick(600_000)
+  assert.equal(trims, 10)
+  clearInterval(giving)
+  t.mock.timers.tick(600_000)
+  assert.equal(trims, 10)
+})
