@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import { FolderWatch, type WatchTimes } from '../manifests/folder-watch.ts'
 import { type HostEntry, parseHosts } from '../rules/hosts-file.ts'
 import type { Log } from './log.ts'
+import { inTurns } from './turns.ts'
 
 const WATCH_TIMES: WatchTimes = { delayMs: 20, tickMs: 2000 }
 const MAX_OCTETS = 16 << 20
@@ -29,7 +30,7 @@ interface HostsFile {
 export class HostsFiles {
   private readonly files: readonly HostsFile[]
   private readonly log: Log
-  private readonly onChange: (entries: readonly HostEntry[]) => void
+  private readonly onChange: (entries: readonly HostEntry[]) => void | Promise<void>
   private watching: FolderWatch | undefined
   private running = false
   private isDue = false
@@ -41,7 +42,7 @@ export class HostsFiles {
   constructor(
     paths: readonly string[],
     log: Log,
-    onChange: (entries: readonly HostEntry[]) => void,
+    onChange: (entries: readonly HostEntry[]) => void | Promise<void>,
     before?: HostsFiles,
   ) {
     this.files = paths.map(path => {
@@ -87,7 +88,7 @@ export class HostsFiles {
     for (const file of this.files) changes.push(await this.read(file))
     if (!changes.includes(true) && !(isFirst && this.files.some(({ entries }) => entries.length > 0))) return
     const entries = this.files.flatMap(file => file.entries)
-    this.onChange(entries)
+    await this.onChange(entries)
     this.log.info('hosts are read', { files: this.files.length, lines: entries.length })
   }
 
@@ -100,7 +101,7 @@ export class HostsFiles {
       if (identity === file.identity) return false
       file.identity = identity
       if (size > MAX_OCTETS) throw new Error(`it has more than ${MAX_OCTETS} octets`)
-      const { entries, problems } = parseHosts(await readFile(path, 'utf8'))
+      const { entries, problems } = await inTurns(parseHosts(await readFile(path, 'utf8')))
       const isNew = problems.filter(({ reason }) => file.wrong?.has(reason) === false)
       for (const { line, reason } of problems) this.log.warn(`${path}:${line}: ${reason}`)
       if (isNew.length > 0) {

@@ -23,6 +23,7 @@ import { clientQueryOf, type ForwardService } from './forwarding.ts'
 import { HostsFiles } from './hosts-files.ts'
 import type { Log } from './log.ts'
 import type { NameRules } from './name-rules.ts'
+import { inTurns } from './turns.ts'
 
 export interface NameServiceOptions {
   readonly rules: NameRules
@@ -46,18 +47,20 @@ export class NameService implements DeferredDesk {
   readonly dns64: Dns64 | undefined
   readonly autopath: Autopath | undefined
   readonly hosts: HostsFiles
+  /** Hosts that the configuration names itself. */
+  private readonly inline: readonly HostEntry[]
   private readonly desk: Desk
 
   constructor(options: NameServiceOptions, log: Log) {
     const { rules, forward, table, order, maxUdpSize, onHosts, before } = options
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
-    const onChange = (entries: readonly HostEntry[]): void => {
-      this.names.replaceHosts([...rules.hosts.entries, ...entries])
+    this.inline = rules.hosts.entries
+    const onChange = async (entries: readonly HostEntry[]): Promise<void> => {
+      await inTurns(this.names.replaceHosts([...this.inline, ...entries]))
       onHosts()
     }
     this.hosts = new HostsFiles(rules.hosts.files, log, onChange, before?.hosts)
-    this.names.replaceHosts(rules.hosts.entries)
     const ask = forward && ((query: ClientQuery) => forward.forwarder.take(query))
     this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })
     this.autopath = options.autopath && autopathOf(options, options.autopath)
@@ -76,9 +79,10 @@ export class NameService implements DeferredDesk {
     })
   }
 
-  /** Resolves when the files of hosts have been read. */
-  start(): Promise<void> {
-    return this.hosts.start()
+  /** Resolves when the hosts are known, those of files too. */
+  async start(): Promise<void> {
+    await inTurns(this.names.replaceHosts(this.inline))
+    await this.hosts.start()
   }
 
   stop(): void {

@@ -25,12 +25,14 @@ export class LocalNames {
   constructor(options: LocalNamesOptions) {
     this.options = options
     this.templates = new Templates(options.templates)
-    this.hosts = new Hosts([], options.hosts)
+    this.hosts = new Hosts(options.hosts)
   }
 
-  /** From now on these, and no others. */
-  replaceHosts(entries: readonly HostEntry[]): void {
-    this.hosts = new Hosts(entries, this.options.hosts)
+  /** At its end these are the hosts, and no others. Yields after each piece of some milliseconds at most. */
+  *replaceHosts(entries: readonly HostEntry[]): Generator<void, void> {
+    const hosts = new Hosts(this.options.hosts)
+    yield* hosts.fill(entries)
+    this.hosts = hosts
   }
 
   /** Pairs of a name and an address. */

@@ -1,6 +1,7 @@
 /**
  * Lines in the form of hosts(5) → addresses and names. Layer: rules; pure. Bounded: what is longer than MAX_LINES is an
- * error, and every line that says nothing is named, the first MAX_PROBLEMS of them.
+ * error, and every line that says nothing is named, the first MAX_PROBLEMS of them. A file of hundreds of thousands of
+ * names takes seconds: whoever reads one does so in pieces, and something else between them.
  *
  *   10.0.0.1   db.example.com db     # comment
  *   address    canonical name, then aliases; a name may begin with `*.`
@@ -23,22 +24,34 @@ export interface HostProblem {
   readonly reason: string
 }
 
+export interface HostsText {
+  readonly entries: readonly HostEntry[]
+  readonly problems: readonly HostProblem[]
+}
+
 export const MAX_LINES = 200_000
+const PIECE_OCTETS = 8192
 const MAX_NAMES_IN_LINE = 64
 const MAX_PROBLEMS = 10
 const ROOT: WireName = new Uint8Array(1)
 const NAME = /^(\*\.)?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*\.?$/i
 
-export function parseHosts(text: string): { entries: HostEntry[]; problems: HostProblem[] } {
+/** Yields after each piece of some milliseconds at most. */
+export function* parseHosts(text: string): Generator<void, HostsText> {
   const entries: HostEntry[] = []
   const problems: HostProblem[] = []
   const lines = text.split('\n', MAX_LINES + 1)
   if (lines.length > MAX_LINES) return { entries, problems: [{ line: MAX_LINES, reason: 'it has too many lines' }] }
+  let read = 0
   for (const [i, line] of lines.entries()) {
     const entry = parseHostLine(line)
     if (typeof entry !== 'string') {
       if (entry !== undefined) entries.push(entry)
     } else if (problems.length < MAX_PROBLEMS) problems.push({ line: i + 1, reason: entry })
+    read += line.length + 1
+    if (read < PIECE_OCTETS) continue
+    read = 0
+    yield
   }
   return { entries, problems }
 }

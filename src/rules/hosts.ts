@@ -1,6 +1,6 @@
 /**
  * Names and addresses of hosts, found by owner name: A and AAAA at names, PTR at reverse names, wildcards below names.
- * Layer: rules; pure. It is made anew when a file changes, and never changed.
+ * Layer: rules; pure. It is made anew when a file changes, and never changed once it is asked.
  */
 
 import { reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
@@ -21,32 +21,40 @@ export interface HostsOptions {
 
 /** Records of one name. Lists of names to block give hundreds of thousands the same address, whose names nobody asks for. */
 const MAX_RECORDS = 256
+const PIECE_NAMES = 500
 
 /** Label `*`, RFC 4592 §2.1.1. */
 const WILDCARD = '\x01*'
 
 export class Hosts {
   /** Pairs of a name and an address. */
-  readonly entries: number
+  entries = 0
   private readonly records = new Map<string, LocalRecord[]>()
   private readonly options: HostsOptions
   private readonly zones: ReadonlyMap<string, WireName>
 
-  constructor(entries: readonly HostEntry[], options: HostsOptions) {
+  constructor(options: HostsOptions) {
     this.options = options
     this.zones = new Map(options.zones.map(zone => [keyOf(zone), zone]))
-    let count = 0
+  }
+
+  /** Takes them in before anybody asks. Yields after each piece of some milliseconds at most. */
+  *fill(entries: readonly HostEntry[]): Generator<void, void> {
+    let taken = 0
     for (const { address, names } of entries) {
       const type = address.length === 4 ? TYPE_A : TYPE_AAAA
       const reverse = keyOf(reverseNameOf(address))
       for (const name of names) {
         const key = keyOf(name)
-        if (this.add(key, type, address)) count++
+        if (this.add(key, type, address)) this.entries++
         // A wildcard is no name of anybody.
-        if (options.reverse && !key.startsWith(WILDCARD)) this.add(reverse, TYPE_PTR, name)
+        if (this.options.reverse && !key.startsWith(WILDCARD)) this.add(reverse, TYPE_PTR, name)
       }
+      taken += names.length
+      if (taken < PIECE_NAMES) continue
+      taken = 0
+      yield
     }
-    this.entries = count
   }
 
   /** @returns undefined: nothing is known of this name */

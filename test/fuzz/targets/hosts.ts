@@ -3,7 +3,8 @@
  */
 
 import assert from 'node:assert/strict'
-import { type HostEntry, type HostProblem, parseHosts } from '../../../src/rules/hosts-file.ts'
+import { type HostsText, parseHosts } from '../../../src/rules/hosts-file.ts'
+import { whole } from '../../support/pieces.ts'
 import type { Target } from '../target.ts'
 import { countLines } from '../text.ts'
 
@@ -18,8 +19,8 @@ export const hostsTarget: Target = {
   async open() {
     return {
       prepare: (input: Buffer) => input.toString('utf8'),
-      decode: (text: string) => parseHosts(text),
-      check(input: Buffer, { entries, problems }: { entries: HostEntry[]; problems: HostProblem[] }) {
+      decode: (text: string) => whole(parseHosts(text)).value,
+      check(input: Buffer, { entries, problems }: HostsText) {
         const lines = countLines(input.toString('utf8'))
         for (const { line, reason } of problems) {
           assert.ok(line >= 1 && line <= lines, `line ${line} of ${lines}`)

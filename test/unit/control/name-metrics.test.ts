@@ -8,13 +8,14 @@ import { nameFamilies } from '../../../src/control/name-metrics.ts'
 import type { NameService } from '../../../src/control/name-service.ts'
 import { ACL_AT, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
 import { LocalNames } from '../../../src/local/local-names.ts'
+import { whole } from '../../support/pieces.ts'
 import { asked } from '../../support/rule-names.ts'
 import { rulesOf } from '../../support/rules.ts'
 
 function samples(raw: object, ask: readonly [string, number][] = []): string[] {
   const rules = rulesOf(raw)
   const names = new LocalNames({ hosts: rules.hosts.options, templates: rules.templates, localhost: rules.localhost })
-  names.replaceHosts(rules.hosts.entries)
+  whole(names.replaceHosts(rules.hosts.entries))
   for (const [name, type] of ask) names.answer(asked(name), type)
   const dns64 = rules.dns64 && { translated: 4 }
   const service = { names, hosts: { changedAt: 1.5e9 }, dns64 } as NameService

@@ -8,14 +8,19 @@ import fc from 'fast-check'
 import { AskedName } from '../../../src/rules/asked-name.ts'
 import { Hosts, type HostsOptions, reverseNameOf } from '../../../src/rules/hosts.ts'
 import { MAX_LINES, parseHostLine, parseHosts } from '../../../src/rules/hosts-file.ts'
+import { whole } from '../../support/pieces.ts'
 import { asked, text, wire } from '../../support/rule-names.ts'
 
 const [A, AAAA, PTR, TXT, ANY] = [1, 28, 12, 16, 255]
 
+const parsed = (text: string) => whole(parseHosts(text)).value
+
 function hosts(lines: string, options: Partial<HostsOptions> = {}): Hosts {
-  const { entries, problems } = parseHosts(lines)
+  const { entries, problems } = parsed(lines)
   assert.deepEqual(problems, [])
-  return new Hosts(entries, { ttl: 3600, reverse: true, zones: [], ...options })
+  const made = new Hosts({ ttl: 3600, reverse: true, zones: [], ...options })
+  whole(made.fill(entries))
+  return made
 }
 
 function answer(from: Hosts, name: string, type: number): string[] | number | undefined {
@@ -26,8 +31,18 @@ function answer(from: Hosts, name: string, type: number): string[] | number | un
 }
 
 describe('lines of hosts(5)', () => {
+  it('of very many are read, and taken in, in pieces', () => {
+    const lines = Array.from({ length: 20_000 }, (_, i) => `10.0.${i >> 8}.${i & 255} host-${i}.example.com`).join('\n')
+    const read = whole(parseHosts(lines))
+    assert.equal(read.value.entries.length, 20_000)
+    assert.ok(read.pieces >= lines.length / 10_000, `${read.pieces} pieces`)
+    const made = new Hosts({ ttl: 3600, reverse: true, zones: [] })
+    assert.ok(whole(made.fill(read.value.entries)).pieces >= 40)
+    assert.deepEqual(answer(made, 'host-19999.example.com', A), ['10.0.78.31'])
+  })
+
   it('have an address, a name, aliases, comments, tabs and CR', () => {
-    const { entries, problems } = parseHosts('# all\r\n\r\n10.0.0.1\tDB.example.com  db # here\r\n ::1 localhost\n')
+    const { entries, problems } = parsed('# all\r\n\r\n10.0.0.1\tDB.example.com  db # here\r\n ::1 localhost\n')
     assert.deepEqual(problems, [])
     assert.deepEqual(
       entries.map(({ address, names }) => [[...address].join('.'), names.map(text)]),
@@ -46,7 +61,7 @@ describe('lines of hosts(5)', () => {
   })
 
   it('that say nothing are named with their number and what is wrong', () => {
-    const { entries, problems } = parseHosts(
+    const { entries, problems } = parsed(
       ['10.0.0.1 a', '10.0.0.300 b', 'c 10.0.0.1', '10.0.0.2', '10.0.0.3 a..b', '10.0.0.4 x*y', '10.0.0.5 z'].join(
         '\n',
       ),
@@ -65,8 +80,8 @@ describe('lines of hosts(5)', () => {
   })
 
   it('are bounded: in number, in names, in problems', () => {
-    assert.equal(parseHosts('\n'.repeat(MAX_LINES + 5)).problems.length, 1)
-    assert.equal(parseHosts('x\n'.repeat(1000)).problems.length, 10)
+    assert.equal(parsed('\n'.repeat(MAX_LINES + 5)).problems.length, 1)
+    assert.equal(parsed('x\n'.repeat(1000)).problems.length, 10)
     assert.match(String(parseHostLine(`10.0.0.1 ${'a '.repeat(65)}`)), /more than 64 names/)
   })
 
