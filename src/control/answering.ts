@@ -6,7 +6,8 @@
 
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Answerer, type Forwarding } from '../answer/answer.ts'
+import { Answerer } from '../answer/answer.ts'
+import type { Forwarding } from '../answer/elsewhere.ts'
 import { Order } from '../answer/order.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import type { TableReader } from '../table/reader.ts'

@@ -3,7 +3,7 @@
  * the asked name is to lie in. Layer: control; pure.
  */
 
-import type { Fallthrough } from '../answer/answer.ts'
+import type { Fallthrough } from '../answer/elsewhere.ts'
 import { parseName } from '../wire/name.ts'
 import type { Config } from './config.ts'
 

@@ -4,7 +4,8 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { Answerer, type Forwarding } from '../answer/answer.ts'
+import { Answerer } from '../answer/answer.ts'
+import type { Forwarding } from '../answer/elsewhere.ts'
 import { Order, type OrderName } from '../answer/order.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'

@@ -9,7 +9,7 @@
  */
 
 import { randomInt } from 'node:crypto'
-import type { Forwarding } from '../answer/answer.ts'
+import type { Forwarding } from '../answer/elsewhere.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { CacheAccess } from '../dataplane/cache-access.ts'
 import { ROW_FIELDS } from '../dataplane/counters.ts'

@@ -3,7 +3,14 @@
  * Made only where such rules are configured; allocates nothing, unless names have to become text for them.
  */
 
-import { SCREEN_BLOCK, SCREEN_DEFER, SCREEN_DROP, SCREEN_FILTER, SCREEN_PASS, type Screen } from '../answer/answer.ts'
+import {
+  SCREEN_BLOCK,
+  SCREEN_DEFER,
+  SCREEN_DROP,
+  SCREEN_FILTER,
+  SCREEN_PASS,
+  type Screen,
+} from '../answer/elsewhere.ts'
 import { ACL_ALLOW, Acl, type AclRule } from '../rules/acl.ts'
 import { compileHandOver, type HandOver, type HandOverRules } from '../rules/hand-over.ts'
 import type { Peers } from '../transport/handler.ts'

@@ -11,7 +11,7 @@
  * a cell, a query makes the way for nothing.
  */
 
-import type { Misses } from '../answer/answer.ts'
+import type { Misses } from '../answer/elsewhere.ts'
 import type { Peers } from '../transport/handler.ts'
 import type { Query } from '../wire/query.ts'
 

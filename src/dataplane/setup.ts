@@ -2,7 +2,7 @@
  * The whole conversation between the main thread and a worker, besides shared memory. Layer: dataplane; types only.
  */
 
-import type { Forwarding } from '../answer/answer.ts'
+import type { Forwarding } from '../answer/elsewhere.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { SharedMemory } from '../table/memory.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
