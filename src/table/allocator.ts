@@ -25,6 +25,16 @@ const STEP_BITS = 3
 const STEPS = 1 << STEP_BITS
 const DOUBLINGS = 29
 
+/** The memory is at its maximum: the change was not made, what was served is served. */
+export class TableFullError extends Error {
+  readonly code = 'ERR_TABLE_FULL'
+  constructor() {
+    super(
+      'the answer table has reached its 1 GiB: serve fewer namespaces (source.kubernetes.namespaces) or fewer zones',
+    )
+  }
+}
+
 export class Allocator {
   private readonly views: Views
   /** First free block of each class, or 0. */

@@ -10,7 +10,7 @@
 import type { WireName } from '../wire/name.ts'
 import { NAME_APEX, NAME_PERMANENT, type NameWriter, type OwnerRecords, type RawSet } from '../wire/owner-records.ts'
 import { Query } from '../wire/query.ts'
-import { Allocator } from './allocator.ts'
+import { Allocator, TableFullError } from './allocator.ts'
 import { BlockDraft, decodeRawSets } from './block.ts'
 import { Limbo } from './epochs.ts'
 import {
@@ -20,16 +20,9 @@ import {
   BLOCK_TTL,
   CONTROL_SEED,
   CONTROL_STATE,
-  CONTROL_WAITING,
-  CONTROL_ZONES,
   HAS_RAW,
   IS_PUT,
-  MAX_ZONES,
   META_ZONE_SHIFT,
-  SOA_MINIMUM,
-  SOA_NAME_OCTETS,
-  SOA_SERIAL,
-  SOA_WORDS,
   STATE_STALE,
   STATE_SYNCED,
   STATE_WAITING,
@@ -38,15 +31,7 @@ import { type SharedMemory, Views } from './memory.ts'
 import { NameIndex } from './name-index.ts'
 import { TableReader } from './reader.ts'
 import { flagsOf, startRaw, zoneOf } from './sections.ts'
-
-/** RFC 1035 §3.3.13, in seconds. */
-export interface SoaTimers {
-  readonly refresh: number
-  readonly retry: number
-  readonly expire: number
-  /** TTL of negative answers, RFC 2308 §4. */
-  readonly minimum: number
-}
+import { type SoaTimers, Zones } from './zones.ts'
 
 /** Told of every change when it is published, while what was there before can still be read. On the writer's thread. */
 export interface TableWatcher {
@@ -59,16 +44,6 @@ export interface TableWatcher {
   serialMoved(zone: number, from: number): void
 }
 
-/** The memory is at its maximum: the change was not made, what was served is served. */
-export class TableFullError extends Error {
-  readonly code = 'ERR_TABLE_FULL'
-  constructor() {
-    super(
-      'the answer table has reached its 1 GiB: serve fewer namespaces (source.kubernetes.namespaces) or fewer zones',
-    )
-  }
-}
-
 export interface TableStats {
   /** Names, empty non-terminals included. */
   readonly names: number
@@ -79,12 +54,6 @@ export interface TableStats {
   readonly retired: number
   readonly retiredOctets: number
 }
-
-/**
- * A zone whose serial is so far behind has it moved although nothing changed: RFC 1982 §3.2 knows no order of serials that
- * are 2³¹ apart.
- */
-const SERIAL_REACH = 2 ** 30
 
 /** Words from which on a typed array's own copy is worth its call. */
 const MANY_WORDS = 128
@@ -100,10 +69,7 @@ export class TableWriter implements NameWriter {
   private readonly emptyDraft = new BlockDraft()
   /** The name at hand, and the hashes of the names above it: the reader of queries reads owner names too. */
   private readonly name: Query
-  private zones = 0
-  /** By zone number: 1 where something changed since its serial moved. */
-  private readonly dirty = new Uint8Array(MAX_ZONES)
-  private readonly timers: SoaTimers[] = []
+  private readonly zones: Zones
   /** Names published, replaced or removed so far. */
   changes = 0
   /** Undefined: nobody is told. */
@@ -124,6 +90,7 @@ export class TableWriter implements NameWriter {
     )
     this.index = new NameIndex(this.views, this.allocator, this.limbo)
     this.reader = new TableReader(memory, reader)
+    this.zones = new Zones(this.views, this.allocator, this.limbo)
   }
 
   /**
@@ -131,27 +98,13 @@ export class TableWriter implements NameWriter {
    * @param waits its names are not answered before `endWaiting`
    */
   addZone(apex: OwnerRecords, timers: SoaTimers, serial: number, waits = false): void {
-    if (this.zones === MAX_ZONES) throw new Error(`more than ${MAX_ZONES} zones`)
-    if (waits) {
-      this.views.words[CONTROL_WAITING + (this.zones >>> 5)]! |= 1 << (this.zones & 31)
-      Atomics.or(this.views.words, CONTROL_STATE, STATE_WAITING)
-    }
-    this.timers.push(timers)
-    this.publishSoa(this.zones++, apex.owner.length, serial)
+    this.zones.add(apex.owner.length, timers, serial, waits)
     this.put({ ...apex, flags: (apex.flags ?? 0) | NAME_APEX | NAME_PERMANENT })
   }
 
   /** RFC 1035 §3.3.13: the serial of every zone that has changed moves on. @param serial later than all before it */
   setSerial(serial: number): void {
-    for (let zone = 0; zone < this.zones; zone++) {
-      const { words } = this.views
-      const soa = words[CONTROL_ZONES + zone]!
-      const from = words[soa + SOA_SERIAL]! >>> 0
-      if (this.dirty[zone] === 0 && (serial - from) >>> 0 < SERIAL_REACH) continue
-      this.publishSoa(zone, words[soa + SOA_NAME_OCTETS]!, serial)
-      this.dirty[zone] = 0
-      this.watcher?.serialMoved(zone, from)
-    }
+    this.zones.setSerial(serial, (zone, from) => this.watcher?.serialMoved(zone, from))
   }
 
   setSynced(): void {
@@ -254,7 +207,7 @@ export class TableWriter implements NameWriter {
     const parent = this.name.labels === 0 ? 0 : this.ensure(1)
     if (parent === 0 && !isApex) return
     try {
-      this.insert(this.draft, isApex ? this.zones - 1 : zoneOf(this.views.words, parent), parent)
+      this.insert(this.draft, isApex ? this.zones.count - 1 : zoneOf(this.views.words, parent), parent)
     } catch (error) {
       this.prune(1)
       throw error
@@ -323,7 +276,7 @@ export class TableWriter implements NameWriter {
   private note(old: number, block: number): void {
     const { words, octets } = this.views
     this.changes++
-    this.dirty[zoneOf(words, block === 0 ? old : block)] = 1
+    this.zones.changed(zoneOf(words, block === 0 ? old : block))
     this.watcher?.changed(words, octets, old, block)
   }
 
@@ -352,22 +305,6 @@ export class TableWriter implements NameWriter {
       if (i !== BLOCK_CHILDREN && words[block + i] !== draft[i]) return false
     }
     return true
-  }
-
-  private publishSoa(zone: number, apexOctets: number, serial: number): void {
-    const block = this.allocator.allocate(SOA_WORDS)
-    if (block === 0) throw new TableFullError()
-    const words = this.views.words
-    const { refresh, retry, expire, minimum } = this.timers[zone]!
-    words[block + SOA_NAME_OCTETS] = apexOctets
-    words[block + SOA_SERIAL] = serial
-    words[block + SOA_SERIAL + 1] = refresh
-    words[block + SOA_SERIAL + 2] = retry
-    words[block + SOA_SERIAL + 3] = expire
-    words[block + SOA_MINIMUM] = minimum
-    const old = words[CONTROL_ZONES + zone]!
-    Atomics.store(words, CONTROL_ZONES + zone, block)
-    if (old !== 0) this.limbo.retire(old)
   }
 
   /** Makes `name` the name at hand. @returns its block, or 0 */

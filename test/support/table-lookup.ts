@@ -27,7 +27,8 @@ import {
   startZones,
   zoneOf,
 } from '../../src/table/sections.ts'
-import { type SoaTimers, TableWriter } from '../../src/table/writer.ts'
+import { TableWriter } from '../../src/table/writer.ts'
+import type { SoaTimers } from '../../src/table/zones.ts'
 import { parseName, prependLabels, type WireName } from '../../src/wire/name.ts'
 import { hashName } from './hash-name.ts'
 
