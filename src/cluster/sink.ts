@@ -11,17 +11,16 @@
 import type { Identified, Kind, Kinds } from './objects.ts'
 
 /**
- * A complete list in progress. Objects are added one by one, so no second copy of the list is ever held.
- * While it is open, what it touches is not published by `flush`: nobody sees half a list.
+ * A complete list in progress. Objects are added one by one; those that are as they were are let go at once, so no second
+ * copy of the list is ever held. Nothing of it is seen, by anybody, before `commit`: half a list is not what there is.
  */
 export interface Replacement<T> {
   add(object: T): void
+  /** An object that was added is gone again. */
+  drop(namespace: string, name: string): void
   /** The list is complete: what it did not name is gone. The sink counts as synced and fresh from now on. */
   commit(): void
-  /**
-   * The list broke off: what was added stays (it is newer than what was known), nothing is removed. Services of which it
-   * had slices are served as they were until a list of them is complete: half of their slices is not what they have.
-   */
+  /** The list broke off: all is as if it had not begun. */
   abort(): void
 }
 

@@ -15,9 +15,8 @@ export interface SourceOwner {
   /**
    * Puts `next` in the place of `previous` (undefined: it was not there, or is there no more).
    * @param isEvent it came by a watch, not by a list
-   * @returns the Services it concerns
    */
-  apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined, isEvent: boolean): string[]
+  apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined, isEvent: boolean): void
   /** Sources of the same kind, this one included. */
   sourcesOf<K extends Kind>(kind: K): Iterable<Source<K>>
   touched(slice: EndpointSlice): void
@@ -34,8 +33,6 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   readonly kind: K
   readonly partition: string
   readonly objects = new Map<string, Kinds[K]>()
-  /** Services that a list has touched which is not complete; not to be published before one is. */
-  readonly held = new Set<string>()
   synced = false
   staleReason: string | undefined
   private readonly owner: SourceOwner
@@ -50,27 +47,32 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
 
   replaceAll(): Replacement<Kinds[K]> {
     const seen = new Set<string>()
+    /** What is other than it was: of a cluster that is listed again next to nothing. */
+    const changed = new Map<string, Kinds[K]>()
     this.owner.listBegins()
     return {
       add: object => {
         const key = identityKey(object)
         seen.add(key)
-        for (const service of this.put(key, object, false)) this.held.add(service)
+        const own = this.objects.get(key)
+        if (own === undefined || !isEqual(own, object)) changed.set(key, object)
+        else changed.delete(key)
+      },
+      drop: (namespace, name) => {
+        const key = keyOf(namespace, name)
+        seen.delete(key)
+        changed.delete(key)
       },
       commit: () => {
+        for (const [key, object] of changed) this.put(key, object, false)
         for (const key of this.objects.keys()) if (!seen.has(key)) this.unset(key, false)
-        this.held.clear()
         this.removed.clear()
         this.owner.listed(this as unknown as Source<Kind>)
         this.synced = true
         this.staleReason = undefined
         this.owner.listEnds()
       },
-      abort: () => {
-        // A slice is a part of a Service: its endpoints may have gone to one that this list did not come to.
-        if (this.kind !== 'EndpointSlice') this.held.clear()
-        this.owner.listEnds()
-      },
+      abort: () => this.owner.listEnds(),
     }
   }
 
@@ -101,23 +103,24 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
     this.staleReason = undefined
   }
 
-  /** @returns the Services it concerns */
-  private put(key: string, object: Kinds[K], isEvent: boolean): string[] {
+  private put(key: string, object: Kinds[K], isEvent: boolean): void {
     const own = this.objects.get(key)
-    if (own !== undefined && isEqual(own, object)) return []
+    if (own !== undefined && isEqual(own, object)) return
     // Only of slices it matters which one is newer.
     if (own !== undefined && this.kind !== 'EndpointSlice' && isEqual(own, { ...object, version: own.version })) {
       this.objects.set(key, object)
-      return []
+      return
     }
     const before = this.known(key)
     this.objects.set(key, object)
-    // All that hold an object hold what was said of it last, unless they know better.
+    // All that hold an object hold what was said of it last, unless they know better, or mean another: one with a version
+    // is an API server's, one without is a file's.
     for (const other of this.owner.sourcesOf(this.kind)) {
       const theirs = other.objects.get(key)
-      if (theirs !== undefined && !isBefore(object.version, theirs.version)) other.objects.set(key, object)
+      if (theirs === undefined || isVersioned(theirs) !== isVersioned(object)) continue
+      if (!isBefore(object.version, theirs.version)) other.objects.set(key, object)
     }
-    return this.owner.apply(this.kind, before, this.known(key), isEvent)
+    this.owner.apply(this.kind, before, this.known(key), isEvent)
   }
 
   private unset(key: string, isEvent: boolean): void {
@@ -153,6 +156,10 @@ export function keyOf(namespace: string, name: string): string {
 
 export function identityKey(object: Kinds[Kind]): string {
   return keyOf('namespace' in object ? object.namespace : '', object.name)
+}
+
+function isVersioned({ version }: Identified): boolean {
+  return version !== undefined && version > 0
 }
 
 /** A removal of what was there before the object that is known, by its version, else by its uid. */

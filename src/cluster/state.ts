@@ -71,7 +71,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
   private readonly dirtyServices = new Set<string>()
   private readonly dirtyPodAddresses = new Set<string>()
   private readonly dirtyNamespaces = new Map<string, boolean>()
-  private touchedSlices: EndpointSlice[] = []
+  private readonly touchedSlices = new Map<string, EndpointSlice>()
   private complete = false
 
   private readonly onListing: (isListing: boolean) => void
@@ -127,23 +127,19 @@ export class ClusterState implements ClusterSink, SourceOwner {
 
   private publish(): void {
     const first = !this.complete
-    const held = new Set<string>()
-    for (const source of this.sources) for (const key of source.held) held.add(key)
     const services: ServiceChange[] = []
     for (const key of this.dirtyServices) {
-      // Of a Service that is not to be served any more, nothing is half.
-      if (held.has(key) && this.isVisible(this.services.get(key))) continue
-      this.dirtyServices.delete(key)
       const change = this.takeChange(key)
       if (change !== undefined) services.push(change)
     }
+    this.dirtyServices.clear()
     const podAddresses = [...this.dirtyPodAddresses].map(key => this.podAddressChange(key))
     const namespaces = new Map(this.dirtyNamespaces)
-    const slices = this.touchedSlices
+    const slices = [...this.touchedSlices.values()]
+    this.touchedSlices.clear()
     if (!first && services.length + podAddresses.length + namespaces.size === 0) return
     this.dirtyPodAddresses.clear()
     this.dirtyNamespaces.clear()
-    this.touchedSlices = []
     this.complete = true
     this.onChange({ services, podAddresses, namespaces, slices: first ? [] : slices, first })
   }
@@ -196,23 +192,20 @@ export class ClusterState implements ClusterSink, SourceOwner {
     return this.services.get(keyOf(namespace, name))?.published
   }
 
-  apply<K extends Kind>(
-    kind: K,
-    previous: Kinds[K] | undefined,
-    next: Kinds[K] | undefined,
-    isEvent: boolean,
-  ): string[] {
+  apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined, isEvent: boolean): void {
     this.changes++
     switch (kind) {
       case 'Service':
-        return this.applyService(previous as Service | undefined, next as Service | undefined)
+        this.applyService(previous as Service | undefined, next as Service | undefined)
+        break
       case 'EndpointSlice':
-        return this.applySlice(previous as EndpointSlice | undefined, next as EndpointSlice | undefined, isEvent)
+        this.applySlice(previous as EndpointSlice | undefined, next as EndpointSlice | undefined, isEvent)
+        break
       case 'Namespace':
-        return this.applyNamespace((next ?? previous) as Namespace, next as Namespace | undefined)
+        this.applyNamespace((next ?? previous) as Namespace, next as Namespace | undefined)
+        break
       default:
         this.applyPod(previous as Pod | undefined, next as Pod | undefined)
-        return []
     }
   }
 
@@ -223,31 +216,30 @@ export class ClusterState implements ClusterSink, SourceOwner {
   listed({ kind, objects }: Source<Kind>): void {
     if (kind !== 'EndpointSlice') return
     for (const key of this.moves.keys()) {
-      if (this.moves.release(key, slice => objects.has(identityKey(slice)))) this.markDirty(key)
+      if (this.moves.release(key, slice => objects.has(identityKey(slice)))) this.dirtyServices.add(key)
     }
   }
 
   touched(slice: EndpointSlice): void {
-    if (this.complete && slice.lastChangeTriggerTime > 0) this.touchedSlices.push(slice)
+    if (this.complete && slice.lastChangeTriggerTime > 0) this.touchedSlices.set(identityKey(slice), slice)
   }
 
-  private applyService(previous: Service | undefined, next: Service | undefined): string[] {
+  private applyService(previous: Service | undefined, next: Service | undefined): void {
     const { namespace, name } = (next ?? previous)!
     const key = keyOf(namespace, name)
     this.entry(key).service = next
     if (next === undefined) this.moves.forget(key)
     else if (previous !== undefined && meansOthers(previous, next)) this.moves.reselected(key)
-    return this.markDirty(key)
+    this.dirtyServices.add(key)
   }
 
-  private applySlice(previous: EndpointSlice | undefined, next: EndpointSlice | undefined, isEvent: boolean): string[] {
-    const keys: string[] = []
+  private applySlice(previous: EndpointSlice | undefined, next: EndpointSlice | undefined, isEvent: boolean): void {
     const stays = previous !== undefined && previous.serviceName === next?.serviceName
     if (previous !== undefined && !stays) {
       const key = keyOf(previous.namespace, previous.serviceName)
       this.entry(key).slices.delete(previous.name)
       this.moves.release(key, ({ name }) => name === previous.name)
-      keys.push(...this.markDirty(key))
+      this.dirtyServices.add(key)
     }
     if (next !== undefined && next.serviceName !== '') {
       const key = keyOf(next.namespace, next.serviceName)
@@ -256,21 +248,18 @@ export class ClusterState implements ClusterSink, SourceOwner {
       // Of a Service that is not there, or by a list, nothing is held.
       if (stays && isEvent && service !== undefined) this.moves.changed(key, previous, next, slices.values())
       else this.moves.heard(key, next)
-      keys.push(...this.markDirty(key))
+      this.dirtyServices.add(key)
     }
-    return keys
   }
 
-  private applyNamespace(identity: Namespace, namespace: Namespace | undefined): string[] {
+  private applyNamespace(identity: Namespace, namespace: Namespace | undefined): void {
     if (namespace === undefined) this.namespaces.delete(identity.name)
-    else if (this.namespaces.has(identity.name)) return []
+    else if (this.namespaces.has(identity.name)) return
     else this.namespaces.set(identity.name, namespace)
     this.dirtyNamespaces.set(identity.name, namespace !== undefined)
-    const keys: string[] = []
     const prefix = `${identity.name}/`
-    for (const key of this.services.keys()) if (key.startsWith(prefix)) keys.push(...this.markDirty(key))
+    for (const key of this.services.keys()) if (key.startsWith(prefix)) this.dirtyServices.add(key)
     for (const key of this.podAddresses.keys()) if (key.startsWith(prefix)) this.dirtyPodAddresses.add(key)
-    return keys
   }
 
   private applyPod(previous: Pod | undefined, next: Pod | undefined): void {
@@ -296,11 +285,6 @@ export class ClusterState implements ClusterSink, SourceOwner {
     }
   }
 
-  private markDirty(key: string): string[] {
-    this.dirtyServices.add(key)
-    return [key]
-  }
-
   private entry(key: string): ServiceEntry {
     let entry = this.services.get(key)
     if (entry === undefined) {
@@ -315,16 +299,11 @@ export class ClusterState implements ClusterSink, SourceOwner {
     if (entry === undefined) return undefined
     const { service, slices, published: before } = entry
     // Slices without their Service are kept, not served: the Service may come after them.
-    const after = this.isVisible(entry)
-      ? { service: entry.service, slices: [...slices.values()], held: this.moves.heldOf(key) }
-      : undefined
+    const visible = service !== undefined && this.isExposed(service.namespace)
+    const after = visible ? { service, slices: [...slices.values()], held: this.moves.heldOf(key) } : undefined
     entry.published = after
     if (service === undefined && slices.size === 0) this.services.delete(key)
     return before === undefined && after === undefined ? undefined : { before, after }
-  }
-
-  private isVisible(entry: ServiceEntry | undefined): entry is ServiceEntry & { service: Service } {
-    return entry?.service !== undefined && this.isExposed(entry.service.namespace)
   }
 
   private isExposed(namespace: string): boolean {

@@ -38,6 +38,8 @@ export interface Audited<T> {
   readonly lists: () => number
   /** Lists again; what is served stays served until that is in. */
   readonly repair: (why: ApiError) => void
+  /** There is no watch that a list could be held against. */
+  readonly unwatched: () => void
 }
 
 export class Audit<T> {
@@ -60,7 +62,9 @@ export class Audit<T> {
   async run(intervalMs: number, stopped: AbortSignal): Promise<void> {
     for (let share = 0; !stopped.aborted; share = 0.5) {
       await this.deps.sleep((share + this.deps.random() * (1 - share)) * intervalMs, stopped)
-      if (!stopped.aborted && this.audited.watched() !== '') await this.audit(stopped)
+      if (stopped.aborted) return
+      if (this.audited.watched() === '') this.audited.unwatched()
+      else await this.audit(stopped)
     }
   }
 

@@ -18,6 +18,8 @@ const BETWEEN_LISTS_MS = 300_000
 
 export class Backoff {
   private readonly deps: Pick<ReflectorDeps, 'now' | 'random'>
+  /** In this trouble it has not waited to the end once, since another was answered. */
+  wasWoken = false
   /** Of failures, and of lists that the server asked for. */
   private boundMs = FIRST_MS
   private listBoundMs = FIRST_MS
@@ -56,7 +58,9 @@ export class Backoff {
   }
 
   private forgetAfter(startedMs: number): void {
-    if (this.deps.now() - startedMs >= GOOD_MS) this.boundMs = FIRST_MS
+    if (this.deps.now() - startedMs < GOOD_MS) return
+    this.boundMs = FIRST_MS
+    this.wasWoken = false
   }
 
   private next(): number {

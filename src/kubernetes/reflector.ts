@@ -31,6 +31,12 @@ const WATCH_SECONDS = 300
 const DOUBT_MS = 2000
 /** A server that knows no WatchList takes it for a plain watch: its objects come, the mark at their end never does. */
 const WATCH_LIST_SILENCE_MS = 10_000
+/** Of a server that has given whole lists by streaming, one may have been slow. */
+const MOST_UNMARKED = 2
+/** A watch that is opened again after so long is told of as one that is late. */
+const LATE_MS = 5000
+/** What a watch from a version cannot give, a list may. */
+const MOST_ERROR_EVENTS = 2
 /** What cannot be published is told no more often than this. */
 const UNPUBLISHED_LOG_MS = 60_000
 
@@ -51,16 +57,24 @@ export class Reflector<T> {
   private version = ''
   /** The newest version of this history: no list may be older. '' when none is known. */
   private newest = ''
+  /** Nobody's cache is believed: the server that was asked has another history, or is behind. */
+  private isDoubted = false
   /** The watch that runs. */
   private current: SilenceLimit | undefined
   private hasWatchList = true
+  /** Its last request failed. */
+  private isFailing = false
+  /** It has given a whole list as a stream. */
+  private hasStreamed = false
+  /** Streaming lists in a row whose end was not marked, since the last whole list. */
+  private unmarked = 0
+  /** Events in a row that say nothing but that something is wrong. */
+  private errorEvents = 0
   private state: ReflectorStatus['state'] = 'listing'
   private lastEventMs: number | undefined
   private lists = 0
   private listedMs = 0
   private unpublishedLoggedMs = Number.NEGATIVE_INFINITY
-  /** In this outage it did not wait to the end, since another was answered. */
-  private wasWoken = false
   private readonly refusals: Refusals
   private readonly failures: Failures
 
@@ -83,9 +97,19 @@ export class Reflector<T> {
     this.refusals = new Refusals(resource.name, log)
     this.failures = new Failures(resource.name, log, deps)
     const { requests } = this
-    const watched = () => (this.state === 'watching' ? this.version : '')
-    const repair = (why: ApiError) => this.current?.fail(why)
-    this.audit = new Audit({ resource, sink, requests, watched, lists: () => this.lists, repair }, log, deps)
+    this.audit = new Audit(
+      {
+        resource,
+        sink,
+        requests,
+        watched: () => (this.state === 'watching' ? this.version : ''),
+        lists: () => this.lists,
+        repair: why => this.current?.fail(why),
+        unwatched: () => this.listInstead(),
+      },
+      log,
+      deps,
+    )
   }
 
   /** @param auditMs how often what is served is compared with what the API server holds; 0: never */
@@ -122,6 +146,7 @@ export class Reflector<T> {
         else if (this.hasWatchList) await this.watchList()
         else await this.list()
         waitMs = this.backoff.afterSuccess(startedMs, isList)
+        if (waitMs >= LATE_MS) this.late()
       } catch (error) {
         if (signal.aborted) break
         const failure = asApiError(error)
@@ -130,7 +155,7 @@ export class Reflector<T> {
       }
       if (waitMs > 0) {
         this.state = 'backing off'
-        await this.pause(waitMs, isAway && !this.wasWoken)
+        await this.pause(waitMs, isAway && !this.backoff.wasWoken)
       }
     }
   }
@@ -144,27 +169,51 @@ export class Reflector<T> {
     const over = AbortSignal.any([this.stopped.signal, ended.signal])
     const woken = async (): Promise<void> => {
       await this.client.answered(over)
-      this.wasWoken = true
+      this.backoff.wasWoken = true
     }
     const ends = [this.deps.sleep(ms, over), this.client.renewed(over)]
     await Promise.race(isAway ? [...ends, woken()] : ends)
     ended.abort()
   }
 
+  /** Watches that are ended at once, in order, one after the other: what happens between two is heard late. */
+  private late(): void {
+    const { name } = this.resource
+    const error = new ApiError(
+      'ERR_API_STREAM',
+      `the API server ends every watch of ${name} at once: changes come late`,
+    )
+    this.failures.count(error)
+    this.failures.tell(error)
+    this.sink.stale(error.message)
+  }
+
+  /** Such watches may say nothing of what happened, either: where no audit finds a watch, the next request is a list. */
+  private listInstead(): void {
+    if (this.state === 'backing off' && !this.isFailing) this.version = ''
+  }
+
   /** Takes note of a failure. @returns ms to wait */
   private failed(error: ApiError, startedMs: number): number {
     const { code, message, retryAfterMs } = error
+    this.isFailing = true
     this.failures.count(error)
-    if (code === 'ERR_API_HISTORY') this.newest = ''
+    if (code === 'ERR_API_HISTORY') {
+      this.newest = ''
+      this.isDoubted = true
+    }
     const isKnown = this.version !== ''
-    if (LOST.has(code)) this.version = ''
+    // A watch from this version ends in an error again and again; a server that is too busy gets no list on top.
+    const isFutile = this.errorEvents >= MOST_ERROR_EVENTS && error.status !== 429
+    if (LOST.has(code) || isFutile) this.version = ''
     if (isKnown && this.version === '' && code !== 'ERR_API_MALFORMED') {
       this.log.info('listing again', { resource: this.resource.name, reason: message })
       // Until that list is in, nobody knows how old what is served is.
       this.sink.stale(message)
       return this.backoff.afterExpiry(this.listedMs, retryAfterMs)
     }
-    if (this.failures.tell(error)) this.sink.stale(message)
+    this.failures.tell(error)
+    this.sink.stale(message)
     return this.backoff.afterFailure(startedMs, retryAfterMs)
   }
 
@@ -182,7 +231,9 @@ export class Reflector<T> {
       await this.stream({ ...query, timeoutSeconds: this.watchSeconds() }, replacement)
     } catch (error) {
       const { status, code } = asApiError(error)
-      if (status !== 400 && status !== 422 && code !== 'ERR_API_NO_STREAMING_LIST') throw error
+      const isUnmarked = code === 'ERR_API_NO_STREAMING_LIST'
+      if (isUnmarked && this.hasStreamed && ++this.unmarked < MOST_UNMARKED) throw error
+      if (status !== 400 && status !== 422 && !isUnmarked) throw error
       this.hasWatchList = false
       this.log.info('the API server has no streaming lists: using pages', { resource: this.resource.name })
     }
@@ -215,6 +266,7 @@ export class Reflector<T> {
           if (this.apply(event, initial)) {
             initial!.commit()
             initial = undefined
+            this.hasStreamed = true
             this.listed()
             this.watching()
             silence.limitMs = SILENCE_MS
@@ -258,7 +310,11 @@ export class Reflector<T> {
   /** @returns true at the bookmark that ends the initial events */
   private apply(event: unknown, initial: Replacement<T> | undefined): boolean {
     const { type, object } = Object(event) as { type?: unknown; object?: unknown }
-    if (type === 'ERROR') throw statusError(object, this.resource.name, 'watch', 0)
+    if (type === 'ERROR') {
+      this.errorEvents++
+      throw statusError(object, this.resource.name, 'watch', 0)
+    }
+    this.errorEvents = 0
     const { resourceVersion, annotations } = metadataOf(object)
     // What is older than what was seen is of no use: nothing of it may be served, not even until the list is in.
     if (initial === undefined) this.refuseOlder(resourceVersion)
@@ -274,13 +330,13 @@ export class Reflector<T> {
       case 'ADDED':
       case 'MODIFIED': {
         const converted = this.convert(object)
-        if (converted === undefined) this.removeRaw(object)
+        if (converted === undefined) this.removeRaw(object, initial)
         else if (initial === undefined) this.sink.upsert(converted)
         else initial.add(converted)
         break
       }
       case 'DELETED':
-        this.removeRaw(object)
+        this.removeRaw(object, initial)
         break
       default:
         throw malformed(`an event of type ${JSON.stringify(type)}`)
@@ -296,12 +352,7 @@ export class Reflector<T> {
     const replacement = this.sink.replaceAll()
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
     try {
-      // Any replica's cache may be behind: what was seen is not to be taken back. In pages a version would be etcd's to give.
-      const query: Query =
-        this.newest === ''
-          ? { limit: String(PAGE), resourceVersion: '0' }
-          : { resourceVersion: this.newest, resourceVersionMatch: 'NotOlderThan' }
-      const version = await this.requests.list(query, silence, raw => {
+      const version = await this.requests.list(this.listQuery(), silence, raw => {
         this.lastEventMs = this.deps.now()
         const converted = this.convert(raw)
         if (converted !== undefined) replacement.add(converted)
@@ -318,14 +369,24 @@ export class Reflector<T> {
     }
   }
 
+  /** Any replica's cache may be behind: what was seen is not to be taken back. In pages a version would be etcd's to give. */
+  private listQuery(): Query {
+    if (this.newest !== '') return { resourceVersion: this.newest, resourceVersionMatch: 'NotOlderThan' }
+    // Without a version it is what etcd holds now.
+    return this.isDoubted ? { limit: String(PAGE) } : { limit: String(PAGE), resourceVersion: '0' }
+  }
+
   private listed(): void {
+    this.isDoubted = false
+    this.errorEvents = 0
+    this.unmarked = 0
     this.lists++
     this.listedMs = this.deps.now()
   }
 
   private watching(): void {
     this.state = 'watching'
-    this.wasWoken = false
+    this.isFailing = false
     this.failures.end()
     this.sink.fresh()
   }
@@ -365,9 +426,10 @@ export class Reflector<T> {
     return undefined
   }
 
-  private removeRaw(raw: unknown): void {
+  private removeRaw(raw: unknown, initial: Replacement<T> | undefined): void {
     const identity = this.resource.identityOf(raw)
-    this.sink.remove(identity.namespace, identity.name, identity)
+    if (initial === undefined) this.sink.remove(identity.namespace, identity.name, identity)
+    else initial.drop(identity.namespace, identity.name)
   }
 
   private watchSeconds(): string {

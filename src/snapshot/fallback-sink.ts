@@ -194,6 +194,7 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
         this.isTouched = true
         this.owner.hand(() => list.add(object))
       },
+      drop: (namespace, name) => this.owner.hand(() => list.drop(namespace, name)),
       commit: () => {
         this.listsOpen--
         this.isTouched = true

@@ -251,6 +251,17 @@ describe('objects under one name', () => {
     assert.deepEqual(addresses(), ['10.0.0.11'])
   })
 
+  it('what a file says of an object outlives what an API server says of one of its name', () => {
+    const file = followed.cluster.open('EndpointSlice', 'manifests')
+    const list = file.replaceAll()
+    const { version: _, uid: __, ...own } = of(1, 1, '192.0.2.1')
+    list.add(own)
+    list.commit()
+    followed.sinks.EndpointSlice.upsert(of(1, 20, '10.0.0.20'))
+    followed.sinks.EndpointSlice.remove('default', of(1, 20, '').name, { uid: 1, version: 21 })
+    assert.deepEqual(addresses(), ['192.0.2.1'])
+  })
+
   it('a Service goes and comes back as one of the other kind', () => {
     followed.sinks.EndpointSlice.upsert(of(1, 20, '10.0.0.2'))
     for (const [i, kind] of (['clusterIP', 'headless', 'clusterIP', 'headless'] as const).entries()) {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Kind } from '../../../src/cluster/objects.ts'
 import { type Changes, ClusterState } from '../../../src/cluster/state.ts'
-import { headless, slice } from '../../support/answering.ts'
+import { clusterIP, headless, slice } from '../../support/answering.ts'
 
 interface Watched {
   readonly cluster: ClusterState
@@ -151,7 +151,7 @@ describe('Services and their slices', () => {
 })
 
 describe('a complete list', () => {
-  it('while it is open nothing it touches is handed on; what it does not touch is', () => {
+  it('while it is open nothing of it is handed on; what others say is', () => {
     const { cluster, seen, sinks } = synced('Service', 'EndpointSlice')
     sinks['Service']!.upsert(headless('web'))
     sinks['Service']!.upsert(headless('api'))
@@ -188,16 +188,18 @@ describe('a complete list', () => {
     assert.deepEqual(after, { a: false, c: true })
   })
 
-  it('one that breaks off keeps what it brought and removes nothing', () => {
+  it('one that breaks off leaves all as it was', () => {
     const { cluster, sinks } = synced('Service', 'EndpointSlice')
     sinks['Service']!.upsert(headless('a'))
     cluster.flush()
+    const served = cluster.find('default', 'a')
     const list = sinks['Service']!.replaceAll()
     list.add(headless('b'))
+    list.add(clusterIP('a', ['10.96.0.1']))
     list.abort()
     cluster.flush()
-    assert.ok(cluster.find('default', 'a') !== undefined)
-    assert.ok(cluster.find('default', 'b') !== undefined)
+    assert.equal(cluster.find('default', 'a'), served)
+    assert.equal(cluster.find('default', 'b'), undefined)
   })
 
   it('one of slices that breaks off is not served by half, whatever else is flushed, before one is complete', () => {
@@ -231,17 +233,40 @@ describe('a complete list', () => {
     )
   })
 
-  it('a Service that goes while a list of its slices is broken off is gone at once', () => {
+  it('that comes in, or broke off, holds up nothing that other watches say of the same Services', () => {
     const { cluster, sinks } = synced('Service', 'EndpointSlice')
     sinks['Service']!.upsert(headless('web'))
     sinks['EndpointSlice']!.upsert(slice('web', [{ address: '10.0.0.1' }], { name: 's1' }))
     cluster.flush()
     const broken = sinks['EndpointSlice']!.replaceAll()
     broken.add(slice('web', [], { name: 's1' }))
-    broken.abort()
     sinks['Service']!.remove('default', 'web')
     cluster.flush()
     assert.equal(cluster.find('default', 'web'), undefined)
+    broken.abort()
+    sinks['Service']!.upsert(clusterIP('web', ['10.96.0.1']))
+    cluster.flush()
+    assert.deepEqual(cluster.find('default', 'web')!.service.clusterIPs, ['10.96.0.1'])
+    const slow = sinks['Service']!.replaceAll()
+    slow.add(headless('web'))
+    sinks['EndpointSlice']!.upsert(slice('web', [{ address: '10.0.0.2' }], { name: 's1' }))
+    cluster.flush()
+    const { service, slices } = cluster.find('default', 'web')!
+    assert.deepEqual([service.clusterIPs, slices[0]!.endpoints[0]!.address], [['10.96.0.1'], '10.0.0.2'])
+  })
+
+  it('an object that it added and dropped again is not there', () => {
+    const { cluster, sinks } = synced('Service', 'EndpointSlice')
+    sinks['Service']!.upsert(headless('a'))
+    const list = sinks['Service']!.replaceAll()
+    for (const name of ['a', 'b']) list.add(headless(name))
+    for (const name of ['a', 'b']) list.drop('default', name)
+    list.commit()
+    cluster.flush()
+    assert.deepEqual(
+      ['a', 'b'].map(name => cluster.find('default', name)),
+      [undefined, undefined],
+    )
   })
 
   it('the first list that breaks off does not make the cluster synced', () => {
@@ -368,6 +393,22 @@ describe('freshness', () => {
     list.commit()
     cluster.flush()
     assert.deepEqual(seen[1]!.slices, [])
+  })
+})
+
+describe('slices whose Service is not served', () => {
+  it('are not kept for the latency metric, however often they change', () => {
+    const { cluster, seen, sinks } = synced('Service', 'EndpointSlice')
+    for (let i = 1; i <= 100; i++) {
+      sinks['EndpointSlice']!.upsert(slice('none', [{ address: `10.0.0.${i}` }], { lastChangeTriggerTime: i }))
+      if (i % 2 === 0) cluster.flush()
+    }
+    sinks['Service']!.upsert(headless('other'))
+    cluster.flush()
+    assert.deepEqual(
+      seen.map(({ slices }) => slices),
+      [[]],
+    )
   })
 })
 

@@ -66,6 +66,7 @@ describe('a list of 20,000 slices, 200 MB', () => {
         add() {
           if (added++ % 500 === 0) peak = Math.max(peak, used())
         },
+        drop() {},
         commit() {},
         abort() {},
       }

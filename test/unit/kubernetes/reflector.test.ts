@@ -416,7 +416,7 @@ describe('410', () => {
     await world.until(() => world.addresses('b') === undefined, 'it is gone')
     assert.deepEqual(
       world.api.requests.filter(({ query }) => !query.has('watch')).map(({ query }) => query.get('resourceVersion')),
-      ['0', String(known), '0'],
+      ['0', String(known), null],
     )
   })
 
@@ -561,4 +561,90 @@ describe('an outage', () => {
       assert.equal(world.status('services').state, 'backing off')
     })
   }
+
+  it('of watches that are answered and break at once is no storm of watches that wake each other', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    const error = eventOf('ERROR', statusOf(500, 'InternalError', 'etcdserver: no leader'))
+    world.api.fail({ kind: 'octets', octets: error, ending: 'end' }, ({ query }) => query.has('watch'), 1e9)
+    world.api.closeWatches()
+    await passMinutes(world, 5)
+    const before = world.api.requests.length
+    await passMinutes(world, 10)
+    assert.ok(world.api.requests.length - before <= 2 * 20, `${world.api.requests.length - before} in 10 minutes`)
+  })
 })
+
+/** So many minutes, with time in between for what is asked. */
+async function passMinutes(world: FakeApiWorld, minutes: number): Promise<void> {
+  for (let i = 0; i < minutes * 60; i++) {
+    await world.time.advance(1000)
+    for (let turn = 0; turn < 5; turn++) await setImmediate()
+  }
+}
+
+describe('what nobody is told of', () => {
+  it('while watches are ended at once is listed at the next audit, and what is served is said to be old', async t => {
+    const world = await FakeApiWorld.start(t, { auditIntervalMs: 600_000 }, twoServices)
+    await world.synced()
+    world.api.closesWatches = true
+    world.api.slip(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
+    world.api.closeWatches()
+    await passMinutes(world, 3)
+    await world.until(() => world.stale().length === 2, 'both are said to be old')
+    await passMinutes(world, 10)
+    assert.deepEqual(world.addresses('a'), ['10.0.0.9'])
+    assert.ok(world.status(EPS).lists <= 3, `${world.status(EPS).lists} lists in 13 minutes`)
+    const told = world.warnings.filter(one => one.includes(`every watch of ${EPS} at once`)).length
+    assert.ok(told >= 1 && told <= 2, `told ${told} times in 13 minutes`)
+  })
+
+  it('since every watch from a version ends in an error, is listed after the second of them', async t => {
+    const world = await FakeApiWorld.start(t, {}, twoServices)
+    await world.synced()
+    const error = eventOf('ERROR', statusOf(500, 'InternalError', 'no'))
+    world.api.fail({ kind: 'octets', octets: error, ending: 'end' }, isResume, 1e9)
+    world.api.slip(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
+    world.api.closeWatches(SLICES)
+    await world.passBackoff(EPS)
+    await world.until(
+      () => world.status(EPS).lists === 2 || world.status(EPS).state === 'backing off',
+      'it ended again',
+    )
+    await world.time.advance(40_000)
+    await world.until(() => world.addresses('a')?.[0] === '10.0.0.9', 'all is listed')
+  })
+
+  it('in an outage that looks like the one before it is old all the same', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      api.streamingLists = 'refused'
+      api.fail({ kind: 'hang up' })
+    })
+    await world.passBackoff('services')
+    await world.synced()
+    world.api.fail({ kind: 'hang up' }, () => true, 1e9)
+    world.api.closeWatches()
+    for (let i = 0; i < 3; i++) await world.passBackoff('services')
+    assert.equal(world.stale().length, 1)
+  })
+
+  it('by a stream that ends no list is asked for as a stream again, once, of a server that has given one', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    const streams = () => world.api.requests.filter(({ query }) => query.has('sendInitialEvents')).length
+    for (const expected of [3, 5]) {
+      world.api.fail({ kind: 'octets', octets: eventOf('ADDED', serviceOf('x')), ending: 'silence' }, isStream)
+      world.api.compact()
+      world.api.closeWatches()
+      await world.until(() => streams() === expected - 1 || world.status('services').state === 'backing off', 'asked')
+      await world.time.advance(60_000)
+      await world.until(() => streams() === expected - 1, 'a stream is asked for')
+      await world.time.advance(10_000)
+      await passMinutes(world, 1)
+      await world.synced()
+      assert.equal(streams(), expected)
+    }
+  })
+})
+
+const isStream = ({ query }: RecordedRequest) => query.has('sendInitialEvents')
