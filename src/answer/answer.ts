@@ -71,7 +71,7 @@ export const AHEAD = 8
 export const DEFERRED = -1
 
 export class Answerer {
-  /** What was asked and what is answered: read by the counters, after `answer`. */
+  /** What was asked and what is answered: read by the counters and the log, after `answer`. */
   query: Query
   readonly reply: Reply
   /** The query is the forwarder's. What it is to ask for stands at `targetAt`: the end of a chain of CNAMEs; 0: QNAME. */
@@ -88,6 +88,9 @@ export class Answerer {
   misses: Misses | undefined
   /** Block of the closest encloser of the name that was left to `misses`, when its answer is known without them; else 0. */
   private missed = 0
+  /** The question at hand: `query`, or the same of the name that an alias led to. */
+  private asked: Query
+  private readonly led: Query
   private readonly table: TableReader
   private readonly order: Order
   private readonly maxUdpSize: number
@@ -114,6 +117,8 @@ export class Answerer {
     this.order = order
     this.maxUdpSize = maxUdpSize
     this.query = new Query(table.seed)
+    this.asked = this.query
+    this.led = new Query(table.seed)
     this.ahead = new ReadAhead(table, AHEAD)
   }
 
@@ -171,25 +176,26 @@ export class Answerer {
 
   /** What is not answered from the table at all. */
   private refuse(verdict: number, length: number, payload: number, stream: boolean): number {
-    const { query, reply } = this
+    const { query, reply, screen } = this
     reply.rcode = verdict
     if (query.questionEnd === 0) return reply.finishHeader()
-    if (verdict === RCODE_NOERROR && query.tsigAt > 0) return refuseTsig(reply, query, length, payload)
-    if (verdict === RCODE_NOERROR) return this.transfer(payload, stream)
-    return reply.finish(payload)
+    if (verdict === RCODE_NOERROR && query.tsigAt === 0) return this.transfer(payload, stream)
+    if (screen !== undefined && screen.judge(query, reply.start) === SCREEN_DROP) return 0
+    return verdict === RCODE_NOERROR ? refuseTsig(reply, query, length, payload) : reply.finish(payload)
   }
 
   /** AXFR and IXFR: only over TCP the zone is sent, by whoever takes what is DEFERRED. */
   private transfer(payload: number, stream: boolean): number {
     const { query, reply, table } = this
     const { start } = reply
+    const outcome = this.screen?.judge(query, start) ?? SCREEN_PASS
+    if (outcome === SCREEN_DROP) return 0
     // RFC 5936 §2.2.1, §4.2: a transfer that is not allowed is REFUSED, and so is AXFR over UDP
     const isServed = stream || query.type === TYPE_IXFR
     if (!isServed || this.transfers?.allows(query, start) !== true) {
       reply.rcode = RCODE_REFUSED
       return reply.finish(payload)
     }
-    const outcome = this.screen?.judge(query, start) ?? SCREEN_PASS
     if (outcome !== SCREEN_PASS && outcome !== SCREEN_DEFER) return this.screened(outcome, payload)
     const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
     if (block === 0 || (flagsOf(table.words, block) & NAME_APEX) === 0) {
@@ -205,7 +211,7 @@ export class Answerer {
       }
       // RFC 1995 §2: where the answer does not fit, the SOA alone tells the client to ask over TCP
       reply.aa = FLAG_AA
-      putName(reply, table, query, block, TYPE_SOA, HEADER_OCTETS, this.order)
+      putName(reply, table, query, block, TYPE_SOA, HEADER_OCTETS, this.order, this.led)
     }
     return reply.finish(payload)
   }
@@ -226,9 +232,11 @@ export class Answerer {
 
   private find(): void {
     const { query, reply, table } = this
+    let asked = query
+    this.asked = query
     let owner = HEADER_OCTETS
     for (let chain = 0; ; chain++) {
-      const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
+      const block = table.find(asked.suffixHash[0]!, asked.nameView, 0, asked.nameLength)
       if (block === 0) {
         this.answerMissing(owner)
         return
@@ -242,33 +250,44 @@ export class Answerer {
         return
       }
       // RFC 1034 §3.6.2: the CNAME is in the answer, the query is restarted at its target
-      const target = putRaw(reply, table, block, TYPE_CNAME, owner)
+      const target = putRaw(reply, table, block, TYPE_CNAME, owner, this.order, 0)
       if (target <= 0) return
       if (chain === MAX_CHAIN) {
         this.fail(-1)
         return
       }
-      query.readName(reply.octets, reply.start + target, reply.at)
+      asked = this.follow(target)
       owner = target
     }
   }
 
+  /** The same question of an alias's target. @param target offset of its name in the message */
+  private follow(target: number): Query {
+    const { led, query, reply } = this
+    led.readName(reply.octets, reply.start + target, reply.at)
+    led.type = query.type
+    led.payloadSize = query.payloadSize
+    led.dnssecOk = query.dnssecOk
+    this.asked = led
+    return led
+  }
+
   /** The name exists: its records of the type, or NODATA. */
   private answerName(block: number, type: number, owner: number): void {
-    const { query, reply, table, order } = this
+    const { asked, reply, table, order } = this
     const before = reply.answers
-    putName(reply, table, query, block, type, owner, order)
+    putName(reply, table, asked, block, type, owner, order, this.led)
     if (reply.answers === before && !reply.truncated) this.addNegativeSoa(block, owner)
   }
 
   /** RFC 1034 §4.3.2 step 3c: no such name; what the closest encloser says decides. */
   private answerMissing(owner: number): void {
-    const { query, reply, table } = this
+    const { asked, reply, table } = this
     let below = 1
     let encloser = 0
-    for (; below <= query.labels; below++) {
-      const at = query.labelStart[below]!
-      encloser = table.find(query.suffixHash[below]!, query.nameView, at, query.nameLength - at)
+    for (; below <= asked.labels; below++) {
+      const at = asked.labelStart[below]!
+      encloser = table.find(asked.suffixHash[below]!, asked.nameView, at, asked.nameLength - at)
       if (encloser !== 0) break
     }
     if (encloser === 0) {
@@ -281,12 +300,12 @@ export class Answerer {
     if (table.state !== STATE_SYNCED && !this.mayAnswer(zoneOf(table.words, encloser))) return
     reply.aa = FLAG_AA
     const before = reply.answers
-    if (putMade(reply, table, query, encloser, below, owner, this.order)) {
+    if (putMade(reply, table, asked, encloser, below, owner, this.order)) {
       if (reply.answers === before && !reply.truncated) this.addNegativeSoa(encloser, owner)
       return
     }
     const fallsThrough = this.forwards && this.fallsThrough(zoneOf(table.words, encloser))
-    if (owner === HEADER_OCTETS && this.misses?.wants(query, this.zone, below, reply.start)) {
+    if (owner === HEADER_OCTETS && this.misses?.wants(asked, this.zone, below, reply.start)) {
       this.missed = fallsThrough ? 0 : encloser
       this.targetAt = 0
       this.deferred = true
@@ -311,7 +330,7 @@ export class Answerer {
     if (fallthrough === undefined) return false
     const { below } = fallthrough
     if (below === undefined) return true
-    for (let i = 0; i < below.length; i++) if (this.query.liesIn(below[i]!)) return true
+    for (let i = 0; i < below.length; i++) if (this.asked.liesIn(below[i]!)) return true
     return false
   }
 
@@ -320,11 +339,11 @@ export class Answerer {
    * @returns false: it does not ask for that (RFC 1035 §4.1.1, RD)
    */
   private defer(owner: number): boolean {
-    const { query, reply, cached } = this
+    const { asked, reply, cached } = this
     const isRecursive = (reply.view.getUint16(reply.start + OFFSET_FLAGS) & FLAG_RD) !== 0
     if (!this.defersAll && !isRecursive) return false
-    if (cached !== undefined && isRecursive && !(this.dns64 && query.type === TYPE_AAAA)) {
-      const outcome = cached.answer(query, reply, owner)
+    if (cached !== undefined && isRecursive && !(this.dns64 && asked.type === TYPE_AAAA)) {
+      const outcome = cached.answer(asked, reply, owner)
       // RFC 9520 §3.2; RFC 8914 §4.14: it failed a moment ago
       if (outcome === CACHED_FAILURE) this.fail(EDE_CACHED_ERROR)
       if (outcome === CACHED || outcome === CACHED_FAILURE) return true
@@ -334,10 +353,14 @@ export class Answerer {
     return true
   }
 
-  /** RFC 2308 §2.1, §2.2: a negative answer carries the zone's SOA, with the negative TTL. */
+  /**
+   * RFC 2308 §2.1, §2.2: a negative answer carries the zone's SOA, with the negative TTL; §3: it must. RFC 2181 §9: where
+   * aliases have left no room for it, TC says so.
+   */
   private addNegativeSoa(block: number, owner: number): void {
-    const { query, reply, table } = this
-    if (putSoa(reply, table, zoneOf(table.words, block), owner + query.nameLength, -1)) reply.authority++
+    const { asked, reply, table } = this
+    if (putSoa(reply, table, zoneOf(table.words, block), owner + asked.nameLength, -1)) reply.authority++
+    else reply.truncated = true
   }
 
   /** Not synced: SERVFAIL. Stale: RFC 8914 §4.4, the answer says so; nothing has been written yet but CNAMEs that said so. */

@@ -88,7 +88,8 @@ export class CachedAnswers {
       counts[CACHE_DENIAL_HITS]!++
       return CACHED_FAILURE
     }
-    const isMarked = isStale && reply.ede < 0
+    const hasRoom = query.payloadSize === 0 || reply.end - reply.at >= EDE_OCTETS
+    const isMarked = isStale && reply.ede < 0 && hasRoom
     if (isMarked) this.markStale(query, reply, rcode)
     // TTLs are counted down (RFC 2308 §5); RFC 8767 §4: 30 s for what is stale
     const ttl = isStale ? STALE_TTL : (entry & ENTRY_KEEPS_TTL) !== 0 ? words[block + ENTRY_TTL]! : left

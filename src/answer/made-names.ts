@@ -6,10 +6,11 @@
 import { BLOCK_TTL, HAS_ZONES } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { flagsOf } from '../table/sections.ts'
-import { TYPE_A, TYPE_AAAA } from '../wire/constants.ts'
+import { TYPE_A, TYPE_AAAA, TYPE_ANY } from '../wire/constants.ts'
 import { NAME_PODS, NAME_PODS_ANY_NAMESPACE } from '../wire/owner-records.ts'
 import type { Query } from '../wire/query.ts'
 import { putA, putAAAA } from './addresses.ts'
+import { putHinfo } from './any.ts'
 import type { Order } from './order.ts'
 import { podAddress, readPodAddress } from './pod-addresses.ts'
 import type { Reply } from './reply.ts'
@@ -39,5 +40,6 @@ export function putMade(
   const ttl = words[encloser + BLOCK_TTL]!
   if (family === 4 && query.type === TYPE_A) putA(reply, podAddress, 0, 1, owner, ttl, order, 0)
   else if (family === 6 && query.type === TYPE_AAAA) putAAAA(reply, podAddress, 0, 1, owner, ttl, order, 0)
+  else if (family !== 0 && query.type === TYPE_ANY) putHinfo(reply, owner, ttl)
   return family !== 0
 }

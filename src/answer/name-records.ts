@@ -18,9 +18,10 @@ import { putSoa } from './soa.ts'
 
 /**
  * Adds what there is to the answer section; nothing: NODATA.
- * @param query its name is that of the block
- * @param type  QTYPE, or CNAME where the name is an alias
- * @param owner offset of the name in the message
+ * @param query   its name is that of the block
+ * @param type    QTYPE, or CNAME where the name is an alias
+ * @param owner   offset of the name in the message
+ * @param another overwritten: for another name that is looked up
  */
 export function putName(
   reply: Reply,
@@ -30,6 +31,7 @@ export function putName(
   type: number,
   owner: number,
   order: Order,
+  another: Query,
 ): void {
   const { words } = table
   const key = query.suffixHash[0]! ^ type
@@ -52,15 +54,15 @@ export function putName(
   } else if (type === TYPE_SOA && (flags & NAME_APEX) !== 0) {
     if (putSoa(reply, table, zoneOf(words, block), owner + query.nameLength, ttl)) reply.answers++
   } else if ((flags & HAS_RAW) !== 0) {
-    const rdata = putRaw(reply, table, block, type, owner)
-    if (type === TYPE_NS && rdata > 0) putNameServerAddresses(reply, table, query, rdata)
+    const rdata = putRaw(reply, table, block, type, owner, order, key)
+    if (type === TYPE_NS && rdata > 0) putNameServerAddresses(reply, table, another, rdata)
   }
 }
 
 /** Addresses of the zone's one name server, in the additional section if they fit. @param rdata offset of its name */
-function putNameServerAddresses(reply: Reply, table: TableReader, query: Query, rdata: number): void {
-  query.readName(reply.octets, reply.start + rdata, reply.at)
-  const block = table.find(query.suffixHash[0]!, query.nameView, 0, query.nameLength)
+function putNameServerAddresses(reply: Reply, table: TableReader, server: Query, rdata: number): void {
+  server.readName(reply.octets, reply.start + rdata, reply.at)
+  const block = table.find(server.suffixHash[0]!, server.nameView, 0, server.nameLength)
   if (block === 0) return
   const { words } = table
   const ttl = words[block + BLOCK_TTL]!

@@ -22,7 +22,7 @@ const RDATA_OCTETS = MNAME_OCTETS + RNAME_OCTETS + 20
 /**
  * @param zone  number of the zone
  * @param nameEnd offset in the message of the end of the name that lies in the zone
- * @param ttl   seconds; -1: the negative TTL, which is the MINIMUM (RFC 2308 §5)
+ * @param ttl   seconds, of the zone's own names; -1: the negative TTL, which is the MINIMUM (RFC 2308 §5)
  * @returns false when there is no room
  */
 export function putSoa(reply: Reply, table: TableReader, zone: number, nameEnd: number, ttl: number): boolean {
@@ -30,7 +30,8 @@ export function putSoa(reply: Reply, table: TableReader, zone: number, nameEnd: 
   const soa = table.soaOf(zone)
   const { words } = table
   const owner = nameEnd - words[soa + SOA_NAME_OCTETS]!
-  reply.putRecordHead(owner, TYPE_SOA, ttl < 0 ? words[soa + SOA_MINIMUM]! : ttl, RDATA_OCTETS)
+  // RFC 2308 §3: the negative TTL is no more than the SOA's own, which is therefore no less
+  reply.putRecordHead(owner, TYPE_SOA, Math.max(ttl, words[soa + SOA_MINIMUM]!), RDATA_OCTETS)
   const { view, at } = reply
   // 02 n s 03, d n, s
   view.setUint32(at, 0x026e7303)

@@ -7,9 +7,10 @@
 import { BLOCK_TTL, MAX_COUNT } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { startZones } from '../table/sections.ts'
-import { TYPE_A, TYPE_AAAA } from '../wire/constants.ts'
+import { TYPE_A, TYPE_AAAA, TYPE_ANY } from '../wire/constants.ts'
 import type { Query } from '../wire/query.ts'
 import { putA, putAAAA } from './addresses.ts'
+import { putHinfo } from './any.ts'
 import type { Order } from './order.ts'
 import type { Reply } from './reply.ts'
 
@@ -60,6 +61,7 @@ export function putZonal(
   const key = query.suffixHash[0]! ^ query.type
   if (query.type === TYPE_A) putA(reply, words, v4 + first4, count4, owner, ttl, order, key)
   else if (query.type === TYPE_AAAA) putAAAA(reply, words, v6 + 4 * first6, count6, owner, ttl, order, key)
+  else if (query.type === TYPE_ANY && count4 + count6 > 0) putHinfo(reply, owner, ttl)
   return true
 }
 

@@ -67,8 +67,9 @@ export class TableReader {
   /** Starts a batch: until `end`, blocks that are found stay as they are. */
   begin(): void {
     goOnline(this.words, this.myWord)
-    this.index = Atomics.load(this.words, CONTROL_INDEX)
+    // In this order: names are published before the state says so. The index of before and the state of after would deny them.
     this.state = Atomics.load(this.words, CONTROL_STATE)
+    this.index = Atomics.load(this.words, CONTROL_INDEX)
     if (this.index >= this.words.length) this.renew()
   }
 

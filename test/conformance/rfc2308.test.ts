@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createAnswering } from '../support/answering.ts'
 import { CachedWorld, soaOf } from '../support/cached.ts'
 import { addressOf, QNAME, recordOf as upstreamRecord } from '../support/fake-upstream.ts'
-import { AA, queryOf, RCODES, type Reply, strictDecode, wireName } from '../support/messages.ts'
+import { AA, queryOf, RCODES, type Reply, strictDecode, TC, wireName } from '../support/messages.ts'
 import { createWorld } from '../support/world.ts'
 
 const server = createWorld({ negativeTtl: 2, ttl: 7 })
@@ -157,5 +158,45 @@ describe('RFC 2308 §7.1: failures are kept for a short time', () => {
     world.fail('www.example.com', 1)
     world.hear('www.example.com', 1, { answers: [addressOf(QNAME, '192.0.2.1')] })
     assert.equal(world.ask('www.example.com', 1)!.rcode, RCODES.NOERROR)
+  })
+})
+
+describe('RFC 2308 §3: the SOA', () => {
+  it('has a TTL of its own that is no less than the negative TTL, which is the lesser of both', () => {
+    for (const [ttl, negativeTtl] of [
+      [5, 30],
+      [0, 30],
+      [30, 5],
+    ] as const) {
+      const own = createWorld({ ttl, negativeTtl })
+      const [asked] = strictDecode(own.exchange(queryOf('cluster.local', 'SOA'))!).answers
+      const [negative] = strictDecode(own.exchange(queryOf('none.cluster.local', 'A'))!).authority
+      assert.deepEqual([asked!.ttl, negative!.ttl], [Math.max(ttl, negativeTtl), negativeTtl])
+    }
+  })
+})
+
+describe('RFC 2308 §3 and RFC 2181 §9: a negative answer', () => {
+  it('behind aliases has its SOA, or TC when they have left no room for it', () => {
+    const label = (letter: string, octets: number) => letter.repeat(octets)
+    const namespace = label('n', 63)
+    let cut = 0
+    for (let octets = 1; octets <= 63; octets++) {
+      const own = createAnswering()
+      const alias = (name: string, target: string): void => {
+        const externalName = `${target}.${namespace}.svc.cluster.local`
+        own.services.upsert({ namespace, name, kind: 'externalName', clusterIPs: [], externalName, ports: [] })
+      }
+      alias(label('a', 40), label('b', octets))
+      alias(label('b', octets), label('c', 63))
+      own.flush()
+      const reply = strictDecode(
+        own.exchange(queryOf(`${label('a', 40)}.${namespace}.svc.cluster.local`, 'A', { opt: { size: 512 } }))!,
+      )
+      assert.equal(reply.authority.length === 0, (reply.flags & TC) !== 0, `${octets} octets`)
+      if ((reply.flags & TC) !== 0) cut++
+      else assertSoa(reply, 'cluster.local')
+    }
+    assert.ok(cut > 0 && cut < 63)
   })
 })

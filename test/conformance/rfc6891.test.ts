@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { parseName } from '../../src/wire/name.ts'
+import { CachedWorld } from '../support/cached.ts'
+import { addressOf, QNAME } from '../support/fake-upstream.ts'
 import {
   message,
   type OptFields,
@@ -200,5 +203,30 @@ describe('RFC 3225 §3: DO', () => {
     assert.equal(plain.opt?.flags, 0)
     assert.equal(asked.length, plain.length)
     assert.equal(asked.answers.length, 3)
+  })
+})
+
+describe('RFC 6891 §6.2.5: the requestor’s size', () => {
+  it('holds for an expired answer behind aliases, too: where there is no room for its extended error there is none', () => {
+    const label = (letter: string, octets: number) => letter.repeat(octets)
+    const world = new CachedWorld({ serveStale: 3600 })
+    const alias = (owner: string, target: string): void =>
+      world.table.writer.put({ owner: parseName(owner)!, ttl: 5, raw: [{ type: 5, rdata: [parseName(target)!] }] })
+    let longest = 0
+    for (let octets = 1; octets <= 40; octets++) {
+      const first = `q${octets}.${label('q', 60)}.svc.cluster.local`
+      const second = `${label('m', 63)}.${label('m', 63)}.m${octets}.cluster.local`
+      const last = `${label('e', 63)}.${label('e', 63)}.${label('e', 50)}.${label('f', octets)}.example.com`
+      alias(first, second)
+      alias(second, last)
+      world.table.writer.commit()
+      world.now = 1000
+      world.hear(last, 1, { answers: [addressOf(QNAME, '192.0.2.1', 60)] })
+      world.now = 1200
+      world.fail(last, 1)
+      const reply = world.exchange(wireName(first), 1, { opt: { size: 512 } })
+      if (reply !== undefined) longest = Math.max(longest, reply.length)
+    }
+    assert.ok(longest > 500 && longest <= 512, `${longest} octets`)
   })
 })

@@ -15,6 +15,10 @@ describe('RFC 8482 §4.2: ANY is answered with one HINFO', () => {
     'cluster.local',
     'dns-version.cluster.local',
     '10.0.96.10.in-addr.arpa',
+    '10-1-0-5.default.pod.cluster.local',
+    'fd00--5.default.pod.cluster.local',
+    'zone-a.pin._zone.web.default.svc.cluster.local',
+    'elsewhere.prefer._zone.web.default.svc.cluster.local',
   ]) {
     it(`${qname}: CPU "RFC8482", OS empty; small, however large the sets are`, () => {
       for (const stream of [false, true]) {
@@ -34,6 +38,8 @@ describe('RFC 8482 §4.2: ANY is answered with one HINFO', () => {
   it('a name without records has none: NODATA; a name that does not exist is NXDOMAIN', () => {
     const reply = strictDecode(server.exchange(queryOf('svc.cluster.local', 'ANY'))!)
     assert.deepEqual([reply.rcode, reply.answers.length, reply.authority.length], [RCODES.NOERROR, 0, 1])
+    const none = strictDecode(server.exchange(queryOf('elsewhere.pin._zone.web.default.svc.cluster.local', 'ANY'))!)
+    assert.deepEqual([none.rcode, none.answers.length, none.authority.length], [RCODES.NOERROR, 0, 1])
     assert.equal(strictDecode(server.exchange(queryOf('none.cluster.local', 'ANY'))!).rcode, RCODES.NXDOMAIN)
   })
 })

@@ -175,3 +175,45 @@ describe('which records are given, and in which order', () => {
     for (const count of orders.values()) assert.ok(Math.abs(count - 1000) < 200, `${[...orders.values()]}`)
   })
 })
+
+describe('PTR of an address that very many Services have', () => {
+  const COUNT = 60
+  const serverWith = (order: OrderName): Answering => {
+    const server = createAnswering({ order })
+    for (let i = 0; i < COUNT; i++) {
+      server.services.upsert(headless(`service-${i}`))
+      server.slices.upsert(slice(`service-${i}`, [{ address: '10.0.0.1', hostname: 'h' }]))
+    }
+    server.flush()
+    return server
+  }
+  const targets = (server: Answering, size: number): string[] => {
+    const reply = strictDecode(server.exchange(queryOf('1.0.0.10.in-addr.arpa', 'PTR', { opt: { size } }))!)
+    assert.equal((reply.flags & TC) !== 0, reply.answers.length < COUNT)
+    const all = reply.answers.map(({ rdata }) => rdata.toString('latin1'))
+    assert.equal(new Set(all).size, all.length)
+    return all
+  }
+
+  for (const order of ['shuffle', 'rotate'] as const) {
+    it(`${order}: each is among those that fit about as often as any other`, () => {
+      const server = serverWith(order)
+      const seen = new Map<string, number>()
+      let given = 0
+      for (let i = 0; i < 1200; i++) {
+        for (const target of targets(server, 1232)) {
+          seen.set(target, (seen.get(target) ?? 0) + 1)
+          given++
+        }
+      }
+      assert.equal(seen.size, COUNT)
+      const mean = given / COUNT
+      for (const count of seen.values()) assert.ok(count > mean / 2 && count < mean * 2, `${count} times, mean ${mean}`)
+    })
+  }
+
+  it('stable: always the same', () => {
+    const server = serverWith('stable')
+    assert.deepEqual(targets(server, 1232), targets(server, 1232))
+  })
+})

@@ -5,8 +5,18 @@ import { Answerer } from '../../../src/answer/answer.ts'
 import { Order } from '../../../src/answer/order.ts'
 import { PANICS, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
 import { QueryHandler } from '../../../src/dataplane/query-handler.ts'
+import {
+  createQueryRing,
+  LOG_DENIAL,
+  LOG_ERROR,
+  LOG_SUCCESS,
+  QueryChoice,
+  QueryLogReader,
+  QueryLogWriter,
+} from '../../../src/dataplane/query-log.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { DATAGRAM_CAPACITY } from '../../../src/transport/handler.ts'
+import { formatName, parseName } from '../../../src/wire/name.ts'
 import { encodeQuery } from '../../support/dns-client.ts'
 import { createWorld } from '../../support/world.ts'
 
@@ -111,5 +121,39 @@ describe('queries that are read ahead', () => {
     const rcodes = exchange(true).map(reply => (reply.length === 0 ? undefined : reply[3]! & 15))
     assert.deepEqual(rcodes, [0, undefined, 2, 0, 1, 5])
     assert.equal(row[PANICS], 1)
+  })
+})
+
+describe('the name that is logged, and told of when a set is cut', () => {
+  it('is the one that was asked for, wherever aliases and name servers have led', () => {
+    const { serving } = createWorld()
+    const table = new TableReader(serving.memory, 9)
+    const ring = createQueryRing()
+    const zones = [parseName('default.svc.cluster.local')!, parseName('cluster.local')!]
+    const rules = { classes: LOG_SUCCESS | LOG_DENIAL | LOG_ERROR, sample: 1, zones }
+    const handler = new QueryHandler({
+      table,
+      answerer: new Answerer(table, new Order('stable', 1), 1232),
+      row: new Float64Array(ROW_FIELDS),
+      families: [0],
+      now: () => 0,
+      log: new QueryLogWriter(ring, new QueryChoice(rules, table.seed, 1)),
+    })
+    const reader = new QueryLogReader(ring)
+    const octets = new Uint8Array(DATAGRAM_CAPACITY)
+    const view = new DataView(octets.buffer)
+    for (const [name, type] of [
+      ['inside.default.svc.cluster.local', 'A'],
+      ['gone.default.svc.cluster.local', 'A'],
+      ['outside.default.svc.cluster.local', 'A'],
+      ['cluster.local', 'NS'],
+    ] as const) {
+      const query = encodeQuery(name, type, 1232)
+      octets.set(query)
+      handler.begin(0)
+      handler.answer(octets, view, 0, query.length, DATAGRAM_CAPACITY, false)
+      handler.end()
+      assert.equal(formatName(reader.next()!.name), `${name}.`)
+    }
   })
 })
