@@ -17,6 +17,8 @@ export interface Reply {
   readonly weights: readonly number[]
   /** Of the SOA in the authority section. */
   readonly negativeTtl: number | undefined
+  /** Addresses in the additional section, `owner TYPE data`. */
+  readonly glue: readonly string[]
   readonly opts: number
   /** Extended DNS Error, RFC 8914. */
   readonly extendedError: number | undefined
@@ -43,6 +45,7 @@ export function decodeReply(message: Buffer): Reply {
   const answers: string[] = []
   const ttls = new Set<number>()
   const weights: number[] = []
+  const glue: string[] = []
   let opts = 0
   let negativeTtl: number | undefined
   let extendedError: number | undefined
@@ -62,7 +65,7 @@ export function decodeReply(message: Buffer): Reply {
       else if (type === OPT) {
         opts++
         extendedError = errorIn(message.subarray(data, end))
-      }
+      } else if (section === 'additional') glue.push(`${owner.name} ${dataOf(message, type, data, end)}`)
       at = end
     }
   }
@@ -76,6 +79,7 @@ export function decodeReply(message: Buffer): Reply {
     ttls,
     weights,
     negativeTtl,
+    glue,
     opts,
     extendedError,
   }

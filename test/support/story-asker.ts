@@ -49,6 +49,7 @@ let repliesOctets = 0
 let credit = 0
 let lastTickMs = nowMs()
 let isPaused = false
+let isStopping = false
 
 const udp = createSocket('udp4')
 udp.on('message', reply => received(pending, reply))
@@ -80,15 +81,19 @@ parentPort!.on('message', (message: AskerMessage) => {
       isPaused = message.isPaused
       break
     case 'stop':
-      handOver()
-      clearInterval(ticks)
-      clearInterval(handOvers)
-      udp.close()
-      pendingTcp.clear()
-      tcp?.destroy()
-      parentPort!.close()
+      isStopping = true
   }
 })
+
+/** When everything that was asked has had its reply, or its time. */
+function stop(): void {
+  handOver()
+  clearInterval(ticks)
+  clearInterval(handOvers)
+  udp.close()
+  tcp?.destroy()
+  parentPort!.close()
+}
 
 function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
@@ -113,6 +118,10 @@ function tick(): void {
   lastTickMs = now
   giveUp(pending, now)
   giveUp(pendingTcp, now)
+  if (isStopping) {
+    if (pending.size + pendingTcp.size === 0) stop()
+    return
+  }
   if (templates.length === 0) return
   while (toSweep.length > 0) {
     const { question, sweep, isTcp } = toSweep[0]!
@@ -200,7 +209,7 @@ function sendTcp(query: Buffer): void {
   tcp.write(Buffer.concat([length, query]))
 }
 
-/** RFC 7766 §6.2.1: a connection that the server closed is opened again, and what had no reply is asked again. */
+/** RFC 7766 §6.2.3: a connection without queries may be closed; one with queries that is closed has lost them. */
 function openTcp(): Socket {
   const socket = connect(port, '127.0.0.1')
   tcpOctets = Buffer.alloc(0)
@@ -208,9 +217,8 @@ function openTcp(): Socket {
   socket.on('error', () => {})
   socket.on('close', () => {
     tcp = undefined
-    setTimeout(() => {
-      for (const { query } of pendingTcp.values()) sendTcp(query)
-    }, TICK_MS)
+    for (const asked of pendingTcp.values()) keep(asked, false, Buffer.alloc(0))
+    pendingTcp.clear()
   })
   socket.on('data', chunk => {
     tcpOctets = Buffer.concat([tcpOctets, chunk as Buffer])

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { Model } from './cluster-model.ts'
 import { decodeReply, type Reply } from './light-decoder.ts'
 import {
   type AskerMessage,
@@ -102,7 +103,8 @@ export class Checker {
    * after the last change is over. @param limitMs when the server is allowed more than the usual delay
    */
   async agrees(limitMs = this.options.allowedMs): Promise<void> {
-    const endMs = sharedNowMs() + limitMs
+    const startMs = sharedNowMs()
+    const endMs = startMs + limitMs
     let left = this.questions.map((_, number) => number)
     while (left.length > 0) {
       const isLast = sharedNowMs() > endMs
@@ -116,6 +118,7 @@ export class Checker {
       })
       assert.fail(`${old.length} answers are not what is true now:\n${[...names, ...this.told].join('\n')}`)
     }
+    this.truth.settled(startMs)
   }
 
   /** @returns those whose answers are not what is true now */
@@ -186,7 +189,7 @@ export class Checker {
       const state = this.sweeping.get(sweep)
       if (state !== undefined) {
         state.left--
-        if (reply === undefined || !isSame(reply, this.truth.now(question))) state.old.add(number)
+        if (reply === undefined || !isSame(reply, this.truth.now(question), length)) state.old.add(number)
       }
       if (faults.length === 0) continue
       this.wrong++
@@ -214,7 +217,7 @@ export class Checker {
     let isRight = false
     for (const verdict of this.truth.allowed(question, askedMs, answeredMs, allowedMs)) {
       allowed.push(verdict)
-      if (!isSame(reply, verdict)) continue
+      if (!isSame(reply, verdict, length)) continue
       isRight = true
       break
     }
@@ -235,17 +238,33 @@ export class Checker {
   }
 }
 
-/** A truncated reply holds some of the answers. */
-function isSame(reply: Reply, verdict: Verdict): boolean {
+/** A truncated reply holds as many of the answers as there is room for. */
+function isSame(reply: Reply, verdict: Verdict, octets: number): boolean {
   if (reply.rcode !== verdict.rcode) return false
   if (verdict.rcode === 'SERVFAIL') return reply.answers.length === 0
-  const { answers } = verdict
+  const { answers, model } = verdict
+  if (!reply.glue.every(record => isTrue(model, record))) return false
   if (reply.isTruncated) {
     const all = new Set(answers)
     const own = new Set(reply.answers)
-    return own.size === reply.answers.length && own.size < all.size && reply.answers.every(answer => all.has(answer))
+    const isSome = own.size === reply.answers.length && own.size < all.size && reply.answers.every(one => all.has(one))
+    return isSome && (octets >= FULL_OCTETS || octets + Math.max(...answers.map(octetsOf)) > UDP_PAYLOAD)
   }
   return answers.length === reply.answers.length && answers.every((answer, i) => answer === reply.answers[i])
+}
+
+function isTrue(model: Model | undefined, record: string): boolean {
+  const [owner = '', type = '', data = ''] = record.split(' ')
+  return model?.data(owner, type).has(data) === true
+}
+
+/** Of the record in a message in which its owner is a pointer; RFC 2782: targets are not compressed. */
+function octetsOf(record: string): number {
+  const [, type, ...data] = record.split(' ')
+  if (type === 'A') return 12 + 4
+  if (type === 'AAAA') return 12 + 16
+  const name = data.at(-1)!.length + 2
+  return 12 + (type === 'SRV' ? 6 : 0) + name
 }
 
 function words(verdict: Verdict): string {

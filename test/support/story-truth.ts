@@ -23,8 +23,14 @@ interface Timeline {
 }
 
 export type Verdict =
-  /** `answers`: as cluster-model.ts writes them, sorted. */
-  { readonly rcode: 'NOERROR' | 'NXDOMAIN'; readonly answers: readonly string[] } | { readonly rcode: 'SERVFAIL' }
+  | {
+      readonly rcode: 'NOERROR' | 'NXDOMAIN'
+      /** As cluster-model.ts writes them, sorted. */
+      readonly answers: readonly string[]
+      /** What is true besides: records that may stand in the additional section. */
+      readonly model?: Model | undefined
+    }
+  | { readonly rcode: 'SERVFAIL' }
 
 /** No delay that is allowed is longer. */
 const BEFORE_BLIND_MS = 10_000
@@ -41,6 +47,8 @@ export class Truth {
   /** From here on there may be answers; from there on there must be. */
   private openingMs = Number.POSITIVE_INFINITY
   private openedMs = Number.POSITIVE_INFINITY
+  /** The server has been seen to know what was true then. */
+  private settledMs = Number.NEGATIVE_INFINITY
 
   /** The server may know the whole cluster from now on. */
   opening(): void {
@@ -53,9 +61,15 @@ export class Truth {
     this.openedMs = Math.min(this.openedMs, sharedNowMs())
   }
 
+  /** Its answers were those of `sinceMs`, and nothing has changed from then on: what was true before is allowed to nobody any more. */
+  settled(sinceMs: number): void {
+    if (this.changedMs < sinceMs) this.settledMs = sharedNowMs()
+  }
+
   /** The server starts afresh: until it is opened again it need not know anything. */
   closed(): void {
     this.openedMs = Number.POSITIVE_INFINITY
+    this.settledMs = Number.NEGATIVE_INFINITY
   }
 
   /** From now on the server cannot hear of changes, until `sees`. */
@@ -144,6 +158,8 @@ export class Truth {
     for (const { fromMs: blindMs, untilMs } of this.blind) {
       if (answeredMs >= blindMs && askedMs <= untilMs + allowedMs) fromMs = Math.min(fromMs, blindMs - allowedMs)
     }
+    // Not of questions that were asked before: their answers come from any moment of their own time.
+    if (askedMs >= this.settledMs) fromMs = Math.max(fromMs, this.settledMs)
     if (answeredMs >= this.openingMs) yield* this.verdicts(question, fromMs, answeredMs)
     if (askedMs - allowedMs < this.openedMs) yield { rcode: 'SERVFAIL' }
   }
@@ -162,10 +178,10 @@ export class Truth {
     let hasExisted = false
     let hasNot = false
     for (const model of this.models(timeline, fromMs, untilMs)) {
-      const verdict = model === undefined ? NXDOMAIN : model.expect(question.name, question.type)
-      if (verdict.rcode === 'NXDOMAIN') hasNot = true
+      const { rcode, answers } = model === undefined ? NXDOMAIN : model.expect(question.name, question.type)
+      if (rcode === 'NXDOMAIN') hasNot = true
       else hasExisted = true
-      yield verdict
+      yield { rcode, answers, model }
     }
     // Names come and go one by one, those below before those above: for that moment there is a name without records.
     if (hasExisted && hasNot) yield { rcode: 'NOERROR', answers: [] }

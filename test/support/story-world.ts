@@ -38,7 +38,7 @@ export interface WorldOptions {
   readonly share?: number
 }
 
-const ALLOWED_MS = 1000
+const ALLOWED_MS = 300
 const PER_SECOND = 2000
 const TCP_SHARE = 0.1
 const LIMIT_MS = 20_000
