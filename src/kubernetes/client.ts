@@ -22,7 +22,7 @@ export interface ApiClient {
   readonly identity: string
   /**
    * GET. Resolves with the response when its head has arrived, whatever its status; the caller reads or destroys it.
-   * @throws ApiError ERR_API_UNREACHABLE; the signal's reason when it was aborted
+   * @throws ApiError ERR_API_UNREACHABLE, ERR_API_CONFIG; the signal's reason when it was aborted
    */
   get(path: string, signal: AbortSignal): Promise<ApiResponse>
   /** Resolves when a token or certificate is another than the one that was used last: it is worth to try again. */
@@ -49,7 +49,7 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
   if (isHttps) http2 = new (await import('./http2.ts')).Http2Channel()
 
   async function get(path: string, signal: AbortSignal): Promise<ApiResponse> {
-    const { headers, ...material } = await credentials.options()
+    const { headers, ...material } = await credentials.options(signal)
     const all = {
       ...material,
       headers: { accept: 'application/json', 'user-agent': 'headless-dns', ...(headers as Record<string, string>) },

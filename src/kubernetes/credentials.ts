@@ -4,9 +4,11 @@
  * certificates. Files are watched here: tokens are replaced every hour, certificate authorities every few years.
  */
 
+import type { ChildProcess } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { dirname, resolve } from 'node:path'
+import { abortable } from './abortable.ts'
 import { ApiError } from './errors.ts'
 import type { KubeConfig } from './kube-config.ts'
 
@@ -32,6 +34,9 @@ interface Loaded {
 
 /** How soon a new file is seen while there is nothing else to do than wait for it. */
 const LOOK_MS = 2000
+/** An exec plugin, or an identity provider that is asked for a token. */
+const LIMIT_MS = 60_000
+const HANGS = `not in ${LIMIT_MS / 1000} s; run the exec plugin of the kubeconfig by hand to see what it waits for`
 
 export class Credentials {
   readonly server: string
@@ -55,15 +60,20 @@ export class Credentials {
 
   /**
    * Of a request made now.
-   * @throws ApiError ERR_API_CONFIG: a file is gone, an exec plugin failed
+   * @throws ApiError ERR_API_CONFIG: a file is gone, an exec plugin failed or hangs; the signal's reason when it was aborted
    */
-  async options(): Promise<RequestOptions> {
+  async options(signal: AbortSignal): Promise<RequestOptions> {
     if (this.isChanged()) await this.renew()
+    const limit = new AbortController()
+    const timer = setTimeout(() => limit.abort(new Error(HANGS)), LIMIT_MS)
     try {
-      return await this.loaded.options()
+      return await abortable(this.loaded.options(), AbortSignal.any([signal, limit.signal]))
     } catch (cause) {
+      if (signal.aborted) throw signal.reason
       const message = `the credentials for ${this.server} cannot be had: ${(cause as Error).message}`
       throw new ApiError('ERR_API_CONFIG', message, { cause })
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -117,6 +127,7 @@ async function plainEndpoint(server: string): Promise<Loaded> {
 async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Loaded> {
   const { KubeConfig, loadYaml } = await import('./kube-config.ts')
   const config = new KubeConfig()
+  limitPlugins(config)
   try {
     if (kubeconfig !== undefined) loadFile(config, kubeconfig, loadYaml)
     else loadInCluster(config, root)
@@ -151,6 +162,23 @@ async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions)
       const basic = auth == null ? {} : { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` }
       return { ...kept, headers: { ...trimmed(headers as Record<string, string> | undefined), ...basic } }
     },
+  }
+}
+
+interface PluginRunner {
+  execFn?: (...given: unknown[]) => ChildProcess
+}
+
+/** The package waits for a plugin that hangs, and never ends it: every try would leave one more process. */
+function limitPlugins(config: KubeConfig): void {
+  for (const runner of config['authenticators'] as PluginRunner[]) {
+    const { execFn: run } = runner
+    if (run === undefined) continue
+    runner.execFn = (...given) => {
+      const plugin = run(...given)
+      const timer = setTimeout(() => plugin.kill('SIGKILL'), LIMIT_MS)
+      return plugin.once('exit', () => clearTimeout(timer))
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import {
 import type { RequestOptions } from 'node:https'
 import { isIP } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { abortable } from './abortable.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { type ApiResponse, CONNECT_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS } from './http.ts'
 
@@ -182,13 +183,4 @@ function request(session: Session, options: RequestOptions, signal: AbortSignal)
 
 function materialOf({ ca, cert, key, pfx, servername, rejectUnauthorized }: RequestOptions): string {
   return JSON.stringify([ca, cert, key, pfx].map(String).concat(String(servername), String(rejectUnauthorized)))
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((accept, reject) => {
-    const abort = () => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort)
-    promise.then(accept, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

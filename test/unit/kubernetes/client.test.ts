@@ -76,6 +76,14 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 function withPodEnvironment(t: TestContext, host: string | undefined, port = ''): void {
   const names = { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port }
   for (const [name, value] of Object.entries(names)) {
@@ -243,6 +251,28 @@ describe('a kubeconfig', () => {
     api.tokens = new Set(['xx'])
     assert.equal((await get()).statusCode, 401)
     assert.equal((await get()).statusCode, 200)
+  })
+
+  it('an exec plugin that hangs is given up after 60 s, and ended; who is told to stop does not wait', async t => {
+    const started = join(root, 'started')
+    writeFileSync(started, '')
+    const program = `require('node:fs').appendFileSync(${JSON.stringify(started)}, process.pid + ' ')
+      setTimeout(() => {}, 60_000)`
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', program] }
+    const plugins = () => readFileSync(started, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+    const client = await openClient({ kubeconfig: kubeconfig({ server: 'https://127.0.0.1:1', user: { exec } }) })
+    t.after(() => client.close())
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const stopped = client.get(SERVICES, abort.signal)
+    const asked = client.get(SERVICES, never)
+    while (plugins().length < 2) await setImmediate()
+    abort.abort(reason)
+    await assert.rejects(stopped, reason)
+    t.mock.timers.tick(60_000)
+    await assert.rejects(asked, { code: 'ERR_API_CONFIG', message: /cannot be had: not in 60 s; run the exec plugin/ })
+    while (plugins().some(isRunning)) await setImmediate()
   })
 
   it('a user and a password', needsTls, async t => {
