@@ -43,12 +43,15 @@ export class Credentials {
   readonly authority: string
   private readonly given: ClientOptions
   private loaded: Loaded
+  /** Of the files as they were read, and as they were when that was tried last. */
   private stamp: string
+  private tried: string
 
   private constructor(given: ClientOptions, loaded: Loaded) {
     this.given = given
     this.loaded = loaded
     this.stamp = stampOf(loaded.files)
+    this.tried = this.stamp
     this.server = loaded.server
     this.authority = loaded.authority
   }
@@ -80,21 +83,24 @@ export class Credentials {
   /** Reads everything anew. What cannot be read now may be at the next request; until then what is known is used. */
   async renew(): Promise<void> {
     // The package keeps a token for a minute by the wall clock; a new configuration keeps none.
-    const stamp = stampOf(this.loaded.files)
+    this.tried = stampOf(this.loaded.files)
+    const { tried } = this
     try {
       this.loaded = await load(this.given)
-      this.stamp = stamp
+      this.stamp = tried
     } catch {
       // As said above.
     }
   }
 
-  /** Resolves when a file is another than the one that was read; not at all when there is none, or after `signal`. */
+  /** Resolves when a file is another than when it was tried last; not at all when there is none, or after `signal`. */
   changed(signal: AbortSignal): Promise<void> {
+    // As it is now: of several who wait, the first to try must not keep it from the others.
+    const { tried } = this
     return new Promise(resolve => {
       if (this.loaded.files.length === 0 || signal.aborted) return
       const timer = setInterval(() => {
-        if (!this.isChanged()) return
+        if (stampOf(this.loaded.files) === tried) return
         clearInterval(timer)
         resolve()
       }, LOOK_MS)
@@ -110,8 +116,13 @@ export class Credentials {
 function stampOf(files: readonly string[]): string {
   return files
     .map(file => {
-      const stat = statSync(file, { throwIfNoEntry: false })
-      return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`
+      try {
+        const { ino, size, mtimeMs } = statSync(file)
+        return `${ino} ${size} ${mtimeMs}`
+      } catch (error) {
+        // A loop of links, a folder that may not be entered: who reads it is told.
+        return (error as NodeJS.ErrnoException).code
+      }
     })
     .join()
 }

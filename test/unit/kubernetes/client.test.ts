@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -308,6 +308,53 @@ describe('a kubeconfig', () => {
       t.mock.timers.reset()
       assert.equal((await client.get(SERVICES, never)).statusCode, 200)
     }
+  })
+
+  it('what cannot be read is tried once for each change, by all that wait for one', needsTls, async t => {
+    const api = await server(t, tls)
+    const cluster = { 'certificate-authority': 'ca.crt' }
+    const file = kubeconfig({ server: api.url, user: { token: 'abc' }, cluster })
+    const client = await openClient({ kubeconfig: file })
+    t.after(() => client.close())
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const told: string[] = []
+    const wait = (who: string) => void client.renewed(never).then(() => told.push(who))
+    const pass = async (ms: number) => {
+      t.mock.timers.tick(ms)
+      await setImmediate()
+    }
+    wait('first')
+    await pass(1000)
+    wait('second')
+    writeFileSync(file, 'this: is: no kubeconfig')
+    await pass(1000)
+    assert.deepEqual(told, ['first'])
+    assert.equal((await client.get(SERVICES, never)).statusCode, 200)
+    await pass(1000)
+    assert.deepEqual(told, ['first', 'second'])
+    wait('again')
+    await pass(20_000)
+    assert.deepEqual(told, ['first', 'second'])
+    writeFileSync(file, '')
+    await pass(2000)
+    assert.deepEqual(told, ['first', 'second', 'again'])
+  })
+
+  it('a token file behind a loop of links is one that cannot be had', needsTls, async t => {
+    const api = await server(t, tls)
+    const [token, cluster] = [join(root, 'looped'), { 'certificate-authority': 'ca.crt' }]
+    writeFileSync(token, 'abc')
+    const client = await openClient({
+      kubeconfig: kubeconfig({ server: api.url, user: { tokenFile: token }, cluster }),
+    })
+    t.after(() => client.close())
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const renewed = client.renewed(never)
+    rmSync(token)
+    symlinkSync('looped', token)
+    t.mock.timers.tick(2000)
+    await renewed
+    await assert.rejects(client.get(SERVICES, never), { code: 'ERR_API_CONFIG', message: /cannot be had: ELOOP/ })
   })
 
   it('401 while the kubeconfig is gone is answered all the same, and what is known is used', needsTls, async t => {
