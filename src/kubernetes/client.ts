@@ -10,7 +10,6 @@ import { type ClientOptions, Credentials } from './credentials.ts'
 import { ApiError } from './errors.ts'
 import type { ApiResponse } from './http.ts'
 import { Http1Channel } from './http1.ts'
-import type { Http2Channel } from './http2.ts'
 import { isLoopback } from './loopback.ts'
 
 export type { ClientOptions }
@@ -45,8 +44,8 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
   const http1 = new Http1Channel(isHttps)
   const answers = new EventTarget()
   setMaxListeners(0, answers)
-  let http2: Http2Channel | undefined
-  if (isHttps) http2 = new (await import('./http2.ts')).Http2Channel()
+  const http2 = isHttps ? new (await import('./http2.ts')).Http2Channel() : undefined
+  let speaksHttp2 = isHttps
 
   async function get(path: string, signal: AbortSignal): Promise<ApiResponse> {
     const { headers, ...material } = await credentials.options(signal)
@@ -58,9 +57,10 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
       path: prefix + path,
     }
     try {
-      let response = await http2?.tryGet(all, signal)
+      let response = speaksHttp2 ? await http2?.tryGet(all, signal) : undefined
       if (response === undefined) {
-        http2 = undefined
+        // What is open over HTTP/2 goes on to its end.
+        speaksHttp2 = false
         response = await http1.get(all, signal)
       }
       // It may be expired or revoked: all is read anew for the next try.

@@ -41,7 +41,7 @@ export class Http2Channel {
   /**
    * @param options host, port, path, headers, TLS material
    * @returns undefined when the server does not speak HTTP/2
-   * @throws what went wrong: no connection in 10 s, no response in 75 s, a connection that broke
+   * @throws what went wrong: no connection in 10 s, no response in 75 s, a connection that broke or takes no request
    */
   async tryGet(options: RequestOptions, signal: AbortSignal): Promise<ApiResponse | undefined> {
     const session = await this.session(options, signal)
@@ -59,11 +59,8 @@ export class Http2Channel {
   /** @returns a session in which one stream is counted for the request to come */
   private async session(options: RequestOptions, signal: AbortSignal): Promise<Session | undefined> {
     const material = materialOf(options)
-    const room = ({ http2 }: Session) => Math.min(MOST_STREAMS, http2.remoteSettings.maxConcurrentStreams ?? Infinity)
     for (;;) {
-      const found = this.sessions.find(
-        one => one.material === material && !one.isLeaving && !one.http2.closed && one.streams < room(one),
-      )
+      const found = this.sessions.find(one => one.material === material && hasRoom(one))
       if (found !== undefined) {
         found.streams++
         return found
@@ -73,7 +70,13 @@ export class Http2Channel {
         opening = this.open(options, material).finally(() => this.opening.delete(material))
         this.opening.set(material, opening)
       }
-      if ((await abortable(opening, signal)) === undefined) return undefined
+      const opened = await abortable(opening, signal)
+      if (opened === undefined) return undefined
+      // Another would be no better, and so without end.
+      if (opened.streams === 0 && !hasRoom(opened)) {
+        opened.http2.destroy()
+        throw new Error('it speaks HTTP/2 and takes no request: the connection is told to end, or allowed no stream')
+      }
     }
   }
 
@@ -114,6 +117,11 @@ export class Http2Channel {
     this.sessions.push(session)
     return session
   }
+}
+
+function hasRoom({ http2, streams, isLeaving }: Session): boolean {
+  const most = Math.min(MOST_STREAMS, http2.remoteSettings.maxConcurrentStreams ?? Infinity)
+  return !isLeaving && !http2.closed && streams < most
 }
 
 function handshake(options: RequestOptions, closed: AbortSignal): Promise<TLSSocket> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createSecureServer } from 'node:http2'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -203,6 +204,36 @@ describe('a kubeconfig', () => {
     assert.equal(api.requests[0]!.headers.authorization, 'Bearer abc')
     assert.deepEqual(new Set(api.requests.map(({ connection }) => connection)), new Set([1]))
   })
+
+  it(
+    'a server that speaks HTTP/2 no more: what is open over it lasts until the client is closed',
+    needsTls,
+    async t => {
+      let protocol = 'h2'
+      const oneAtATime = { settings: { maxConcurrentStreams: 1 }, allowHTTP1: true, ALPNCallback: () => protocol }
+      const both = createSecureServer({ ...tls!, ...oneAtATime }, (_, response) => {
+        response.on('error', () => {}).writeHead(200)
+        response.write('{')
+      })
+      both.on('session', session => session.on('error', () => {}))
+      await once(both.listen(0, '127.0.0.1'), 'listening')
+      t.after(() => both.close())
+      const [address, cluster] = [`https://127.0.0.1:${portOf(both)}`, { 'certificate-authority': 'ca.crt' }]
+      const client = await openClient({ kubeconfig: kubeconfig({ server: address, cluster }) })
+      t.after(() => client.close())
+      const first = await client.get(SERVICES, never)
+      protocol = 'http/1.1'
+      const second = await client.get(SERVICES, never)
+      second.on('error', () => {}).destroy()
+      assert.deepEqual(
+        [first, second].map(one => 'session' in one),
+        [true, false],
+      )
+      assert.equal(first.destroyed, false)
+      client.close()
+      await once(first.resume(), 'close', { signal: AbortSignal.timeout(5000) })
+    },
+  )
 
   it('a server that the authority does not know is not spoken to', needsTls, async t => {
     const api = await server(t, tls)

@@ -92,6 +92,19 @@ describe('HTTP/2', { skip: tls === undefined ? 'there is no openssl' : false }, 
     assert.equal(sessions.length, 3)
   })
 
+  it('RFC 9113 §6.5.2: of a server that allows no request at all no further connection is asked', async t => {
+    const { sessions, get } = await start(t, { maxConcurrentStreams: 0 })
+    const outcomes = await Promise.allSettled([get(), get()])
+    assert.deepEqual(
+      outcomes.map(outcome =>
+        outcome.status === 'rejected' ? /takes no request/.test(outcome.reason.message) : outcome,
+      ),
+      [true, true],
+    )
+    assert.equal(sessions.length, 1)
+    await until(() => sessions[0]!.destroyed)
+  })
+
   it('a request that is aborted while the connection is made takes no room', async t => {
     const { sessions, get } = await start(t, { maxConcurrentStreams: 1 })
     const abort = new AbortController()
