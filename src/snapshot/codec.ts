@@ -31,8 +31,8 @@ export interface Snapshot extends SnapshotIds {
 }
 
 const CHUNK_OCTETS = 1 << 16
-/** An object of the API is kept in etcd, which takes no more; here it is a part of that. */
-const MAX_LINE_OCTETS = 3 << 19
+/** etcd takes 1.5 MiB of an object; with every character escaped, and what separates them, its line is less than ten times that. */
+const MAX_LINE_OCTETS = 16 << 20
 const NEWLINE = 10
 
 /**
@@ -70,7 +70,9 @@ function* chunksOf(lists: readonly SnapshotList[]): Generator<Buffer> {
   for (const { kind, partition, objects } of lists) {
     text += `${formatListHead({ kind, partition, count: objects.length })}\n`
     for (const object of objects) {
-      text += `${formatObject(kind, object)}\n`
+      const line = formatObject(kind, object)
+      if (Buffer.byteLength(line) > MAX_LINE_OCTETS) throw tooLarge()
+      text += `${line}\n`
       if (text.length < CHUNK_OCTETS) continue
       yield Buffer.from(text)
       text = ''

@@ -9,7 +9,7 @@
  *   [name, uid, version]                                                    Namespace
  *   [namespace, name, uid, version, [address, …]]                           Pod
  *   ports: [name, protocol, port,  name, …]
- *   flags: 1 ready, 2 terminating
+ *   flags: 1 ready, 2 terminating, 4 hostname to zone are those of the address before, and not said again
  *
  * What gives no record (`omitted`) is not in it. Arrays by position, and endpoints in one array: 100,000 endpoints are half the text of the same objects as JSON, and are
  * parsed in a third of the time (decision log of src/README.md). What is read is trusted no more than what an API says.
@@ -38,9 +38,10 @@ export interface ListHead {
 const KINDS: readonly Kind[] = ['Service', 'EndpointSlice', 'Namespace', 'Pod']
 const SERVICE_KINDS: readonly Service['kind'][] = ['headless', 'clusterIP', 'externalName']
 const ADDRESS_TYPES: readonly EndpointSlice['addressType'][] = ['IPv4', 'IPv6', 'FQDN']
-const ENDPOINT_FIELDS = 7
 const READY = 1
 const TERMINATING = 2
+/** An endpoint of the API may have a hundred addresses: its line would be many times what the object is in etcd. */
+const REPEATS = 4
 const PORT_FIELDS = 3
 
 export function formatListHead({ kind, partition, count }: ListHead): string {
@@ -88,9 +89,13 @@ function flatPorts(ports: readonly Port[]): unknown[] {
 
 function flatEndpoints(endpoints: readonly Endpoint[]): unknown[] {
   const flat: unknown[] = []
+  let before: readonly unknown[] | undefined
   for (const { address, ready, terminating, hostname, podName, target = 0, nodeName, zone } of endpoints) {
     const flags = (ready ? READY : 0) | (terminating === true ? TERMINATING : 0)
-    flat.push(address, flags, hostname, podName, target, nodeName, zone)
+    const rest = [hostname, podName, target, nodeName, zone]
+    if (before !== undefined && rest.every((field, i) => field === before![i])) flat.push(address, flags | REPEATS)
+    else flat.push(address, flags, ...rest)
+    before = rest
   }
   return flat
 }
@@ -157,21 +162,24 @@ export class LineReader {
   }
 
   private endpointsOf(raw: unknown, family: number): Endpoint[] {
-    const flat = listOf(raw, ENDPOINT_FIELDS)
+    const flat = listOf(raw, 1)
     const endpoints: Endpoint[] = []
-    for (let i = 0; i < flat.length; i += ENDPOINT_FIELDS) {
-      const address = text(flat[i])
-      const flags = flat[i + 1]
-      if (familyOf(address) !== family || !isWhole(flags, READY | TERMINATING)) throw misfit()
-      const one = {
-        address,
-        ready: (flags & READY) !== 0,
-        hostname: text(flat[i + 2]),
-        podName: text(flat[i + 3]),
-        target: fingerprint(flat[i + 4]),
-        nodeName: this.shared(flat[i + 5]),
-        zone: this.shared(flat[i + 6]),
+    let rest: Omit<Endpoint, 'address' | 'ready'> | undefined
+    for (let i = 0; i < flat.length; ) {
+      const address = text(flat[i++])
+      const flags = flat[i++]
+      if (familyOf(address) !== family || !isWhole(flags, READY | TERMINATING | REPEATS)) throw misfit()
+      if ((flags & REPEATS) === 0) {
+        rest = {
+          hostname: text(flat[i++]),
+          podName: text(flat[i++]),
+          target: fingerprint(flat[i++]),
+          nodeName: this.shared(flat[i++]),
+          zone: this.shared(flat[i++]),
+        }
       }
+      if (rest === undefined) throw misfit()
+      const one = { address, ready: (flags & READY) !== 0, ...rest }
       endpoints.push((flags & TERMINATING) === 0 ? one : { ...one, terminating: true })
     }
     return endpoints

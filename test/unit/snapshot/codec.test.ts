@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
+import { endpointSliceFromApi } from '../../../src/cluster/from-api.ts'
 import type { EndpointSlice, Pod, Service } from '../../../src/cluster/objects.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot, type SnapshotList } from '../../../src/snapshot/codec.ts'
 import { SnapshotError } from '../../../src/snapshot/errors.ts'
@@ -144,6 +145,35 @@ describe('a snapshot', () => {
     assert.deepEqual(decodeSnapshot(await fileOf(value)), value)
   })
 
+  it('of an EndpointSlice as large as etcd takes it is read as it was written', async () => {
+    const long = (character: string, i: number) => `${character.repeat(245)}-${i}`
+    const endpoints = Array.from({ length: 1000 }, (_, i) => ({
+      addresses: Array.from({ length: 100 }, (_, k) => `10.${i >> 8}.${i & 255}.${k}`),
+      conditions: { ready: i % 3 > 0, terminating: i % 5 === 0 },
+      hostname: `host-${i}`,
+      ...(i % 2 === 0 && {
+        nodeName: long('n', i),
+        zone: long('z', i),
+        targetRef: { kind: 'Pod', name: long('p', i) },
+      }),
+    }))
+    const raw = {
+      metadata: { name: 'big-1', namespace: 'tenant', labels: { 'kubernetes.io/service-name': 'big' } },
+      addressType: 'IPv4',
+      endpoints,
+    }
+    assert.ok(JSON.stringify(raw).length > 3 << 19)
+    const big = endpointSliceFromApi(raw) as EndpointSlice
+    const value: Snapshot = { ...IDS, lists: [{ kind: 'EndpointSlice', partition: '', objects: [big] }] }
+    assert.deepEqual(decodeSnapshot(await fileOf(value)), value)
+  })
+
+  it('of an object that would not be read is not written', async () => {
+    const service = { ...SAMPLE.lists[0]!.objects[0]!, externalName: 'x'.repeat(17 << 20) } as Service
+    const value: Snapshot = { ...IDS, lists: [{ kind: 'Service', partition: '', objects: [service] }] }
+    await assert.rejects(encodeSnapshot(value), { code: 'ERR_SNAPSHOT_TOO_LARGE' })
+  })
+
   it('cut short at any octet is refused', async () => {
     const file = await fileOf(SAMPLE)
     for (let length = 0; length < file.length; length++) {
@@ -203,8 +233,13 @@ describe('a hostile snapshot with the right checksum', () => {
     ],
     [
       'readiness that is neither',
-      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["1.2.3.4",4,"","",0,"",""]]\n'),
+      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["1.2.3.4",8,"","",0,"",""]]\n'),
     ],
+    [
+      'an endpoint like the one before the first',
+      sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["1.2.3.4",5]]\n'),
+    ],
+    ['half an endpoint', sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",0,[],["1.2.3.4",1,"","",0]]\n')],
     ['a time that is none', sealed('["EndpointSlice","",1]\n["d","w-1",0,0,"w","IPv4",1e999,[],[]]\n')],
     ['no zstd', sealed('', { body: Buffer.from('text'), textOctets: 4 })],
     ['less text than it says', sealed('["Service","",0]\n', { textOctets: 1000 })],
@@ -228,7 +263,7 @@ describe('a hostile snapshot with the right checksum', () => {
   it('of one endless or deeply nested line is refused without a stack', () => {
     assert.equal(codeOf(sealed(`${'['.repeat(1_500_000)}\n`)), 'ERR_SNAPSHOT_FORMAT')
     assert.equal(codeOf(sealed(`${'['.repeat(700_000)}${']'.repeat(700_000)}\n`)), 'ERR_SNAPSHOT_FORMAT')
-    assert.equal(codeOf(sealed(`"${'x'.repeat(2_000_000)}"\n`)), 'ERR_SNAPSHOT_TOO_LARGE')
+    assert.equal(codeOf(sealed(`"${'x'.repeat(17 << 20)}"\n`)), 'ERR_SNAPSHOT_TOO_LARGE')
   })
 
   it('that is larger than a snapshot can be is not looked at', () => {
