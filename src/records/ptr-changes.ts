@@ -10,6 +10,9 @@ import { addressesV6, type EndpointName } from './join.ts'
 /** IPv4 as an unsigned integer, IPv6 as 16 octets. */
 type Address = number | Uint8Array
 
+/** Up to so many comparisons cost less than a set. */
+const FEW_PAIRS = 64
+
 interface PtrChange {
   readonly owner: WireName
   readonly added: WireName[]
@@ -33,7 +36,7 @@ export class PtrChanges {
   }
 
   private at(address: Address): PtrChange {
-    const key = typeof address === 'number' ? address : Buffer.from(address).toString('latin1')
+    const key = keyOf(address)
     let change = this.byAddress.get(key)
     if (change === undefined) {
       const owner = typeof address === 'number' ? reverseNameOfIPv4(address) : reverseNameOfIPv6(address)
@@ -53,7 +56,20 @@ export function addressesOf(endpoint: EndpointName): readonly Address[] {
   return endpoint.v6.length === 0 ? endpoint.v4 : [...endpoint.v4, ...addressesV6(endpoint)]
 }
 
-export function hasAddress(all: readonly Address[], one: Address): boolean {
-  if (typeof one === 'number') return all.includes(one)
-  return all.some(other => typeof other !== 'number' && Buffer.compare(other, one) === 0)
+/** @returns those of `some` that are not among `others`; nearly always there is one of each, and no set is made for it */
+export function without<T extends Address | string>(some: readonly T[], others: readonly T[]): readonly T[] {
+  if (some === others) return []
+  if (others.length === 0) return some
+  if (some.length === 1 && others.length === 1) return isSame(some[0]!, others[0]!) ? [] : some
+  if (some.length * others.length <= FEW_PAIRS) return some.filter(one => !others.some(other => isSame(one, other)))
+  const known = new Set(others.map(keyOf))
+  return some.filter(one => !known.has(keyOf(one)))
+}
+
+function isSame(a: Address | string, b: Address | string): boolean {
+  return typeof a === 'object' && typeof b === 'object' ? Buffer.compare(a, b) === 0 : a === b
+}
+
+function keyOf(address: Address | string): number | string {
+  return typeof address === 'object' ? Buffer.from(address).toString('latin1') : address
 }

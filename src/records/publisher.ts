@@ -10,7 +10,7 @@ import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
 import { type EndpointName, type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { RecordOptions } from './options.ts'
-import { addressesOf, hasAddress, PtrChanges, parseAddress } from './ptr-changes.ts'
+import { addressesOf, PtrChanges, parseAddress, without } from './ptr-changes.ts'
 import {
   type Branch,
   base,
@@ -128,15 +128,15 @@ export class ServicePublisher {
     for (const branch of this.options.external?.reverse === true ? WITH_EXTERNAL : VIRTUAL) {
       const target = suffixes.name(branch, NO_LABELS, 0)
       const [oldIPs, newIPs] = [serviceAddresses(old, branch), serviceAddresses(now, branch)]
-      for (const address of newIPs) if (!oldIPs.includes(address)) ptrs.add(parseAddress(address), target)
-      for (const address of oldIPs) if (!newIPs.includes(address)) ptrs.remove(parseAddress(address), target)
+      for (const address of without(newIPs, oldIPs)) ptrs.add(parseAddress(address), target)
+      for (const address of without(oldIPs, newIPs)) ptrs.remove(parseAddress(address), target)
     }
     for (const { before, now } of endpoints.put) {
       const name = suffixes.name('svc', labelsOf(now), 0)
       const known = before === undefined ? [] : addressesOf(before)
       const wanted = addressesOf(now)
-      for (const address of wanted) if (!hasAddress(known, address)) ptrs.add(address, name)
-      for (const address of known) if (!hasAddress(wanted, address)) ptrs.remove(address, name)
+      for (const address of without(wanted, known)) ptrs.add(address, name)
+      for (const address of without(known, wanted)) ptrs.remove(address, name)
     }
     for (const endpoint of endpoints.removed) {
       const name = suffixes.name('svc', labelsOf(endpoint), 0)

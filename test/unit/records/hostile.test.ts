@@ -10,7 +10,8 @@ import type { Kind } from '../../../src/cluster/objects.ts'
 import type { ObjectSink } from '../../../src/cluster/sink.ts'
 import { explainService } from '../../../src/records/explain.ts'
 import type { RecordOptions } from '../../../src/records/options.ts'
-import { parseName } from '../../../src/wire/name.ts'
+import { parseIPv6, reverseNameOfIPv6 } from '../../../src/wire/address.ts'
+import { formatName, parseName } from '../../../src/wire/name.ts'
 import { type Answering, type AnsweringOptions, createAnswering } from '../../support/answering.ts'
 
 const CONVERTERS: { readonly [K in Kind]: (raw: unknown) => unknown } = {
@@ -257,6 +258,20 @@ describe('hostile EndpointSlices', () => {
     assert.equal(server.addresses().length, 1000)
     assert.match(server.why(), /738 of 1000 ports are left out/)
     assert.ok(server.serving.table.stats().usedOctets < 200 << 20)
+  })
+
+  it('20,000 addresses of one hostname, and the same but for one: in bounded time', () => {
+    const addressOf = (i: number) => `fd00::${(i >> 8).toString(16)}:${(i & 255).toString(16)}`
+    const addresses = Array.from({ length: 20_001 }, (_, i) => addressOf(i))
+    const shifted = (from: number) =>
+      slice({ addressType: 'IPv6', endpoints: [{ addresses: addresses.slice(from, from + 20_000), hostname: 'a' }] })
+    const server = start()
+    server.give('Service', service({}))
+    const startMs = performance.now()
+    for (const from of [0, 1]) server.give('EndpointSlice', shifted(from))
+    assert.ok(performance.now() - startMs < 20_000)
+    const ptr = (i: number) => server.ask(formatName(reverseNameOfIPv6(parseIPv6(addressOf(i)))), 'PTR').answers.length
+    assert.deepEqual([0, 1, 19_999, 20_000].map(ptr), [0, 1, 1, 1])
   })
 
   it('1,000 endpoints with one address, in 20 slices that disagree', () => {
