@@ -4,7 +4,7 @@
  * the record it would have made. Functions return the object, or a sentence that says why there is none.
  */
 
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { Endpoint, EndpointSlice, Identified, Namespace, Pod, Port, Service } from './objects.ts'
 
 type Json = Record<string, unknown>
@@ -45,7 +45,7 @@ export function serviceFromApi(raw: unknown): Service | string {
   const listed = list(spec['clusterIPs']).map(text)
   const all = listed.length > 0 ? listed : [clusterIP]
   const isHeadless = all[0] === 'None'
-  const clusterIPs = isHeadless ? NO_STRINGS : all.filter(ip => familyOf(ip) !== 0 || omitted.address('clusterIP', ip))
+  const clusterIPs = isHeadless ? NO_STRINGS : addressesIn(all, 'clusterIP', omitted)
   const kind = isHeadless ? 'headless' : 'clusterIP'
   const external = externalOf(raw, omitted)
   return { ...common, kind, clusterIPs, externalName: '', ports, ...external, omitted: omitted.list }
@@ -56,8 +56,7 @@ function externalOf(raw: unknown, omitted: Omitted): Pick<Service, 'externalIPs'
   const { spec, status } = object(raw)
   const ingress = list(object(object(status)['loadBalancer'])['ingress']).map(object)
   const given = [...list(object(spec)['externalIPs']), ...ingress.map(({ ip }) => ip)].map(text)
-  const isAddress = (ip: string) => familyOf(ip) !== 0 || omitted.address('the external address', ip)
-  const externalIPs = [...new Set(given.filter(isAddress))]
+  const externalIPs = addressesIn(given, 'the external address', omitted)
   if (externalIPs.length > 0) return { externalIPs }
   const host = ingress.map(({ hostname }) => text(hostname)).find(hostname => hostname !== '')
   if (host === undefined) return {}
@@ -75,8 +74,7 @@ export function serviceImportFromApi(raw: unknown): Service | string {
   const isHeadless = type === 'Headless'
   if (!isHeadless && type !== 'ClusterSetIP') return `spec.type ${quote(type)} is none of ClusterSetIP, Headless`
   const omitted = new Omitted()
-  const isAddress = (ip: string) => familyOf(ip) !== 0 || omitted.address('the address', ip)
-  const clusterIPs = isHeadless ? NO_STRINGS : list(ips).map(text).filter(isAddress)
+  const clusterIPs = isHeadless ? NO_STRINGS : addressesIn(list(ips).map(text), 'the address', omitted)
   const kind = isHeadless ? 'headless' : 'clusterIP'
   const given = portsOf(ports, omitted)
   return { namespace, name, uid, version, kind, clusterIPs, externalName: '', ports: given, omitted: omitted.list }
@@ -201,6 +199,16 @@ function selectionOf(selector: unknown): number {
 export function familyOf(address: string): 0 | 4 | 6 {
   if (isIPv4(address)) return 4
   return isIPv6(address) && !address.includes('%') ? 6 : 0
+}
+
+/** Each address once, and in one spelling: an IPv6 address has many (RFC 4291 §2.2). */
+function addressesIn(given: readonly string[], field: string, omitted: Omitted): string[] {
+  const addresses = given.filter(ip => familyOf(ip) !== 0 || omitted.address(field, ip))
+  return [
+    ...new Set(
+      addresses.map(ip => (ip.includes(':') ? new SocketAddress({ address: ip, family: 'ipv6' }).address : ip)),
+    ),
+  ]
 }
 
 /** A slice of type FQDN has "no defined semantics" (EndpointSlice API): it names no address. */

@@ -8,6 +8,7 @@ import {
   namespaceFromApi,
   podFromApi,
   serviceFromApi,
+  serviceImportFromApi,
 } from '../../../src/cluster/from-api.ts'
 import type { EndpointSlice, Service } from '../../../src/cluster/objects.ts'
 
@@ -251,6 +252,22 @@ describe('addresses from outside', () => {
   it('externalIPs and those of the load balancer, each once; what is no address is left out and said', () => {
     const seen = outside({ externalIPs: ['192.0.2.1', 'lb'] }, [{ ip: '192.0.2.1' }, { ip: '2001:db8::1' }, null, 7])
     assert.deepEqual(seen, { externalIPs: ['192.0.2.1', '2001:db8::1'], externalHost: undefined, omitted: 1 })
+  })
+
+  it('addresses of a Service are there once, however they are spelled', () => {
+    const given = ['2001:DB8:0::1', '2001:db8::1', '192.0.2.1', '2001:db8:0:0:0:0:0:1', '192.0.2.1', '::ffff:192.0.2.1']
+    const once = ['2001:db8::1', '192.0.2.1', '::ffff:192.0.2.1']
+    assert.deepEqual(
+      outside(
+        { externalIPs: given.slice(0, 2) },
+        given.map(ip => ({ ip })),
+      ).externalIPs,
+      once,
+    )
+    const metadata = { namespace: 'default', name: 'web' }
+    assert.deepEqual((serviceFromApi({ metadata, spec: { clusterIPs: given } }) as Service).clusterIPs, once)
+    const imported = serviceImportFromApi({ metadata, spec: { type: 'ClusterSetIP', ips: given } }) as Service
+    assert.deepEqual(imported.clusterIPs, once)
   })
 
   it('a host name only where there is no address', () => {
