@@ -11,6 +11,7 @@ import { formatName, parseName, prependLabels } from '../wire/name.ts'
 import { type Contribution, isPortName, type JoinedEndpoints, joinEndpoints, labelsOf, portsOf } from './join.ts'
 import type { RecordOptions } from './options.ts'
 import { base } from './service-names.ts'
+import { isNameServer } from './zone-names.ts'
 
 export interface ServiceExplained {
   /** What gives no record and why: sentences; none where all is as it should be. */
@@ -34,6 +35,9 @@ export interface EndpointExplained {
 export function explainService(view: ServiceView, options: RecordOptions): ServiceExplained {
   const { service, slices, held = [] } = view
   const notes = [...(service.omitted ?? []), ...portNotes(service.ports)]
+  if (options.external !== undefined && isNameServer(service)) {
+    notes.push('records.external: it has no name there, since ns.dns is the name server of each zone')
+  }
   if (service.kind === 'externalName') return { notes: [...notes, ...externalNameNotes(service)], endpoints: [] }
   if (options.noEndpoints)
     return { notes: [...notes, 'records.noEndpoints: endpoints are not looked at'], endpoints: [] }

@@ -9,7 +9,7 @@ import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.t
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter } from '../wire/owner-records.ts'
 import { type EndpointName, type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
-import type { RecordOptions } from './options.ts'
+import type { ExternalOptions, RecordOptions } from './options.ts'
 import { addressesOf, PtrChanges, parseAddress, without } from './ptr-changes.ts'
 import {
   type Branch,
@@ -20,6 +20,7 @@ import {
   type ServiceName,
   serviceNames,
 } from './service-names.ts'
+import { isNameServer } from './zone-names.ts'
 
 /** All that is published for one state of a Service. */
 interface Plan {
@@ -66,7 +67,7 @@ export class ServicePublisher {
     const now = this.plan(after, old.endpoints)
     const service = now.service ?? old.service
     if (service === undefined) return
-    const { external } = this.options
+    const external = this.externalOf(service)
     const suffixes = new ServiceSuffixes(service, this.options)
     const endpoints = changesOf(endpointsOf(old), endpointsOf(now))
     const branches = branchesOf(service, external)
@@ -78,7 +79,7 @@ export class ServicePublisher {
     }
     // The Service's own name, which comes first, is the target of others.
     for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
-    if (!this.options.isImported) this.changePtrs(old, now, endpoints, suffixes)
+    if (!this.options.isImported) this.changePtrs(old, now, endpoints, suffixes, external)
     for (const [key, { branch, prefix }] of [...old.names].reverse()) {
       if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
     }
@@ -87,6 +88,12 @@ export class ServicePublisher {
     for (const each of lost.length === 0 ? [] : endpointsOf(old).values())
       this.removeAll(suffixes, lost, labelsOf(each))
     if (after !== undefined && !isOneOfMany) this.keep(after, now)
+  }
+
+  /** Where a Service has names outside, if anywhere. */
+  private externalOf(service: Service): ExternalOptions | undefined {
+    const { external } = this.options
+    return external === undefined || isNameServer(service) ? undefined : external
   }
 
   private takeKept(view: ServiceView | undefined): Plan | undefined {
@@ -112,20 +119,26 @@ export class ServicePublisher {
   private plan(view: ServiceView | undefined, before?: JoinedEndpoints): Plan {
     if (view === undefined) return NOTHING
     const { service } = view
-    const { noEndpoints, endpointPodNames, ignoreEmptyService, external } = this.options
+    const { noEndpoints, endpointPodNames, ignoreEmptyService } = this.options
     const isLooked = !noEndpoints && service.kind !== 'externalName'
     const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
     if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
     const names = new Map<string, ServiceName>()
-    for (const name of serviceNames(service, looked, external))
+    for (const name of serviceNames(service, looked, this.externalOf(service)))
       names.set(`${name.branch}/${name.prefix.join('/')}`, name)
     return { service, endpoints: looked, names }
   }
 
   /** K8s DNS spec §2.3.3 and §2.4.3. */
-  private changePtrs(old: Plan, now: Plan, endpoints: EndpointChanges, suffixes: ServiceSuffixes): void {
+  private changePtrs(
+    old: Plan,
+    now: Plan,
+    endpoints: EndpointChanges,
+    suffixes: ServiceSuffixes,
+    external: ExternalOptions | undefined,
+  ): void {
     const ptrs = new PtrChanges()
-    for (const branch of this.options.external?.reverse === true ? WITH_EXTERNAL : VIRTUAL) {
+    for (const branch of external?.reverse === true ? WITH_EXTERNAL : VIRTUAL) {
       const target = suffixes.name(branch, NO_LABELS, 0)
       const [oldIPs, newIPs] = [serviceAddresses(old, branch), serviceAddresses(now, branch)]
       for (const address of without(newIPs, oldIPs)) ptrs.add(parseAddress(address), target)

@@ -3,6 +3,7 @@
  * Layer: records. K8s DNS spec 1.1.0 §2.2 (dns-version); SOA and NS as CoreDNS has them.
  */
 
+import type { Service } from '../cluster/objects.ts'
 import type { PodAddressChange } from '../cluster/state.ts'
 import { formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { TYPE_NS, TYPE_TXT } from '../wire/constants.ts'
@@ -20,12 +21,14 @@ import type { RecordOptions } from './options.ts'
 export const SCHEMA_VERSION = '1.1.0'
 /** The schema changes with the software, not with the cluster. */
 const SCHEMA_TTL = 28_800
+/** The name server of every zone, below its apex. */
+const NAME_SERVER = ['ns', 'dns']
 
 /** The apexes, zones above other zones first. Their NS is `ns.dns.<zone>`. */
 export function zoneApexes(options: RecordOptions): OwnerRecords[] {
   return apexesOf(options)
     .sort((a, b) => a.owner.length - b.owner.length)
-    .map(({ owner, ttl }) => ({ owner, ttl, raw: [{ type: TYPE_NS, rdata: [prependLabels(['ns', 'dns'], owner)!] }] }))
+    .map(({ owner, ttl }) => ({ owner, ttl, raw: [{ type: TYPE_NS, rdata: [prependLabels(NAME_SERVER, owner)!] }] }))
 }
 
 function apexesOf({
@@ -39,11 +42,16 @@ function apexesOf({
   return [...[...zones, ...reverseZones, ...multicluster].map(owner => ({ owner, ttl })), ...ofExternal]
 }
 
+/** Whether a Service would have the name server's own name in external zones: of all names that is the only one it could. */
+export function isNameServer({ name, namespace }: Service): boolean {
+  return `${name}.${namespace}`.toLowerCase() === NAME_SERVER.join('.')
+}
+
 /** What stands in the zones from the start, below their apexes. */
 export function putZoneNames(writer: NameWriter, options: RecordOptions): void {
   const { zones, ttl, pods, namespacesAreChosen, ownV4, ownV6 } = options
   for (const apex of apexesOf(options)) {
-    writer.put({ ...apex, owner: prependLabels(['ns', 'dns'], apex.owner)!, a: ownV4, aaaa: ownV6 })
+    writer.put({ ...apex, owner: prependLabels(NAME_SERVER, apex.owner)!, a: ownV4, aaaa: ownV6 })
   }
   for (const zone of [...zones, ...(options.multicluster ?? [])]) {
     const version = Buffer.from(` ${SCHEMA_VERSION}`)

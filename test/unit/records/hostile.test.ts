@@ -330,6 +330,35 @@ describe('hostile EndpointSlices', () => {
 })
 
 describe('hostile Services', () => {
+  for (const [title, spec, status] of [
+    ['external addresses', { externalIPs: ['203.0.113.66'] }, {}],
+    ['a load balancer that is a name', {}, { loadBalancer: { ingress: [{ hostname: 'lb.example.com' }] } }],
+    ['ready endpoints', {}, {}],
+  ] as const) {
+    it(`named as the name server of an external zone, with ${title}: it has no name there, no PTR, and a reason`, () => {
+      const [zone, ours] = [parseName('ext.example')!, 'ns.dns.ext.example']
+      const server = start({ external: { zones: [zone], ttl: 5, headless: true, reverse: true } })
+      const raw = service({ clusterIP: 'None', ...spec }, 'ns') as { metadata: object }
+      const endpoints = { ...slice({ endpoints: [endpoint('10.0.0.1', { hostname: 'a' })] }, 'ns') } as typeof raw
+      server.give('Service', { ...raw, metadata: { ...raw.metadata, namespace: 'dns' }, status })
+      server.give('EndpointSlice', { ...endpoints, metadata: { ...endpoints.metadata, namespace: 'dns' } })
+      assert.deepEqual(server.addresses('ns.dns.svc.cluster.local'), ['10.0.0.1'])
+      const isAsBefore = () => {
+        assert.deepEqual(server.addresses(ours), ['127.0.0.1'])
+        for (const name of ['a', '_tcp', '_http._tcp'])
+          assert.equal(server.ask(`${name}.${ours}`, 'SRV').rcode, 'NXDOMAIN')
+        assert.equal(server.ask('66.113.0.203.in-addr.arpa', 'PTR').rcode, 'NXDOMAIN')
+      }
+      isAsBefore()
+      const view = server.serving.cluster.find('dns', 'ns')!
+      const options = { zones: [], external: {} } as unknown as RecordOptions
+      assert.match(explainService(view, options).notes.join(), /no name there, since ns\.dns is the name server/)
+      server.services.remove('dns', 'ns')
+      server.flush()
+      isAsBefore()
+    })
+  }
+
   for (const [title, name] of [
     ['a dot in its name', 'a.b'],
     ['a slash in its name', 'a/b'],
