@@ -52,6 +52,8 @@ const DESK_READER = TCP_READER + 1
 const FIRST_WORKER_READER = DESK_READER + 1
 /** Blocks that a reader held at the last change are given back this soon after. */
 const RECLAIM_MS = 200
+/** What found no room in the table is tried again, besides with every change. */
+const RETRY_MS = 5000
 /** A set that no message holds is spoken of once in so long. */
 const CUT_SILENCE_MS = 3_600_000
 /** A port is joined without the zones of a clusterset after so long: the API of ServiceImports may not be there. */
@@ -177,7 +179,11 @@ class Server implements RunningServer, ServerParts {
       this.answering.cache?.commit()
       this.readers.look()
     }
-    this.chores.push(setInterval(reclaim, RECLAIM_MS), giveMemoryBack())
+    this.chores.push(
+      setInterval(reclaim, RECLAIM_MS),
+      setInterval(() => this.serving.retry(), RETRY_MS),
+      giveMemoryBack(),
+    )
     await this.answering.start()
     this.answering.takeOver()
     if (await isAnyTaken(options.listen)) {

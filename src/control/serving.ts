@@ -4,7 +4,13 @@
  */
 
 import type { MoveClock } from '../cluster/moves.ts'
-import { type Changes, ClusterState, type PodAddressChange, type ServiceChange } from '../cluster/state.ts'
+import {
+  type Changes,
+  ClusterState,
+  type PodAddressChange,
+  type ServiceChange,
+  type ServiceView,
+} from '../cluster/state.ts'
 import type { RecordOptions } from '../records/options.ts'
 import { ServicePublisher } from '../records/publisher.ts'
 import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
@@ -51,6 +57,8 @@ export interface Serving {
   readonly table: TableWriter
   /** Changes that wait for room. */
   unpublished(): number
+  /** Tries them again: something else may have made room. */
+  retry(): void
 }
 
 export function createServing(options: ServingOptions): Serving {
@@ -67,7 +75,7 @@ export function createServing(options: ServingOptions): Serving {
   if (records.pods === 'insecure') for (const name of options.namespaces) putPodNamespace(table, records, name, true)
 
   const own = publishInto(table, records, options, () => table.setSynced())
-  if (multicluster.length === 0) return { memory, cluster: own.cluster, table, unpublished: own.unpublished }
+  if (multicluster.length === 0) return { memory, table, ...own }
   const { external: _, ...shared } = records
   const ofImports: RecordOptions = {
     ...shared,
@@ -83,8 +91,23 @@ export function createServing(options: ServingOptions): Serving {
     imports: imports.cluster,
     table,
     unpublished: () => own.unpublished() + imports.unpublished(),
+    retry() {
+      own.retry()
+      imports.retry()
+    },
   }
 }
+
+/** A change of a Service that waits for room. */
+interface Unpublished {
+  readonly change: ServiceChange
+  /** Of these some may be in the table: they could be neither made whole nor taken back. */
+  readonly tried: readonly ServiceView[]
+}
+
+/** More than one is there only where not even taking away went well. */
+const MOST_TRIED = 8
+const NO_CHANGES: Changes = { services: [], podAddresses: [], namespaces: new Map(), slices: [], first: false }
 
 /** @param onFirst all names are published that the first complete lists give */
 function publishInto(
@@ -92,55 +115,60 @@ function publishInto(
   records: RecordOptions,
   { namespaces, serials, onPublished, onUnpublished, onListing, moves }: ServingOptions,
   onFirst: () => void,
-): Pick<Serving, 'cluster' | 'unpublished'> {
+): Pick<Serving, 'cluster' | 'unpublished' | 'retry'> {
   const services = new ServicePublisher(table, records)
   /** What found no room, or met a defect, by Service and by address: tried again with every change. */
-  const unpublished = new Map<string, ServiceChange>()
+  const unpublished = new Map<string, Unpublished>()
   const unpublishedPods = new Map<string, PodAddressChange>()
-  const cluster = new ClusterState(
-    namespaces,
-    changes => {
-      const before = table.changes
-      let problem: unknown
-      /** What cannot be done does not stop the rest. */
-      const attempt = (step: () => void): boolean => {
-        try {
-          step()
-          return true
-        } catch (error) {
-          problem ??= error
-          return false
-        }
+  const publish = (changes: Changes): void => {
+    const before = table.changes
+    let problem: unknown
+    /** What cannot be done does not stop the rest. */
+    const attempt = (step: () => void): boolean => {
+      try {
+        step()
+        return true
+      } catch (error) {
+        problem ??= error
+        return false
       }
-      publishServices(changes.services, attempt)
-      if (records.pods === 'verified') publishPods(changes.podAddresses, attempt)
-      if (records.pods === 'insecure') {
-        for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
-      }
-      if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
-      if (changes.first) onFirst()
-      table.commit()
-      onPublished?.(changes)
-      if (problem !== undefined) onUnpublished?.(problem)
-    },
-    onListing,
-    moves,
-  )
+    }
+    publishServices(changes.services, attempt)
+    if (records.pods === 'verified') publishPods(changes.podAddresses, attempt)
+    if (records.pods === 'insecure') {
+      for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
+    }
+    if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
+    if (changes.first) onFirst()
+    table.commit()
+    onPublished?.(changes)
+    if (problem !== undefined) onUnpublished?.(problem)
+  }
+  const cluster = new ClusterState(namespaces, publish, onListing, moves)
 
   function publishServices(changes: readonly ServiceChange[], attempt: (step: () => void) => boolean): void {
     const due = new Map(unpublished)
     for (const { before, after } of changes) {
       const { namespace, name } = (after ?? before)!.service
       const key = `${namespace}/${name}`
+      const waiting = due.get(key)
       // What is served is still what it was before the first change that failed.
-      due.set(key, { before: due.has(key) ? due.get(key)!.before : before, after })
+      const change = { before: waiting === undefined ? before : waiting.change.before, after }
+      due.set(key, { change, tried: waiting?.tried ?? [] })
     }
     unpublished.clear()
-    for (const [key, change] of due) {
-      if (attempt(() => services.publish(change, due.size > MANY_CHANGES))) continue
-      unpublished.set(key, change)
+    for (const [key, { change, tried }] of due) {
+      const { before, after } = change
+      const views = (some: readonly (ServiceView | undefined)[]) => some.filter(view => view !== undefined)
+      const isDone = attempt(() => {
+        if (tried.length === 0) services.publish(change, due.size > MANY_CHANGES)
+        else services.mend(after, views([before, ...tried]))
+      })
+      if (isDone) continue
       // Half of it may be served: what was served before is put back, whole.
-      attempt(() => services.publish({ before: change.after, after: change.before }))
+      const half = views([...tried, after])
+      const isBack = attempt(() => services.mend(before, half))
+      unpublished.set(key, { change, tried: isBack ? [] : half.slice(-MOST_TRIED) })
     }
   }
 
@@ -153,5 +181,12 @@ function publishInto(
     }
   }
 
-  return { cluster, unpublished: () => unpublished.size + unpublishedPods.size }
+  const waiting = (): number => unpublished.size + unpublishedPods.size
+  return {
+    cluster,
+    unpublished: waiting,
+    retry() {
+      if (waiting() > 0) publish(NO_CHANGES)
+    },
+  }
 }

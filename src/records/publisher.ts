@@ -90,6 +90,50 @@ export class ServicePublisher {
     if (after !== undefined && !isOneOfMany) this.keep(after, now)
   }
 
+  /**
+   * Writes all of one state of a Service where some of others may be in the table: their changes could not be made whole.
+   * What they alone have goes first, which needs no room and gives some.
+   * @throws TableFullError: it may be there in part
+   */
+  mend(whole: ServiceView | undefined, others: readonly ServiceView[]): void {
+    const now = this.plan(whole)
+    const olds = others.map(view => this.plan(view))
+    const service = now.service ?? olds.find(old => old.service !== undefined)?.service
+    if (service === undefined) return
+    const suffixes = new ServiceSuffixes(service, this.options)
+    const external = this.externalOf(service)
+    const branches = now.service === undefined ? [] : branchesOf(now.service, external)
+    for (const old of olds) this.takeAway(old, now, branches, suffixes)
+    for (const each of endpointsOf(now).values()) this.putAll(suffixes, branches, labelsOf(each), endpointContent(each))
+    for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
+    if (this.options.isImported) return
+    const put = [...endpointsOf(now).values()].map(each => ({ before: undefined, now: each }))
+    this.changePtrs(NOTHING, now, { put, removed: [] }, suffixes, external)
+  }
+
+  /** Of `old` what `now` has not: endpoints before the names above them, since names without others below need no room. */
+  private takeAway(old: Plan, now: Plan, branches: readonly Branch[], suffixes: ServiceSuffixes): void {
+    if (old.service === undefined) return
+    const external = this.externalOf(old.service)
+    const oldBranches = branchesOf(old.service, external)
+    const lost = oldBranches.filter(branch => !branches.includes(branch))
+    for (const each of endpointsOf(old).values()) {
+      this.removeAll(suffixes, endpointsOf(now).has(each.label) ? lost : oldBranches, labelsOf(each))
+    }
+    for (const [key, { branch, prefix }] of [...old.names].reverse()) {
+      if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
+    }
+    if (this.options.isImported) return
+    const put: EndpointChanges['put'][number][] = []
+    const removed: EndpointName[] = []
+    for (const before of endpointsOf(old).values()) {
+      const known = endpointsOf(now).get(before.label)
+      if (known === undefined) removed.push(before)
+      else put.push({ before, now: known })
+    }
+    this.changePtrs(old, now, { put, removed }, suffixes, external)
+  }
+
   /** Where a Service has names outside, if anywhere. */
   private externalOf(service: Service): ExternalOptions | undefined {
     const { external } = this.options

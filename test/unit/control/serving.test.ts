@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { createAnswering, headless, slice } from '../../support/answering.ts'
 import { createBoundedMemory } from '../../support/bounded-memory.ts'
 
@@ -60,4 +61,100 @@ describe('a table that is full, seen from the cluster', () => {
       assert.equal(serving.unpublished(), 1)
     }
   })
+
+  it('is not left with half of a change that could be neither made nor taken back, nor with what such a change was to replace', () => {
+    const { services, slices, flush, serving, server } = bounded()
+    const base = serving.table.stats().names
+    const pods = (net: number, from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        address: `10.${net}.${(from + i) >>> 8}.${(from + i) & 255}`,
+        hostname: `h${from + i}`,
+      }))
+    const rcode = (host: string) => server.ask(`${host}.web.default.svc.cluster.local`, 'A').rcode
+    services.upsert(headless('web'))
+    slices.upsert(slice('web', pods(2, 0, 200)))
+    flush()
+    assert.equal(serving.unpublished(), 0)
+    // A hundred names are those of before with other addresses, and there is no room for the rest.
+    slices.upsert(slice('web', pods(3, 100, 900)))
+    flush()
+    assert.equal(serving.unpublished(), 1)
+    assert.deepEqual([rcode('h250'), rcode('h999')], ['NXDOMAIN', 'NXDOMAIN'])
+    for (const host of ['h0', 'h150']) {
+      const { answers } = server.ask(`${host}.web.default.svc.cluster.local`, 'A')
+      assert.match(answers[0]!, /10\.2\.0\./, 'what was served stays, whole')
+    }
+    slices.upsert(slice('web', [{ address: '10.9.9.9', hostname: 'h0' }]))
+    flush()
+    assert.equal(serving.unpublished(), 0)
+    assert.deepEqual([rcode('h0'), rcode('h150'), rcode('h250')], ['NOERROR', 'NXDOMAIN', 'NXDOMAIN'])
+    services.remove('default', 'web')
+    slices.remove('default', slice('web', []).name)
+    flush()
+    assert.equal(serving.table.stats().names, base)
+  })
+
+  it('any changes that did not find room leave nothing behind when all is gone, and the last ones are served', () => {
+    const size = fc.integer({ min: 0, max: 900 })
+    const step = fc.record({
+      service: fc.constantFrom('a', 'b'),
+      net: fc.integer({ min: 1, max: 3 }),
+      from: size,
+      count: size,
+    })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), steps => {
+        const { services, slices, flush, serving, server } = bounded()
+        const base = serving.table.stats().names
+        const pods = ({ net, from, count }: { net: number; from: number; count: number }) =>
+          Array.from({ length: count }, (_, i) => ({
+            address: `10.${net}.${(from + i) >>> 8}.${(from + i) & 255}`,
+            hostname: `h${from + i}`,
+          }))
+        for (const name of ['a', 'b']) services.upsert(headless(name))
+        for (const one of steps) {
+          slices.upsert(slice(one.service, pods(one)))
+          flush()
+        }
+        slices.upsert(slice('a', pods({ net: 9, from: 0, count: 3 })))
+        slices.upsert(slice('b', []))
+        flush()
+        serving.retry()
+        assert.equal(serving.unpublished(), 0)
+        const { answers } = server.ask('a.default.svc.cluster.local', 'A')
+        assert.deepEqual(addressesOf(answers), ['10.9.0.0', '10.9.0.1', '10.9.0.2'])
+        for (const name of ['a', 'b']) {
+          services.remove('default', name)
+          slices.remove('default', slice(name, []).name)
+        }
+        flush()
+        serving.retry()
+        assert.deepEqual([serving.table.stats().names, serving.unpublished()], [base, 0])
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('is tried again when others have made room, without a change of the Service itself', () => {
+    const { services, slices, flush, serving, server } = bounded()
+    for (const name of ['big', 'web']) services.upsert(headless(name))
+    slices.upsert(slice('big', MANY(1, 500)))
+    flush()
+    slices.upsert(slice('web', MANY(2, 450)))
+    flush()
+    assert.equal(serving.unpublished(), 1)
+    services.remove('default', 'big')
+    slices.remove('default', slice('big', []).name)
+    flush()
+    serving.table.commit()
+    serving.retry()
+    assert.equal(serving.unpublished(), 0)
+    assert.equal(addressesOf(server.ask('web.default.svc.cluster.local', 'A', { stream: true }).answers).length, 450)
+  })
 })
+
+function bounded() {
+  const server = createAnswering({ memory: createBoundedMemory(2, 4), onUnpublished: () => {}, seed: 1 })
+  const { services, slices, flush, serving } = server
+  return { services, slices, flush, serving, server }
+}
