@@ -283,7 +283,7 @@ export function labelsOf({ label }: EndpointName): string[] {
 }
 
 /** Each IPv6 address of a name, 16 octets. */
-export function addressesV6({ v6 }: EndpointName): Uint8Array[] {
+export function addressesV6({ v6 }: Pick<EndpointName, 'v6'>): Uint8Array[] {
   return v6.length === 0 ? [] : Array.from({ length: v6.length >>> 4 }, (_, i) => v6.subarray(16 * i, 16 * i + 16))
 }
 

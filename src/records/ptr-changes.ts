@@ -8,7 +8,7 @@ import type { WireName } from '../wire/name.ts'
 import { addressesV6, type EndpointName } from './join.ts'
 
 /** IPv4 as an unsigned integer, IPv6 as 16 octets. */
-type Address = number | Uint8Array
+export type Address = number | Uint8Array
 
 /** Up to so many comparisons cost less than a set. */
 const FEW_PAIRS = 64
@@ -70,6 +70,7 @@ function isSame(a: Address | string, b: Address | string): boolean {
   return typeof a === 'object' && typeof b === 'object' ? Buffer.compare(a, b) === 0 : a === b
 }
 
-function keyOf(address: Address | string): number | string {
+/** The same for the same address. */
+export function keyOf(address: Address | string): number | string {
   return typeof address === 'object' ? Buffer.from(address).toString('latin1') : address
 }

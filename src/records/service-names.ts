@@ -14,8 +14,9 @@ import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
-import { type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
+import { addressesV6, type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
 import type { ExternalOptions } from './options.ts'
+import { type Address, keyOf } from './ptr-changes.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 
@@ -26,12 +27,13 @@ export interface ServiceName {
   readonly content: Content
 }
 
-const NO_V6 = new Uint8Array(0)
+const NO_OCTETS = new Uint8Array(0)
 const NO_LABELS: readonly string[] = []
 /** Topology zones of one Service, far above what a cluster has: the table counts their words in 16 bits. */
 const MAX_ZONES = 512
 /** Records of one set that the table counts. */
 const MAX_TARGETS = 65_535
+type Addresses = Pick<ZoneGroup, 'v4' | 'v6'>
 /** The kind of name: the label before the zone, or `external`, which stands in zones of its own, without one. */
 export type Branch = 'svc' | 'direct' | 'external'
 
@@ -86,7 +88,7 @@ function externalNames(service: Service): ServiceName[] {
 
 /** What is at `<label>.<svc>.<ns>.svc`: K8s DNS spec §2.4.1; its SRV has the name itself as target. */
 export function endpointContent(endpoint: EndpointName): Content {
-  const targets = endpoint.ports.map(port => ({ port, label: '', v4: [], v6: NO_V6 }))
+  const targets = endpoint.ports.map(port => ({ port, label: '', v4: [], v6: NO_OCTETS }))
   return { a: endpoint.v4, aaaa: endpoint.v6, srv: srvSet(0, targets) }
 }
 
@@ -110,7 +112,9 @@ function addressNames(branch: Branch, service: Service, addresses: readonly stri
   const v4 = addresses.filter(ip => !ip.includes(':')).map(parseIPv4)
   const v6 = Buffer.concat(addresses.filter(ip => ip.includes(':')).map(parseIPv6))
   const numbers = [...new Set(service.ports.map(({ port }) => port))]
-  const own = numbers.map((port, i) => (i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_V6 }))
+  const own = numbers.map((port, i) =>
+    i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_OCTETS },
+  )
   const names: ServiceName[] = [{ branch, prefix: NO_LABELS, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
   for (const { name, protocol, port } of service.ports) {
     if (!isPortName(name, protocol)) continue
@@ -145,7 +149,7 @@ function ownTargets(endpoints: JoinedEndpoints): readonly SrvTarget[] {
     // A target's addresses go once into the additional section.
     for (let i = 0; i < Math.min(ports.length, most); i++) {
       const port = ports[i]!
-      all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_V6 })
+      all.push(i === 0 ? { port, label, v4, v6 } : { port, label, v4: [], v6: NO_OCTETS })
     }
   }
   return all
@@ -156,13 +160,30 @@ function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
   return true
 }
 
-function zoneGroups(endpoints: JoinedEndpoints): ZoneGroup[] {
+/** Endpoints without a zone, with none that is a name, or of one too many are one group: `prefer` has them among all. */
+function zoneGroups({ byZone }: JoinedEndpoints): ZoneGroup[] {
   const groups: ZoneGroup[] = []
-  for (const zone of [...endpoints.byZone.keys()].sort().slice(0, MAX_ZONES)) {
-    const name = zone === '' ? ROOT : (prependLabels(zone.split('.'), ROOT) ?? ROOT)
-    groups.push({ labels: name.subarray(0, name.length - 1), ...endpoints.byZone.get(zone)! })
+  const others: Addresses[] = []
+  for (const zone of [...byZone.keys()].sort()) {
+    const name = zone === '' ? undefined : prependLabels(zone.split('.'), ROOT)
+    const addresses = byZone.get(zone)!
+    if (name === undefined || groups.length === MAX_ZONES) others.push(addresses)
+    else groups.push({ labels: name.subarray(0, -1), ...addresses })
   }
-  return groups
+  if (others.length === 1 && groups.length === 0) return [{ labels: NO_OCTETS, ...others[0]! }]
+  return others.length === 0 ? groups : [...groups, { labels: NO_OCTETS, ...newOnes(others, groups) }]
+}
+
+/** RFC 2181 §5: addresses that have no record yet, each once. */
+function newOnes(some: readonly Addresses[], known: readonly Addresses[]): Addresses {
+  const seen = new Set<number | string>()
+  const isNew = (address: Address) => seen.size < seen.add(keyOf(address)).size
+  const newOf = (all: readonly Addresses[]) => ({
+    v4: all.flatMap(({ v4 }) => v4.filter(isNew)),
+    v6: Buffer.concat(all.flatMap(one => addressesV6(one).filter(isNew))),
+  })
+  newOf(known)
+  return newOf(some)
 }
 
 const ROOT = new Uint8Array(1)

@@ -19,8 +19,39 @@ describe('sizes no sane cluster has', () => {
     assert.equal(server.ask(`${zone(512)}.pin._zone.${WEB}`, 'A').answers.length, 0)
     const known = new Set(endpoints.map(({ address }) => address))
     const { answers } = server.ask(`none.prefer._zone.${WEB}`, 'A', { stream: true })
-    assert.equal(answers.length, 512)
+    assert.equal(answers.length, 3500)
     for (const answer of answers) assert.ok(known.has(answer.split(' ').at(-1)!), answer)
+  })
+
+  it('600 topology zones that are no names: the one that is has its name, and all are among those to prefer', () => {
+    const bad = Array.from({ length: 600 }, (_, i) => ({ address: `10.0.${i >>> 8}.${i & 255}`, zone: `a..${i}` }))
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    server.slices.upsert(slice('web', [...bad, { address: '10.9.9.9', zone: 'z' }]))
+    server.flush()
+    assert.match(server.ask(`z.pin._zone.${WEB}`, 'A').answers.join(), / 10\.9\.9\.9$/)
+    assert.equal(server.ask(`none.prefer._zone.${WEB}`, 'A', { stream: true }).answers.length, 601)
+  })
+
+  it('RFC 2181 §5: an address with a topology zone and without, or with one that is no name, is in no answer twice', () => {
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    for (const [type, address, other] of [
+      ['A', '10.0.0.1', '10.0.0.2'],
+      ['AAAA', 'fd00::1', 'fd00::2'],
+    ] as const) {
+      const zones = ['', 'a..b', 'c..d', 'z']
+      const endpoints = zones.map((zone, i) => ({ address, zone, hostname: `h${i}` }))
+      server.slices.upsert(slice('web', [...endpoints, { address: other, zone: '' }]))
+      server.flush()
+      const asked = (name: string) =>
+        server
+          .ask(`${name}._zone.${WEB}`, type)
+          .answers.map(answer => answer.split(' ').at(-1))
+          .sort()
+      assert.deepEqual(asked('z.pin'), [address])
+      assert.deepEqual(asked('none.prefer'), [address, other])
+    }
   })
 
   // RFC 2181 §5.1: all the records of an RRset are sent, or TC is set
