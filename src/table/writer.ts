@@ -55,6 +55,8 @@ export interface TableStats {
   readonly retiredOctets: number
 }
 
+/** Up to so many comparisons cost less than a set. */
+const FEW_PAIRS = 64
 /** Words from which on a typed array's own copy is worth its call. */
 const MANY_WORDS = 128
 
@@ -150,8 +152,8 @@ export class TableWriter implements NameWriter {
     const block = this.find(owner)
     const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
-    const left = removed.length === 0 ? known : known.filter(one => !includes(removed, one))
-    const more = added.filter(one => !includes(left, one))
+    const left = without(known, removed)
+    const more = without(added, left)
     if (left.length === known.length && more.length === 0) return
     const newTtl = added.length > 0 ? ttl : this.views.words[block + BLOCK_TTL]!
     this.putSets(owner, block, newTtl, sets, type, [...left, ...more])
@@ -324,12 +326,17 @@ export class TableWriter implements NameWriter {
   }
 }
 
-function includes(all: readonly Uint8Array[], one: Uint8Array): boolean {
-  return all.some(other => equalOctets(other, one))
+/** @returns those of `some` that are not among `others` */
+function without(some: readonly Uint8Array[], others: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (some.length * others.length <= FEW_PAIRS) {
+    return others.length === 0 ? some : some.filter(one => !others.some(other => compareOctets(one, other) === 0))
+  }
+  const known = new Set(others.map(keyOf))
+  return some.filter(one => !known.has(keyOf(one)))
 }
 
-function equalOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i])
+function keyOf(octets: Uint8Array): string {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
 }
 
 function compareOctets(a: Uint8Array, b: Uint8Array): number {
