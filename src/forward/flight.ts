@@ -99,16 +99,14 @@ export class Flights {
     return true
   }
 
-  /** @returns all who wait; nobody waits any more, and the question goes on */
-  release(flight: Flight): ClientQuery[] {
-    this.waiting -= flight.waiters.length
-    return flight.waiters.splice(0)
+  /** One of those who wait, also for a question that is over, is answered. */
+  answered(): void {
+    this.waiting--
   }
 
   end(flight: Flight): void {
     flight.isOver = true
     this.byKey.delete(flight.key)
-    this.waiting -= flight.waiters.length
     flight.route.inFlight--
     const begun = this.perClient.get(flight.client)! - 1
     if (begun === 0) this.perClient.delete(flight.client)

@@ -27,9 +27,10 @@ import { askedAt, type ClientQuery, ReplyWriter } from './client-query.ts'
 import { Failures } from './failures.ts'
 import { type Flight, Flights, keyOf } from './flight.ts'
 import { NameBuffer } from './names.ts'
-import type { UpstreamQuestion } from './question.ts'
+import { type MakeReply, Portions } from './portions.ts'
+import { questionEndOf, type UpstreamQuestion } from './question.ts'
 import type { ReplyCache } from './reply-cache.ts'
-import type { Response } from './response.ts'
+import { Response } from './response.ts'
 import type { Route, Routes } from './routes.ts'
 import { SCRUBBED, Scrubber } from './scrub.ts'
 import type { Upstream } from './upstream.ts'
@@ -107,6 +108,9 @@ export class Forwarder {
   private readonly flights: Flights
   private readonly name = new NameBuffer()
   private readonly scrubber = new Scrubber()
+  private readonly portions = new Portions(() => this.flights.answered())
+  /** A reply that not all have had in the turn in which it came. */
+  private readonly recalled = new Response()
   private readonly writer: ReplyWriter
   private stopSweep: (() => void) | undefined
   private isClosed = false
@@ -135,7 +139,7 @@ export class Forwarder {
     const { name, options, stats, flights } = this
     const { message, questionEnd } = query
     if (this.isClosed) {
-      this.servfail(query)
+      query.path.send(this.servfail(query))
       return
     }
     const nameEnd = name.read(message, 0, askedAt(query), message.length)
@@ -157,7 +161,7 @@ export class Forwarder {
     }
     if (this.failures.has(key, nowMs)) {
       stats.failedBefore++
-      this.giveUp(key, query, EDE_CACHED_ERROR)
+      query.path.send(this.lastWord(key, query, EDE_CACHED_ERROR))
       return
     }
     const flight = flights.find(key)
@@ -168,7 +172,7 @@ export class Forwarder {
     const cap = flights.capFor(query.client, route)
     if (cap !== undefined) {
       stats[cap]++
-      this.giveUp(key, query)
+      query.path.send(this.lastWord(key, query))
       return
     }
     const question = { name: name.octets.slice(0, name.length), type, dnssecOk: query.dnssecOk, checkingDisabled }
@@ -178,6 +182,7 @@ export class Forwarder {
   close(): void {
     this.isClosed = true
     for (const flight of this.flights.all) this.fail(flight, RCODE_SERVFAIL)
+    this.portions.finish()
     this.stopSweep?.()
     this.stopSweep = undefined
     this.attempts.close()
@@ -207,12 +212,12 @@ export class Forwarder {
     if (returned !== undefined) {
       stats.loops++
       this.options.onLoop?.(returned.upstream)
-      this.servfail(query)
+      query.path.send(this.servfail(query))
       this.attempts.lose(returned, false)
     } else if (this.flights.join(flight, query)) stats.shared++
     else {
       stats.overTotal++
-      this.servfail(query)
+      query.path.send(this.servfail(query))
     }
   }
 
@@ -239,26 +244,47 @@ export class Forwarder {
   }
 
   private answer(flight: Flight, response: Response, flags: number): boolean {
-    const { scrubber, writer, stats, options } = this
+    const { portions, options } = this
     const { question, waiters } = flight
-    const { rcode } = response
     options.cache?.boundTtls(response, question.type)
-    for (const [i, query] of waiters.entries()) {
-      const at = writer.begin(query)
-      const limit = writer.limit(query)
-      const put = scrubber.scrub(response, question.type, question.dnssecOk, writer.octets, at, askedAt(query), limit)
-      // Of no use to one is of no use to any: nothing has been sent yet.
-      if (put !== SCRUBBED && i === 0) return false
-      const answers = query.aliases + scrubber.answers
-      const truncated = scrubber.truncated ? FLAG_TC : 0
-      stats.answered++
-      const reply = writer.finish(query, scrubber.at, answers, scrubber.authority, rcode, truncated | (flags & FLAG_AD))
-      query.path.send(reply)
-    }
+    let isFirst = true
+    const useful = portions.give(waiters, query => {
+      const reply = this.write(flight, response, flags, query, isFirst)
+      isFirst = false
+      return reply
+    })
+    if (!useful) return false
     options.cache?.keep(flight.key, question, response, flags)
     this.failures.remove(flight.key)
     this.end(flight)
+    if (waiters.length === 0) return true
+    const octets = response.octets.slice()
+    portions.later(waiters, () => {
+      const { recalled } = this
+      recalled.read(octets, questionEndOf(question))
+      options.cache?.boundTtls(recalled, question.type)
+      return query => this.write(flight, recalled, flags, query, false)
+    })
     return true
+  }
+
+  /** @returns undefined: it is of no use to the first of all, and so of none to any */
+  private write(
+    { question }: Flight,
+    response: Response,
+    flags: number,
+    query: ClientQuery,
+    isFirst: boolean,
+  ): Uint8Array | undefined {
+    const { scrubber, writer, stats } = this
+    const at = writer.begin(query)
+    const limit = writer.limit(query)
+    const put = scrubber.scrub(response, question.type, question.dnssecOk, writer.octets, at, askedAt(query), limit)
+    if (put !== SCRUBBED && isFirst) return undefined
+    stats.answered++
+    const answers = query.aliases + scrubber.answers
+    const bits = (scrubber.truncated ? FLAG_TC : 0) | (flags & FLAG_AD)
+    return writer.finish(query, scrubber.at, answers, scrubber.authority, response.rcode, bits)
   }
 
   /** Every upstream failed, or the time is over. */
@@ -270,13 +296,12 @@ export class Forwarder {
       this.options.cache?.fail(flight.key, flight.question)
     }
     this.end(flight)
-    for (const query of flight.waiters.splice(0)) {
-      if (rcode === RCODE_SERVFAIL) this.giveUp(flight.key, query, isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1)
-      else {
-        this.stats.refused++
-        query.path.send(this.writer.refuse(query, rcode))
-      }
-    }
+    const ede = isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1
+    this.tell(flight.waiters, query => {
+      if (rcode === RCODE_SERVFAIL) return this.lastWord(flight.key, query, ede)
+      this.stats.refused++
+      return this.writer.refuse(query, rcode)
+    })
   }
 
   /** Whoever waits is answered from what has expired, if that is kept; the upstreams may still answer, for the next. */
@@ -284,14 +309,18 @@ export class Forwarder {
     const { cache } = this.options
     if (flight.waiters.length === 0 || cache?.hasStale(flight.key) !== true) return
     cache.fail(flight.key, flight.question)
-    for (const query of this.flights.release(flight)) this.giveUp(flight.key, query)
+    this.tell(flight.waiters.splice(0), query => this.lastWord(flight.key, query))
+  }
+
+  private tell(waiters: ClientQuery[], reply: MakeReply): void {
+    this.portions.give(waiters, reply)
+    this.portions.later(waiters, () => reply)
   }
 
   /** Nobody can be asked: RFC 8767 §4, what was known before, if it is kept; else SERVFAIL. */
-  private giveUp(key: string, query: ClientQuery, ede = -1): void {
+  private lastWord(key: string, query: ClientQuery, ede = -1): Uint8Array {
     const stale = this.isClosed ? undefined : this.options.cache?.findStale(key, query)
-    if (stale === undefined) this.servfail(query, ede)
-    else query.path.send(stale)
+    return stale ?? this.servfail(query, ede)
   }
 
   private end(flight: Flight): void {
@@ -299,9 +328,9 @@ export class Forwarder {
     this.flights.end(flight)
   }
 
-  private servfail(query: ClientQuery, ede = -1): void {
+  private servfail(query: ClientQuery, ede = -1): Uint8Array {
     this.stats.servfail++
-    query.path.send(this.writer.refuse(query, RCODE_SERVFAIL, ede))
+    return this.writer.refuse(query, RCODE_SERVFAIL, ede)
   }
 
   private sweep(): void {

@@ -30,7 +30,10 @@ export interface ConnectionLimits {
   readonly messageMs: number
   /** While replies are unsent, some must leave every so often, or the connection is closed. */
   readonly writeStallMs: number
-  /** With more replies than this unsent, no further query of the connection is read or answered. */
+  /**
+   * With more replies than this unsent, no further query of the connection is read or answered; when another deferred reply
+   * comes, it is closed.
+   */
   readonly maxUnsentOctets: number
   /** The same of all connections together: above it, each may have one reply on its way. */
   readonly maxUnsentOctetsInAll: number
@@ -47,11 +50,13 @@ export interface ConnectionContext {
   readonly held: { octets: number; readonly max: number }
   /** Octets of replies of all connections together that the kernel has not taken. */
   readonly unsent: { octets: number }
+  /** Where the last reply stood that the kernel took at once. Buffers of long replies pile up before they are collected. */
+  spare: Buffer
   nowMs(): number
   /** A query was answered: the connection is the youngest now. */
   onQuery(connection: TcpConnection): void
-  /** A connection is closed for what it sent. */
-  onFault(reason: 'notDns' | 'heldTooMuch'): void
+  /** A connection is closed for what it sent, or did not read. */
+  onFault(reason: 'notDns' | 'heldTooMuch' | 'slowReader'): void
 }
 
 export const MAX_MESSAGE_OCTETS = 65_535
@@ -165,6 +170,11 @@ export class TcpConnection implements StreamPath, Peers {
 
   /** The reply to a query that was deferred. */
   reply(message: Uint8Array, more?: MoreMessages): void {
+    const { socket, context } = this
+    if (!socket.destroyed && socket.writableLength > this.allowedUnsent()) {
+      context.onFault('slowReader')
+      socket.destroy()
+    }
     this.write(message)
     if (more === undefined) this.replied()
     else this.pouring.begin(more)
@@ -181,11 +191,16 @@ export class TcpConnection implements StreamPath, Peers {
     const { context, socket } = this
     if (socket.destroyed) return
     if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
-    const framed = Buffer.allocUnsafe(LENGTH_OCTETS + message.length)
+    const octets = LENGTH_OCTETS + message.length
+    const isSpare = socket.writableLength === 0 && octets <= context.spare.length && 2 * octets > context.spare.length
+    const framed = isSpare ? context.spare : Buffer.allocUnsafe(octets)
     framed.writeUInt16BE(message.length)
     framed.set(message, LENGTH_OCTETS)
-    socket.write(framed, this.onWritten)
-    this.noteUnsent(socket.writableLength)
+    socket.write(framed.subarray(0, octets), this.onWritten)
+    const unsent = socket.writableLength
+    if (unsent === 0) context.spare = framed
+    else if (isSpare) context.spare = NOTHING
+    this.noteUnsent(unsent)
     this.lastQueryMs = context.nowMs()
     context.onQuery(this)
   }
@@ -238,7 +253,6 @@ export class TcpConnection implements StreamPath, Peers {
   private answer(input: Buffer): number {
     const { context, socket, listener } = this
     const { handler, scratch, scratchView } = context
-    const allowedUnsent = this.allowedUnsent()
     let used = 0
     let answered = 0
     /** Octets of replies in `scratch`. */
@@ -258,7 +272,7 @@ export class TcpConnection implements StreamPath, Peers {
         setImmediate(this.onTurn)
         break
       }
-      if (socket.writableLength + ready > allowedUnsent || this.deferred >= MAX_DEFERRED) {
+      if (socket.writableLength + ready > this.allowedUnsent() || this.deferred >= MAX_DEFERRED) {
         this.blocked = true
         break
       }

@@ -168,6 +168,7 @@ class Connections {
       scratchView: new DataView(scratch.buffer),
       held: { octets: 0, max: MAX_HELD_OCTETS },
       unsent: { octets: 0 },
+      spare: Buffer.alloc(0),
       nowMs: () => this.clock.nowMs(),
       onQuery: connection => {
         if (this.open.delete(connection)) this.open.add(connection)

@@ -10,9 +10,11 @@ import type { ReplyLimits } from '../../src/dataplane/reply-limits.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { headless, slice } from '../support/answering.ts'
 import { askServer, encodeQuery } from '../support/dns-client.ts'
+import { always, QNAME, recordOf, replyTo, startUpstream } from '../support/fake-upstream.ts'
+import { startForwarding, zoneOf } from '../support/forwarding.ts'
 import { HostileClients, neverReads } from '../support/hostile-clients.ts'
 import { ManyClients } from '../support/many-clients.ts'
-import { queryOf } from '../support/messages.ts'
+import { queryOf, RD } from '../support/messages.ts'
 import { type Listening, startListening } from '../support/running-server.ts'
 import { type ServerProcess, startServer, until } from '../support/server-process.ts'
 import { Burst } from '../support/udp-burst.ts'
@@ -155,6 +157,49 @@ describe('F34: what a forged address is sent', () => {
       client.close()
       await server.stop()
     }
+  })
+})
+
+describe('a long forwarded answer that clients do not read', () => {
+  const CONNECTIONS = 50
+  const PIPELINED = 100
+  const LONG = 'long.example'
+  /** T8 has 16 MiB for a server that is warm; here clients, upstream and code that is not compiled yet are in one process with it. */
+  const RSS_MIB = 64
+
+  it('5,000 wait for it: others are answered meanwhile, and memory holds', async t => {
+    const text = Buffer.concat(Array.from({ length: 228 }, () => Buffer.alloc(256, 255)))
+    let give = (): void => {}
+    const mayAnswer = new Promise<void>(resolve => {
+      give = resolve
+    })
+    const upstream = await startUpstream(async asked => {
+      if (asked.name !== LONG) return always('192.0.2.1')(asked)
+      await mayAnswer
+      return [replyTo(asked, { answers: [recordOf(QNAME, 16, text)] })]
+    })
+    t.after(() => upstream.close())
+    const { server, ipv4 } = await startForwarding(t, 'portable', [zoneOf([upstream.port], { forceTcp: true })])
+    const { forwarder } = server.forward!
+    const query = queryOf(LONG, 'TXT', { flags: RD })
+    const hostile = new HostileClients(ipv4.port)
+    t.after(() => hostile.destroy())
+    await hostile.connect(CONNECTIONS, 5, neverReads(query, PIPELINED))
+    await until(() => forwarder.stats.shared === CONNECTIONS * PIPELINED - 1, 'all wait')
+
+    const rss = process.memoryUsage.rss()
+    let most = 0
+    const looking = setInterval(() => {
+      most = Math.max(most, process.memoryUsage.rss())
+    }, 1)
+    t.after(() => clearInterval(looking))
+    give()
+    await until(() => forwarder.stats.answered > 0, 'the first have it')
+    assert.equal((await askServer('other.example', 'A', ipv4)).rcode, 'NOERROR')
+    const { answered } = forwarder.stats
+    assert.ok(answered < CONNECTIONS * PIPELINED, 'another query is not behind all of them')
+    await until(() => forwarder.stats.answered > CONNECTIONS * PIPELINED, 'all have had it')
+    assert.ok(most - rss < RSS_MIB * MIB, `${(most - rss) / MIB} MiB more`)
   })
 })
 

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { MessageHandler } from '../../../src/transport/handler.ts'
+import { DEFERRED, type MessageHandler, type ReturnPath, type StreamPath } from '../../../src/transport/handler.ts'
 import { type Clock, DEFAULT_LIMITS, openTcp, type TcpOptions, type TcpServer } from '../../../src/transport/tcp.ts'
 import { hasIPv6, until } from '../../support/datagram-battery.ts'
 
@@ -31,8 +31,9 @@ class ManualClock implements Clock {
 const DROP = 0
 const BIG = 1
 const BIG_OCTETS = 60_000
+const LATER = 2
 
-/** Octet 0 of the message: DROP, BIG, or else the message inverted after it. */
+/** Octet 0 of the message: DROP, BIG, LATER, or else the message inverted after it. */
 class Handler implements MessageHandler {
   answered = 0
   /** Most messages between `begin` and `end`. */
@@ -40,6 +41,8 @@ class Handler implements MessageHandler {
   private inTurn = 0
   open = 0
   listener = -1
+  /** Where replies to LATER are to go. */
+  readonly deferred: StreamPath[] = []
   begin(listener: number): void {
     this.open++
     this.inTurn = 0
@@ -50,12 +53,17 @@ class Handler implements MessageHandler {
     this.answered++
     this.mostInTurn = Math.max(this.mostInTurn, ++this.inTurn)
     if (octets[start] === DROP) return 0
+    if (octets[start] === LATER) return DEFERRED
     if (octets[start] === BIG) {
       octets.fill(0xbb, start, start + BIG_OCTETS)
       return BIG_OCTETS
     }
     for (let i = start + 1; i < start + length; i++) octets[i] = ~octets[i]!
     return length
+  }
+  defer(_octets: Uint8Array, _start: number, { stream }: ReturnPath): number {
+    this.deferred.push(stream!)
+    return 0
   }
   end(): void {
     this.open--
@@ -319,7 +327,7 @@ describe('a reader that does not read', () => {
     const one = await all.accepted()
     one.socket.pause()
     const queries = 500
-    one.socket.write(framed(...Array.from({ length: queries }, () => message(BIG))))
+    one.socket.write(framed(message(LATER), ...Array.from({ length: queries }, () => message(BIG))))
     let before = -1
     // Standing still: as many answers after another connection's turns as before them.
     const other = await all.accepted()
@@ -353,6 +361,29 @@ describe('a reader that does not read', () => {
     one.socket.destroy()
     second.socket.destroy()
     await until(() => server.unsentOctets() === 0, 'all forgotten')
+  })
+
+  test('is closed by a reply that was deferred and is more than may be unsent', async () => {
+    const { handler, server, other } = await stuck()
+    const unsent = server.unsentOctets()
+    handler.deferred[0]!.reply(message(9))
+    handler.deferred[0]!.reply(message(9))
+    assert.equal(server.unsentOctets(), unsent)
+    await until(() => server.connections() === 1, 'closed')
+    assert.equal(server.stats.slowReader, 1)
+    assert.equal(server.unsentOctets(), 0)
+    other.socket.write(framed(message(9)))
+    await other.reply(other.replies.length + 1)
+  })
+
+  test('costs others no deferred reply when all connections together wait for too many', async () => {
+    const { handler, server, other } = await stuck({ maxUnsentOctetsInAll: DEFAULT_LIMITS.maxUnsentOctets })
+    const before = other.replies.length
+    other.socket.write(framed(...Array.from({ length: 3 }, () => message(LATER))))
+    await until(() => handler.deferred.length === 4, 'all have come')
+    for (const stream of handler.deferred.slice(1)) stream.reply(message(9))
+    await other.reply(before + 3)
+    assert.equal(server.stats.slowReader, 0)
   })
 
   test('is closed when no reply leaves in time', async () => {
