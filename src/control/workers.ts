@@ -124,7 +124,7 @@ export class Workers {
     try {
       // One by one: a port that the kernel chose for the first is the port of all.
       for (const slot of workers.slots) {
-        const report = await workers.launch(slot)
+        const report = await workers.launch(slot).served
         workers.sockets = report.addresses
       }
       workers.started = true
@@ -209,36 +209,29 @@ export class Workers {
     next.past = [Float64Array.from(rows[0]!, (_, field) => rows.reduce((sum, row) => sum + row[field]!, 0))]
   }
 
-  private async launch(slot: Slot): Promise<DatagramReport> {
-    const { options } = this
-    const { forwarding, readers } = options
+  /** @throws when no thread can be made; nothing of it is left */
+  private launch(slot: Slot): WorkerLife {
+    const { forwarding, readers, queryLog } = this.options
     const reader = readers.pop()
     if (reader === undefined) throw noReaders()
-    // One for each life: nobody reads what a thread that died had half written.
-    const deferred = forwarding && createDeferred()
-    const log = options.queryLog?.open()
-    const life = new WorkerLife(options.entry ?? workerUrl(), `answers-${slot.index}`, {
-      memory: options.memory,
-      reader,
-      row: this.own[slot.index]!,
-      transport: options.transport,
-      sockets: this.sockets,
-      order: options.order,
-      maxUdpSize: options.maxUdpSize,
-      replyLimits: options.replyLimits,
-      random: randomInt(2 ** 31),
-      ...(deferred && { forwarding: { ...forwardingOf(forwarding!), deferred } }),
-      ...(options.screen && { screen: options.screen }),
-      ...(options.transfers && { transfers: options.transfers }),
-      ...(options.search && { search: options.search }),
-      ...(log && { log: { ring: log.ring, rules: options.queryLog!.rules } }),
-      ...(options.cache && { cache: options.cache }),
-    })
+    const log = queryLog?.open()
+    let life: WorkerLife
+    let deferred: SharedArrayBuffer | undefined
+    try {
+      // One for each life: nobody reads what a thread that died had half written.
+      deferred = forwarding && createDeferred()
+      life = this.create(slot, reader, deferred, log?.ring)
+    } catch (error) {
+      readers.push(reader)
+      log?.close()
+      throw error
+    }
     slot.life = life
     if (deferred !== undefined) {
+      const ring = deferred
       // Not before it is known by which sockets replies leave.
       const read = (): void => {
-        const queries = new DeferredReader(deferred, query => {
+        const queries = new DeferredReader(ring, query => {
           forwarding!.take(query, message => void this.reply(life, query.path, message))
         })
         slot.deferred = queries
@@ -248,7 +241,33 @@ export class Workers {
     }
     if (log !== undefined) void life.ended.then(log.close)
     void life.ended.then(failure => this.bury(slot, life, failure))
-    return life.served
+    return life
+  }
+
+  private create(
+    { index }: Slot,
+    reader: number,
+    deferred: SharedArrayBuffer | undefined,
+    ring: SharedArrayBuffer | undefined,
+  ): WorkerLife {
+    const { options } = this
+    return new WorkerLife(options.entry ?? workerUrl(), `answers-${index}`, {
+      memory: options.memory,
+      reader,
+      row: this.own[index]!,
+      transport: options.transport,
+      sockets: this.sockets,
+      order: options.order,
+      maxUdpSize: options.maxUdpSize,
+      replyLimits: options.replyLimits,
+      random: randomInt(2 ** 31),
+      ...(deferred && { forwarding: { ...forwardingOf(options.forwarding!), deferred } }),
+      ...(options.screen && { screen: options.screen }),
+      ...(options.transfers && { transfers: options.transfers }),
+      ...(options.search && { search: options.search }),
+      ...(ring && { log: { ring, rules: options.queryLog!.rules } }),
+      ...(options.cache && { cache: options.cache }),
+    })
   }
 
   private reply(life: WorkerLife | undefined, path: ReturnPath, message: Uint8Array): boolean {
@@ -275,10 +294,19 @@ export class Workers {
   }
 
   private replace(slot: Slot): void {
-    setTimeout(() => {
-      if (!this.stopping) void this.launch(slot).catch(() => {})
-    }, slot.restartMs)
+    setTimeout(() => this.launchAgain(slot), slot.restartMs)
     slot.restartMs = Math.min(slot.restartMs * 2, MAX_RESTART_MS)
+  }
+
+  private launchAgain(slot: Slot): void {
+    if (this.stopping) return
+    try {
+      this.launch(slot)
+    } catch (error) {
+      const { message } = error as Error
+      this.options.log.error('a worker cannot be started', { worker: slot.index, error: message, inMs: slot.restartMs })
+      this.replace(slot)
+    }
   }
 
   private ring(): void {
