@@ -38,10 +38,11 @@ export class WorkerLife {
   readonly served: Promise<DatagramReport>
   /** When the thread is surely no more: what it ended with. */
   readonly ended: Promise<Error>
-  /** Rings in a row that it has not heard. */
+  /** Rings in a row that it has not heard; before it serves it hears none. */
   unheard = 0
   private readonly control: Int32Array
   private readonly worker: Worker
+  private readonly giveUp: (error: Error) => void
   private isDetached = false
 
   constructor(entry: URL, name: string, setup: Omit<WorkerSetup, 'control'>) {
@@ -55,9 +56,14 @@ export class WorkerLife {
     this.served = served
     served.catch(() => {})
     let failure = new Error('the worker ended by itself')
+    this.giveUp = error => {
+      failure = error
+      servesNot(error)
+    }
     worker.on('message', (message: WorkerMessage) => {
       if ('report' in message) {
         this.report = message.report
+        this.unheard = 0
         serves(message.report)
       } else failure = Object.assign(new Error(message.error.message), { code: message.error.code })
     })
@@ -97,8 +103,9 @@ export class WorkerLife {
     return true
   }
 
-  /** Ends it inside JavaScript, wherever it is; a system call is not ended. */
-  terminate(): void {
+  /** Ends it inside JavaScript, wherever it is; a system call is not ended. @param because what it did not come to serve for */
+  terminate(because?: Error): void {
+    if (because !== undefined) this.giveUp(because)
     void this.worker.terminate()
   }
 

@@ -70,7 +70,9 @@ const RING_MS = 500
 /** 2 s: far from any batch, and well within the 5 s that a resolver waits before it asks again. */
 const HUNG_RINGS = 4
 /** So long it takes to see that one cannot be ended: ending a thread that runs JavaScript takes milliseconds. */
-const LOST_RINGS = 6
+const END_RINGS = 2
+/** 30 s: a thread is started in a tenth of a second of CPU, of which a pod may be given a hundredth at a time. */
+const START_RINGS = 60
 /** Lost workers that are replaced; each keeps a thread and a row among the readers. */
 export const MAX_LOST = 4
 
@@ -99,6 +101,8 @@ export class Workers {
   private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
   private started = false
+  /** What is to be done about those that ended while others were still being started. */
+  private readonly early: (() => void)[] = []
   private stopping = false
   /** When one was last seen to serve. */
   private servedMs = performance.now()
@@ -128,8 +132,10 @@ export class Workers {
         workers.sockets = report.addresses
       }
       workers.started = true
+      for (const mourn of workers.early) mourn()
     } catch (error) {
       await workers.stop()
+      workers.leaveBehind()
       throw error
     }
     return workers
@@ -200,13 +206,18 @@ export class Workers {
   async giveWay(next: Workers): Promise<void> {
     this.next = next
     await this.stop()
+    this.leaveBehind()
+    const { rows } = this
+    next.past = [Float64Array.from(rows[0]!, (_, field) => rows.reduce((sum, row) => sum + row[field]!, 0))]
+  }
+
+  /** Those that could not be ended. */
+  private leaveBehind(): void {
     for (const { life } of this.slots) {
       if (life === undefined) continue
       life.detach()
       this.lostLives.add(life)
     }
-    const { rows } = this
-    next.past = [Float64Array.from(rows[0]!, (_, field) => rows.reduce((sum, row) => sum + row[field]!, 0))]
   }
 
   /** @throws when no thread can be made; nothing of it is left */
@@ -286,7 +297,13 @@ export class Workers {
     if (this.lostLives.delete(life)) log.warn('a worker that could not be ended has ended', { worker: slot.index })
     if (slot.life !== life) return
     slot.life = undefined
-    if (this.stopping || !this.started) return
+    if (this.started) this.mourn(slot, life, failure)
+    else this.early.push(() => this.mourn(slot, life, failure))
+  }
+
+  private mourn(slot: Slot, life: WorkerLife, failure: Error): void {
+    const { log } = this.options
+    if (this.stopping) return
     this.deaths++
     if (performance.now() - life.startedMs > HEALTHY_MS) slot.restartMs = RESTART_MS
     log.error('a worker died and is replaced', { worker: slot.index, error: failure.message, inMs: slot.restartMs })
@@ -313,13 +330,15 @@ export class Workers {
     const { log } = this.options
     for (const slot of this.slots) {
       const { life, index } = slot
-      if (life?.report === undefined) continue
-      const unheard = life.ring()
-      if (unheard === HUNG_RINGS) {
+      if (life === undefined) continue
+      const hasServed = life.report !== undefined
+      const overdue = life.ring() - (hasServed ? HUNG_RINGS : START_RINGS)
+      if (overdue === 0 && hasServed) {
         this.hangs++
-        log.error('a worker hangs and is ended', { worker: index, unheard })
+        log.error('a worker hangs and is ended', { worker: index, unheard: life.unheard })
         life.terminate()
-      } else if (unheard === LOST_RINGS) this.lose(slot, life)
+      } else if (overdue === 0) life.terminate(notStarted())
+      else if (overdue === END_RINGS) this.lose(slot, life)
     }
     if (this.serving > 0) this.servedMs = performance.now()
   }
@@ -347,6 +366,10 @@ export class Workers {
 function noReaders(): Error {
   const message = 'too many threads could not be ended: there is no place for another; restart the process'
   return Object.assign(new Error(message), { code: 'ERR_NO_READERS' })
+}
+
+function notStarted(): Error {
+  return Object.assign(new Error('a worker did not come to serve in time'), { code: 'ERR_WORKER_START' })
 }
 
 /** Beside the bundle, or in the source tree. */

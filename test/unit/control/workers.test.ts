@@ -10,6 +10,8 @@ import { createAnswering } from '../../support/answering.ts'
 import { until } from '../../support/server-process.ts'
 
 const WORKER = new URL('../../../src/dataplane/worker.ts', import.meta.url)
+/** Runs, and never comes to serve. */
+const HANGS = 'data:text/javascript,for(;;);'
 const MOST_READERS = 6
 
 interface World {
@@ -77,5 +79,42 @@ describe('a thread that cannot be made', () => {
     entry.href = WORKER.href
     await until(() => workers.serving === 1, 'another serves')
     assert.deepEqual([workers.deaths, readers.length, rings], [1, MOST_READERS - 1, 1])
+  })
+})
+
+describe('a worker that ends while others are still being started', () => {
+  it('is counted and replaced when they serve', async t => {
+    const world = create(t, { count: 2 })
+    const { threads, said } = world
+    process.on('worker', function end() {
+      if (threads.length < 2) return
+      process.off('worker', end)
+      void threads[0]!.terminate()
+    })
+    const workers = await start(t, world)
+    await until(() => workers.serving === 2, 'both serve')
+    assert.deepEqual([workers.deaths, said], [1, ['a worker died and is replaced']])
+  })
+})
+
+describe('a worker that does not come to serve', () => {
+  it('fails the start, and is ended', async t => {
+    const { options, readers } = create(t, { entry: new URL(HANGS), ringMs: 5 })
+    await assert.rejects(Workers.start(options), { code: 'ERR_WORKER_START' })
+    assert.equal(readers.length, MOST_READERS)
+  })
+
+  it('is replaced when it was itself to replace another', async t => {
+    const entry = new URL(WORKER)
+    const world = create(t, { entry, ringMs: 50 })
+    const { threads, said } = world
+    const workers = await start(t, world)
+    entry.href = HANGS
+    void threads[0]!.terminate()
+    await until(() => threads.length === 2, 'the second is made')
+    entry.href = WORKER.href
+    await until(() => workers.serving === 1, 'another serves')
+    assert.ok(workers.deaths >= 2)
+    assert.ok(!said.includes('a worker hangs and is ended'))
   })
 })
