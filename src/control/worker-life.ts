@@ -91,11 +91,12 @@ export class WorkerLife {
    * Sends the reply to a query that was deferred, from the address that was asked; after its end, nothing.
    * @param message is copied
    * @param replies undefined: the worker has a transport that sends by itself
-   * @returns false: it has ended
+   * @returns false: it has ended, or lost its sockets
    */
   reply(path: ReturnPath, message: Uint8Array, replies: Replies | undefined): boolean {
     const { report } = this
-    if (report === undefined || (Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return false
+    if (report === undefined || this.isDetached) return false
+    if ((Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return false
     const { socket, sockaddr, control, controlOctets } = path
     const fd = report.fds[socket]
     if (fd !== undefined) replies?.send(fd, sockaddr, control, controlOctets, message)

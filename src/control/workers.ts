@@ -1,7 +1,8 @@
 /**
  * The data-plane threads together: started, watched, replaced when they die or hang, stopped. Layer: control.
  * A worker that dies takes nothing with it: its row among the table's readers is set OFFLINE so that reclamation goes on,
- * its sockets are closed so that they swallow no queries, and another takes its place.
+ * its sockets are closed so that they swallow no queries, another takes its place, and replies to what it had deferred leave by
+ * others' sockets.
  *
  * A worker that hangs is ended and so dies. One in a system call cannot be ended: it is lost. Another takes its place, with
  * another row; its own row stays as it is, since a thread that still runs may still read: memory that grows is better than
@@ -26,6 +27,7 @@ import type { ReturnPath } from '../transport/handler.ts'
 import { loadLibc } from '../transport/libc.ts'
 import { Replies } from '../transport/replies.ts'
 import { formatSocketAddress } from './config.ts'
+import { HomelessReplies } from './homeless-replies.ts'
 import type { Logger } from './log.ts'
 import type { QueryLog } from './query-log.ts'
 import { WorkerLife } from './worker-life.ts'
@@ -97,6 +99,7 @@ export class Workers {
   private readonly slots: Slot[]
   private readonly lostLives: Set<WorkerLife>
   private readonly replies: Replies | undefined
+  private readonly homeless = new HomelessReplies()
   private next: Workers | undefined
   private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
@@ -250,6 +253,10 @@ export class Workers {
       }
       life.served.then(read, () => {})
     }
+    const sendOthers = (): void => {
+      for (const { path, message } of this.homeless.take(performance.now())) this.reply(life, path, message)
+    }
+    life.served.then(sendOthers, () => {})
     if (log !== undefined) void life.ended.then(log.close)
     void life.ended.then(failure => this.bury(slot, life, failure))
     return life
@@ -281,11 +288,15 @@ export class Workers {
     })
   }
 
-  private reply(life: WorkerLife | undefined, path: ReturnPath, message: Uint8Array): boolean {
-    if (life?.reply(path, message, this.replies) === true) return true
-    const { next } = this
-    // They have sockets of the same addresses in the same order.
-    return next?.slots.some(slot => next.reply(slot.life, path, message)) ?? false
+  private reply(life: WorkerLife, path: ReturnPath, message: Uint8Array): void {
+    if (!life.reply(path, message, this.replies)) (this.next ?? this).replyByAny(path, message)
+  }
+
+  /** Of a worker that is no more: the others have sockets of the same addresses in the same order. */
+  private replyByAny(path: ReturnPath, message: Uint8Array): void {
+    if (this.next !== undefined) this.next.replyByAny(path, message)
+    else if (!this.slots.some(({ life }) => life?.reply(path, message, this.replies)) && !this.stopping)
+      this.homeless.put(path, message.slice(), performance.now())
   }
 
   private bury(slot: Slot, life: WorkerLife, failure: Error): void {

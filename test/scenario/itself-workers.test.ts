@@ -33,7 +33,11 @@ interface World {
   readonly clients: readonly [UdpClient[], UdpClient[]]
 }
 
-async function start(t: TestContext, transport: WorkersOptions['transport']): Promise<World> {
+async function start(
+  t: TestContext,
+  transport: WorkersOptions['transport'],
+  more: Partial<WorkersOptions> = {},
+): Promise<World> {
   const answering = createAnswering()
   answering.services.upsert(headless('web'))
   answering.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
@@ -53,6 +57,7 @@ async function start(t: TestContext, transport: WorkersOptions['transport']): Pr
     log,
     entry: DEFECTIVE,
     ringMs: RING_MS,
+    ...more,
   })
   t.after(() => workers.stop())
   const { port } = workers.addresses[0]!
@@ -138,6 +143,19 @@ describe('a worker that hangs in a system call', { skip: checkBatch() ?? false }
     for (const client of clients.flat()) assert.ok(await client.ask(), 'every client is answered on')
   })
 
+  it('keeps no reply from a client whose query it had deferred', async t => {
+    const { forwarding, answer, taken } = upstream()
+    const { workers, clients } = await start(t, 'batch', { forwarding })
+    const [client] = clients[0]
+    const reply = client!.ask('www.example.com', 20_000)
+    await until(() => taken.length === 1, 'the query is deferred')
+    client!.send('poll')
+    await until(() => workers.lost === 1, 'it is given up')
+    answer()
+    assert.ok(await reply)
+    await until(() => workers.lost === 0, 'the call has returned')
+  })
+
   it('does not keep the others from being stopped', async t => {
     const { workers, clients } = await start(t, 'batch')
     clients[0][0]!.send('poll')
@@ -147,6 +165,67 @@ describe('a worker that hangs in a system call', { skip: checkBatch() ?? false }
     await until(() => workers.lost === 0, 'it ends by itself, so that this process can')
   })
 })
+
+/** Takes what is deferred, and says when to answer. */
+function upstream() {
+  const taken: (() => void)[] = []
+  const forwarding: WorkersOptions['forwarding'] = {
+    fallthrough: [],
+    withoutRd: true,
+    take: ({ message }, reply) => void taken.push(() => reply(message)),
+  }
+  const answer = (): void => {
+    for (const each of taken.splice(0)) each()
+  }
+  return { taken, forwarding, answer }
+}
+
+for (const transport of ['batch', 'portable'] as const) {
+  const problem = transport === 'batch' ? checkBatch() : undefined
+  describe(`a worker that dies while a forwarded query is on its way, over ${transport}`, {
+    skip: problem ?? false,
+  }, () => {
+    it('is replaced by another worker for the reply', async t => {
+      const { forwarding, answer, taken } = upstream()
+      const { workers, clients } = await start(t, transport, { forwarding })
+      const [client] = clients[0]
+      const reply = client!.ask('www.example.com', 20_000)
+      await until(() => taken.length === 1, 'the query is deferred')
+      client!.send('exit')
+      await until(() => workers.deaths === 1, 'it has died')
+      answer()
+      assert.ok(await reply)
+    })
+
+    it('has its reply sent by its successor when it was the only one', async t => {
+      const { forwarding, answer, taken } = upstream()
+      const { serving } = createAnswering()
+      const log: Logger = { debug() {}, info() {}, warn() {}, error: answer }
+      const workers = await Workers.start({
+        memory: serving.memory,
+        count: 1,
+        readers: [...READERS],
+        transport,
+        sockets: [{ address: '127.0.0.1', port: 0 }],
+        order: 'shuffle',
+        maxUdpSize: 1232,
+        replyLimits: { errorRate: 0, responseRate: undefined },
+        log,
+        entry: DEFECTIVE,
+        forwarding,
+      })
+      t.after(() => workers.stop())
+      const client = await UdpClient.open(workers.addresses[0]!.port, WEB)
+      t.after(() => client.close())
+      const reply = client.ask('www.example.com', 20_000)
+      await until(() => taken.length === 1, 'the query is deferred')
+      // Its death is told of, and the reply comes at this moment.
+      client.send('exit')
+      assert.ok(await reply)
+      assert.equal(workers.deaths, 1)
+    })
+  })
+}
 
 describe('many workers, one after the other', { skip: checkBatch() ?? false }, () => {
   it('leave no descriptor, no thread and no memory behind', async t => {

@@ -39,6 +39,7 @@ function withDefects(handler: MessageHandler): MessageHandler {
       DEFECTS[label]?.()
       return handler.answer(octets, view, start, length, capacity, stream)
     },
+    defer: (octets, start, path) => handler.defer!(octets, start, path),
     end: () => handler.end(),
   }
 }
