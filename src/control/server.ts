@@ -107,6 +107,8 @@ class Server implements RunningServer, ServerParts {
   private admin: AdminServer | undefined
   private readonly probes: AdminServer[] = []
   queryLog: QueryLog | undefined
+  /** Ends the reading of what queries over TCP were logged to. */
+  private closeTcpLog: (() => void) | undefined
   private readonly chores: NodeJS.Timeout[] = []
   private isStale = false
 
@@ -277,8 +279,18 @@ class Server implements RunningServer, ServerParts {
       transfers: options.transfer && new TransferGate(options.transfer),
       screen: openScreen(options.rules, table.seed, this.tcpRow),
       search: this.gate && new SearchGate(this.gate),
-      log: this.queryLog && tcpLog(this.queryLog, table.seed),
+      log: this.tcpLog(table.seed),
     })
+  }
+
+  /** With a ring as the threads have, though it is this thread that reads it. */
+  private tcpLog(seed: number): QueryLogWriter | undefined {
+    this.closeTcpLog?.()
+    const { queryLog } = this
+    const opened = queryLog?.open()
+    this.closeTcpLog = opened?.close
+    if (queryLog === undefined || opened === undefined) return undefined
+    return new QueryLogWriter(opened.ring, new QueryChoice(queryLog.rules, seed, randomInt(2 ** 31)))
   }
 
   private openQueryLog({ queryLog }: ServerOptions): QueryLog | undefined {
@@ -376,11 +388,6 @@ class Server implements RunningServer, ServerParts {
     const log = this.log.oncePer(`cut ${text}`, CUT_SILENCE_MS)
     log.warn('an answer over TCP left records out: no DNS message can hold them all', { name: text })
   }
-}
-
-/** A ring as the threads have, though it is this thread that reads it. */
-function tcpLog(log: QueryLog, seed: number): QueryLogWriter {
-  return new QueryLogWriter(log.open().ring, new QueryChoice(log.rules, seed, randomInt(2 ** 31)))
 }
 
 /** Waits for both, then throws what the first that failed threw: what is half open can be closed. */

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { loadConfig } from '../../src/control/config-load.ts'
 import { createLogOver } from '../../src/control/log.ts'
+import { QueryLog } from '../../src/control/query-log.ts'
 import { serve } from '../../src/control/serve.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
@@ -89,3 +90,41 @@ for (const transport of ['batch', 'portable'] as const) {
     })
   })
 }
+
+describe('the query log over reloads that change no part', () => {
+  it('reads as many rings as before, and misses no query over TCP', async t => {
+    const { open } = QueryLog.prototype
+    let rings = 0
+    t.mock.method(QueryLog.prototype, 'open', function (this: QueryLog) {
+      rings++
+      const { ring, close } = open.call(this)
+      const count = (): void => {
+        rings--
+        close()
+      }
+      return { ring, close: count }
+    })
+    const lines: string[] = []
+    const log = createLogOver('info', { write: line => void lines.push(line) })
+    const folder = mkdtempSync(join(tmpdir(), 'query-log-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'config.yaml')
+    const write = (idle: number): void => {
+      const source = `source: { manifests: ['${ROOT}config/demo'] }`
+      const rest = `lameduck: 0s\ntransport: portable\nreload: false\nlog: { queries: { classes: [all] } }`
+      writeFileSync(file, `${source}\n${rest}\nlimits: { tcp: { idle: ${idle}s } }`)
+    }
+    write(10)
+    const load = () => loadConfig(file, { listen: ['127.0.0.1:0'] }, { needsSource: true })
+    const server = await serve(load(), 'test', log, undefined, { file, load })
+    t.after(() => server.stop(0))
+    const before = rings
+    for (let idle = 11; idle <= 15; idle++) {
+      await exchangeTcp(queryOf(CLUSTER_NAME, 'A'), server.addresses[0]!)
+      write(idle)
+      await server.reloadConfig()
+    }
+    assert.equal(rings, before)
+    assert.equal(lines.filter(line => line.includes('"msg":"query"')).length, 5)
+  })
+})
