@@ -23,7 +23,8 @@ const ENTRIES = 512
 const SOCKADDR_AT = 16
 const CONTROL_AT = SOCKADDR_AT + PATH_SOCKADDR_OCTETS
 const MESSAGE_AT = CONTROL_AT + PATH_CONTROL_OCTETS
-const MAX_MESSAGE = ENTRY_OCTETS - MESSAGE_AT
+/** Header, question and aliases: longer ones are rare enough to be asked for over TCP, which needs no ring. */
+export const MAX_MESSAGE = ENTRY_OCTETS - MESSAGE_AT
 /** Entries read in one turn of the event loop. */
 const MAX_TURN = 64
 

@@ -32,7 +32,7 @@ import {
   ZONE_RESPONSE_SIZES,
   zoneFields,
 } from './counters.ts'
-import type { DeferredQuery } from './deferred.ts'
+import { type DeferredQuery, MAX_MESSAGE } from './deferred.ts'
 import type { QueryLogWriter } from './query-log.ts'
 import type { QueryScreen } from './query-screen.ts'
 import { DROP_ERROR, type ReplyLimiter, SEND, SLIP } from './reply-limits.ts'
@@ -191,9 +191,14 @@ export class QueryHandler implements MessageHandler {
       this.hasPut = true
       return 0
     }
-    const replied = this.answerer.failDeferred()
-    this.row[NOT_DEFERRED]!++
-    this.count(length, replied, path.stream !== undefined)
+    const isStream = path.stream !== undefined
+    let replied: number
+    if (message.length > MAX_MESSAGE && !isStream) replied = this.sendToTcp(start)
+    else {
+      replied = this.answerer.failDeferred()
+      this.row[NOT_DEFERRED]!++
+    }
+    this.count(length, replied, isStream)
     return replied
   }
 
@@ -219,8 +224,8 @@ export class QueryHandler implements MessageHandler {
   /** @returns octets of the reply, which may have become an empty one; 0: it is not sent */
   private limit(start: number, replied: number): number {
     const { row, peers } = this
-    const { query, reply } = this.answerer
-    const { limiter, maxUdpSize } = this.options.udp!
+    const { reply } = this.answerer
+    const { limiter } = this.options.udp!
     const verdict = limiter.judge(reply.rcode, this.family, start, peers!, this.startedMs)
     if (verdict === SEND) return replied
     if (verdict !== SLIP) {
@@ -228,9 +233,15 @@ export class QueryHandler implements MessageHandler {
       return 0
     }
     row[SLIPPED_RESPONSES]!++
+    return this.sendToTcp(start)
+  }
+
+  /** An empty reply with TC. @returns its octets */
+  private sendToTcp(start: number): number {
+    const { query, reply } = this.answerer
     reply.rewind(start + query.questionEnd)
     reply.truncated = true
-    return reply.finish(query.payloadSize > 0 ? maxUdpSize : 0)
+    return reply.finish(query.payloadSize > 0 ? this.options.udp!.maxUdpSize : 0)
   }
 
   /** SERVFAIL with the header alone. */

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import { decode } from 'dns-packet'
 import { Answerer } from '../../../src/answer/answer.ts'
 import { Order } from '../../../src/answer/order.ts'
-import { PANICS, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
+import { NOT_DEFERRED, PANICS, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
+import { createDeferred, DeferredWriter } from '../../../src/dataplane/deferred.ts'
 import { QueryHandler } from '../../../src/dataplane/query-handler.ts'
 import {
   createQueryRing,
@@ -14,9 +15,16 @@ import {
   QueryLogReader,
   QueryLogWriter,
 } from '../../../src/dataplane/query-log.ts'
+import { ReplyLimiter } from '../../../src/dataplane/reply-limits.ts'
 import { TableReader } from '../../../src/table/reader.ts'
-import { DATAGRAM_CAPACITY } from '../../../src/transport/handler.ts'
+import {
+  DATAGRAM_CAPACITY,
+  DEFERRED,
+  PATH_CONTROL_OCTETS,
+  PATH_SOCKADDR_OCTETS,
+} from '../../../src/transport/handler.ts'
 import { formatName, parseName } from '../../../src/wire/name.ts'
+import { createAnswering, headless } from '../../support/answering.ts'
 import { encodeQuery } from '../../support/dns-client.ts'
 import { createWorld } from '../../support/world.ts'
 
@@ -155,5 +163,64 @@ describe('the name that is logged, and told of when a set is cut', () => {
       handler.end()
       assert.equal(formatName(reader.next()!.name), `${name}.`)
     }
+  })
+})
+
+describe('a query behind a long chain of aliases that leaves the cluster', () => {
+  const NAMESPACE = 'n'.repeat(63)
+  const NAMES = [...'abcdefg'].map(letter => letter.repeat(63))
+  const UDP_OCTETS = 1232
+
+  function setUp() {
+    const { serving, services, flush } = createAnswering()
+    for (const [i, name] of NAMES.entries()) {
+      const externalName =
+        NAMES[i + 1] === undefined ? 'www.example.com' : `${NAMES[i + 1]}.${NAMESPACE}.svc.cluster.local`
+      services.upsert({ ...headless(name), namespace: NAMESPACE, kind: 'externalName', externalName })
+    }
+    flush()
+    const row = new Float64Array(ROW_FIELDS)
+    const table = new TableReader(serving.memory, 9)
+    const answerer = new Answerer(table, new Order('stable', 1), UDP_OCTETS, { fallthrough: [] })
+    const limiter = new ReplyLimiter({ errorRate: 0, responseRate: undefined }, 1)
+    const deferred = new DeferredWriter(createDeferred())
+    const udp = { limiter, maxUdpSize: UDP_OCTETS }
+    const handler = new QueryHandler({ table, answerer, row, families: [0], now: () => 0, udp, deferred })
+    const octets = new Uint8Array(DATAGRAM_CAPACITY)
+    const view = new DataView(octets.buffer)
+    /** @returns undefined: it is taken */
+    const ask = (name: string): Buffer | undefined => {
+      const query = encodeQuery(`${name}.${NAMESPACE}.svc.cluster.local`, 'A', UDP_OCTETS)
+      query[2]! |= 1
+      octets.set(query)
+      handler.begin(0)
+      assert.equal(handler.answer(octets, view, 0, query.length, DATAGRAM_CAPACITY, false), DEFERRED)
+      const nothing = { control: new Uint8Array(PATH_CONTROL_OCTETS), controlOctets: 0, stream: undefined }
+      const length = handler.defer(octets, 0, { socket: 0, sockaddr: new Uint8Array(PATH_SOCKADDR_OCTETS), ...nothing })
+      handler.end()
+      return length === 0 ? undefined : Buffer.from(octets.slice(0, length))
+    }
+    return { ask, row }
+  }
+
+  it('that the ring has no entry for is asked for over TCP, and is no failure', () => {
+    const { ask, row } = setUp()
+    for (const name of NAMES.slice(0, 2)) {
+      const { flag_tc, rcode, answers, questions, additionals } = decode(ask(name)!) as unknown as Record<
+        string,
+        unknown
+      >
+      assert.deepEqual([flag_tc, rcode, answers], [true, 'NOERROR', []])
+      assert.deepEqual(
+        [questions, additionals].map(each => (each as unknown[]).length),
+        [1, 1],
+      )
+    }
+    assert.equal(row[NOT_DEFERRED], 0)
+  })
+
+  it('that it has one for is taken', () => {
+    const { ask } = setUp()
+    for (const name of NAMES.slice(2)) assert.equal(ask(name), undefined)
   })
 })
