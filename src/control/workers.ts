@@ -249,7 +249,7 @@ export class Workers {
           forwarding!.take(query, message => void this.reply(life, query.path, message))
         })
         slot.deferred = queries
-        void life.ended.then(() => (this.next === undefined ? queries.close() : queries.finish()))
+        void life.ended.then(() => queries.end())
       }
       life.served.then(read, () => {})
     }

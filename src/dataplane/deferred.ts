@@ -100,6 +100,7 @@ export class DeferredReader {
   private readonly view: DataView
   private readonly take: (query: DeferredQuery) => void
   private read = 0
+  private hasEnded = false
 
   /** @param take called for each, in a turn of the event loop of its own */
   constructor(memory: SharedArrayBuffer, take: (query: DeferredQuery) => void) {
@@ -110,21 +111,23 @@ export class DeferredReader {
     void this.run()
   }
 
-  /** Nothing more is put; what is in it is left unread. */
-  close(): void {
+  /** From now on nothing more is begun to be put; what is in it is taken now. */
+  finish(): void {
     Atomics.store(this.words, CLOSED, 1)
-    Atomics.notify(this.words, WRITTEN)
+    this.takeSome(ENTRIES, Atomics.load(this.words, WRITTEN))
   }
 
-  /** Nothing more is put; what is in it is taken now. */
-  finish(): void {
-    this.close()
-    this.takeSome(ENTRIES, Atomics.load(this.words, WRITTEN))
+  /** The writer is no more: what it has left is taken, and reading ends. */
+  end(): void {
+    this.hasEnded = true
+    this.finish()
+    Atomics.notify(this.words, WRITTEN)
   }
 
   private async run(): Promise<void> {
     const { words } = this
-    while (Atomics.load(words, CLOSED) === 0) {
+    // Also when it is closed: the writer may be putting an entry at that moment.
+    while (!this.hasEnded) {
       const written = Atomics.load(words, WRITTEN)
       if (written === this.read) {
         const change = Atomics.waitAsync(words, WRITTEN, written)

@@ -26,7 +26,7 @@ describe('the ring of deferred queries', () => {
     const memory = createDeferred()
     const taken: DeferredQuery[] = []
     const reader = new DeferredReader(memory, each => taken.push(each))
-    t.after(() => reader.close())
+    t.after(() => reader.end())
     const writer = new DeferredWriter(memory)
     const put: DeferredQuery[] = []
     for (let n = 0; n < 2000; ) {
@@ -49,7 +49,7 @@ describe('the ring of deferred queries', () => {
     assert.equal(put, 512)
     let taken = 0
     const reader = new DeferredReader(memory, () => taken++)
-    t.after(() => reader.close())
+    t.after(() => reader.end())
     await until(() => taken === 512, 'all are taken')
     assert.equal(writer.put(query(1, 937)), false)
     assert.equal(writer.put(query(1, 936)), true)
@@ -65,6 +65,37 @@ describe('the ring of deferred queries', () => {
     reader.finish()
     assert.equal(taken, 100)
     assert.equal(writer.put(query(1)), false)
+  })
+
+  it('finished while a query is being put: it is taken when it is there', async t => {
+    const memory = createDeferred()
+    const writer = new DeferredWriter(memory)
+    let taken = 0
+    const reader = new DeferredReader(memory, () => taken++)
+    t.after(() => reader.end())
+    const { octets: _, ...late } = query(1)
+    const put = writer.put({
+      ...late,
+      // Read after the writer has looked whether the ring is closed.
+      get octets() {
+        reader.finish()
+        return 600
+      },
+    })
+    writer.wake()
+    assert.equal(put, true)
+    await until(() => taken === 1, 'it is taken')
+    assert.equal(writer.put(query(2)), false)
+  })
+
+  it('ended: what its writer left is taken at once', () => {
+    const memory = createDeferred()
+    const writer = new DeferredWriter(memory)
+    let taken = 0
+    const reader = new DeferredReader(memory, () => taken++)
+    for (let n = 0; n < 100; n++) assert.equal(writer.put(query(n)), true)
+    reader.end()
+    assert.equal(taken, 100)
   })
 
   it('a query whose taking throws is told of, and the next is taken', async t => {
@@ -83,7 +114,7 @@ describe('the ring of deferred queries', () => {
       if (message[0] === 1) throw new TypeError('a defect')
       taken.push(message[0]!)
     })
-    t.after(() => reader.close())
+    t.after(() => reader.end())
     for (const n of [0, 1, 2]) writer.put(query(n))
     writer.wake()
     await until(() => taken.length === 2, 'both others are taken')
