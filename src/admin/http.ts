@@ -4,7 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Family, formatFamilies } from './prometheus.ts'
@@ -36,6 +36,9 @@ export interface AdminServer {
 
 /** A request has this long to arrive; nothing here takes a body. */
 const REQUEST_TIMEOUT_MS = 5000
+/** How often it is looked at whether it has. */
+const TIMEOUT_LOOK_MS = 1000
+/** When there are more, the one that has been idle for longest is closed. */
 const MAX_CONNECTIONS = 100
 /** Lists of names that are made at the same time: each costs CPU of the thread that serves TCP. */
 const MAX_LISTS = 2
@@ -45,6 +48,7 @@ const LIST_SILENCE_MS = 30_000
 /** @throws the error of listen(2), e.g. code EADDRINUSE */
 export async function openAdmin(where: { address: string; port: number }, routes: AdminRoutes): Promise<AdminServer> {
   let lists = 0
+  const metrics = oncePerTurn(() => formatFamilies(routes.metrics()))
   async function list(response: ServerResponse, isHead: boolean): Promise<void> {
     lists++
     const { count, text } = routes.names()
@@ -61,7 +65,7 @@ export async function openAdmin(where: { address: string; port: number }, routes
       void list(response, request.method === 'HEAD')
       return
     }
-    send(request, response, answer(request.method ?? '', request.url ?? '', routes))
+    send(request, response, answer(request.method ?? '', request.url ?? '', routes, metrics))
   })
 }
 
@@ -85,9 +89,15 @@ async function open(
   where: { address: string; port: number },
   listener: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, listener)
-  server.maxConnections = MAX_CONNECTIONS
+  const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }
+  const connections = new Connections()
+  const server = createServer({ ...timeouts, connectionsCheckingInterval: TIMEOUT_LOOK_MS }, (request, response) => {
+    if (connections.begin(request.socket, response)) listener(request, response)
+  })
+  server.on('connection', (socket: Socket) => connections.accept(socket))
   await listen(server, where.address, where.port)
+  // Out of descriptors, most likely: the connection is lost, the server goes on.
+  server.on('error', () => {})
   return {
     address: where.address,
     port: (server.address() as AddressInfo).port,
@@ -96,6 +106,42 @@ async function open(
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+/** What clients hold: so many connections, and one request on each. */
+class Connections {
+  /** Whether a response is under way; in the order of their last change: the first that is idle is the first to go. */
+  private readonly open = new Map<Socket, boolean>()
+
+  accept(socket: Socket): void {
+    if (this.open.size >= MAX_CONNECTIONS) this.evict()
+    this.mark(socket, false)
+    socket.on('close', () => this.open.delete(socket))
+  }
+
+  /** @returns false: it is not to be answered */
+  begin(socket: Socket, response: ServerResponse): boolean {
+    // RFC 9112 §9.3.2: who sends a request before the last one is answered has to bear that the connection is closed
+    if (this.open.get(socket) !== false) {
+      socket.destroy()
+      return false
+    }
+    this.mark(socket, true)
+    response.on('finish', () => this.mark(socket, false))
+    return true
+  }
+
+  private mark(socket: Socket, isBusy: boolean): void {
+    this.open.delete(socket)
+    if (!socket.destroyed) this.open.set(socket, isBusy)
+  }
+
+  private evict(): void {
+    const all = [...this.open]
+    const [socket] = all.find(([, isBusy]) => !isBusy) ?? all[0]!
+    socket.destroy()
+    this.open.delete(socket)
   }
 }
 
@@ -110,6 +156,16 @@ function send({ method }: IncomingMessage, response: ServerResponse, { status, t
   response.end(method === 'HEAD' ? undefined : body)
 }
 
+/** All who ask in one turn of the event loop get the same text: as much as a turn can be held up by it. */
+export function oncePerTurn(make: () => string): () => string {
+  let text: string | undefined
+  return () => {
+    if (text === undefined) setImmediate(() => (text = undefined))
+    text ??= make()
+    return text
+  }
+}
+
 /** Some who ask CoreDNS look at the whole body. */
 function probe(missing: readonly string[]): Answer {
   return missing.length === 0 ? { status: 200, type: TEXT, body: 'OK' } : state(missing)
@@ -118,7 +174,7 @@ function probe(missing: readonly string[]): Answer {
 const TEXT = 'text/plain; charset=utf-8'
 const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
-function answer(method: string, url: string, routes: AdminRoutes): Answer {
+function answer(method: string, url: string, routes: AdminRoutes, metrics: () => string): Answer {
   const [path = '', query = ''] = url.split('?', 2)
   const parameters = new URLSearchParams(query)
   const isVerbose = parameters.has('verbose')
@@ -131,7 +187,7 @@ function answer(method: string, url: string, routes: AdminRoutes): Answer {
     case '/readyz':
       return state(routes.unready(), isVerbose ? routes.notes() : [])
     case '/metrics':
-      return { status: 200, type: EXPOSITION, body: formatFamilies(routes.metrics()) }
+      return { status: 200, type: EXPOSITION, body: metrics() }
     case '/names':
       return { status: 503, type: TEXT, body: 'names are being listed for others: try again\n' }
     default:
