@@ -31,7 +31,7 @@ import type { QueryLog } from './query-log.ts'
 /** @param more of the same reply: over TCP alone */
 export type SendReply = (message: Uint8Array, more?: MoreMessages) => void
 
-/** Whoever answers: calls `reply` once, now or later, with a message that is valid during the call. */
+/** Whoever answers: calls `reply` once, now or later, with a message that is valid during the call. Of no octets: there is no reply. */
 export interface Desk {
   take(query: DeferredQuery, reply: SendReply): void
 }
@@ -71,6 +71,7 @@ export class DeferredQueries implements Deferrals, Desk {
     this.counted.pending++
     this.desk.take(query, (message, more) => {
       this.counted.pending--
+      if (message.length === 0) return
       const nowMs = this.nowMs()
       const sent = this.limits.pass(query, message, this.udp, nowMs)
       if (sent === undefined) return

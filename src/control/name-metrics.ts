@@ -29,7 +29,7 @@ export function nameFamilies(
   rows: readonly Float64Array[],
 ): Family[] {
   return [
-    ...(rules.acl.length === 0 ? [] : aclFamilies(server, rows)),
+    ...(rules.acl.length === 0 ? [] : aclFamilies(server, service === undefined ? rows : [...rows, service.row])),
     ...(service === undefined ? [] : serviceFamilies(rules, service, server)),
   ]
 }

@@ -7,17 +7,19 @@ import { randomInt } from 'node:crypto'
 import { Answerer } from '../answer/answer.ts'
 import type { Forwarding } from '../answer/elsewhere.ts'
 import { Order, type OrderName } from '../answer/order.ts'
-import { ROW_FIELDS } from '../dataplane/counters.ts'
+import { ACL_AT, ROW_FIELDS } from '../dataplane/counters.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import { openScreen } from '../dataplane/query-screen.ts'
 import type { ClientQuery } from '../forward/client-query.ts'
 import { Autopath } from '../local/autopath.ts'
-import { Desk, type DeskQuery } from '../local/desk.ts'
+import { Desk, type DeskOptions, type DeskQuery } from '../local/desk.ts'
 import { Dns64 } from '../local/dns64.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import { LocalNames } from '../local/local-names.ts'
+import { ACL_ALLOW, Acl } from '../rules/acl.ts'
 import type { HostEntry } from '../rules/hosts-file.ts'
 import type { TableReader } from '../table/reader.ts'
+import { Query } from '../wire/query.ts'
 import { type AutopathSetup, addressKey } from './autopath.ts'
 import type { Desk as DeferredDesk } from './deferred-queries.ts'
 import { clientQueryOf, type ForwardService } from './forwarding.ts'
@@ -48,6 +50,8 @@ export class NameService implements DeferredDesk {
   readonly dns64: Dns64 | undefined
   readonly autopath: Autopath | undefined
   readonly hosts: HostsFiles
+  /** Counters as those of a thread, of which only those of access rules are used. */
+  readonly row: Float64Array
   /** Hosts that the configuration names itself. */
   private readonly inline: readonly HostEntry[]
   private readonly desk: Desk
@@ -57,6 +61,7 @@ export class NameService implements DeferredDesk {
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
     this.inline = rules.hosts.entries
+    this.row = before?.row ?? new Float64Array(ROW_FIELDS)
     const onChange = async (entries: readonly HostEntry[]): Promise<void> => {
       await inTurns(this.names.replaceHosts([...this.inline, ...entries]))
       onHosts()
@@ -70,6 +75,7 @@ export class NameService implements DeferredDesk {
     this.desk = new Desk({
       names: this.names,
       rewrites,
+      access: accessOf(rules, this.row),
       dns64: this.dns64,
       table: new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize, forwarding)),
       isTableFirst:
@@ -93,6 +99,20 @@ export class NameService implements DeferredDesk {
   /** A query that a worker deferred. */
   take(query: DeferredQuery, reply: (message: Uint8Array) => void): void {
     this.desk.take(clientQueryOf(query, reply))
+  }
+}
+
+/** What a thread judged was the client's own name and type, which it has counted. */
+function accessOf({ acl }: NameRules, row: Float64Array): DeskOptions['access'] {
+  if (acl.length === 0) return undefined
+  const rules = new Acl(acl)
+  const query = new Query(0)
+  return ({ address, isIPv6 }, { name, type }) => {
+    query.readName(name, 0, name.length)
+    query.type = type
+    const action = rules.judge(query, address, isIPv6)
+    if (action !== ACL_ALLOW) row[ACL_AT + action]!++
+    return action
   }
 }
 

@@ -3,7 +3,7 @@
  * table once more, the forwarder. Layer: local.
  *
  *   take ─▶ the first name of a search path? ─▶ autopath.ts: each of its names as if it had just come
- *        ─▶ rewritten? ──▶ the same with the other name ─▶ its reply, with the first name back
+ *        ─▶ rewritten? ──▶ may the client have the other name? the same with it ─▶ its reply, with the first name back
  *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address
  *        ─▶ template, hosts, loopback? ─▶ reply
  *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
@@ -12,15 +12,20 @@
  */
 
 import { askedAt, type ClientQuery, ReplyWriter } from '../forward/client-query.ts'
+import { ACL_ALLOW, ACL_DROP, ACL_FILTER } from '../rules/acl.ts'
 import { AskedName } from '../rules/asked-name.ts'
 import { NO_NAME, type RewriteRule, type Rewritten, rewrite } from '../rules/rewrite.ts'
 import {
   CLASS_IN,
+  EDE_FILTERED,
+  EDE_PROHIBITED,
   FLAG_RA,
   FLAG_RD,
   HEADER_OCTETS,
   OFFSET_FLAGS,
   POINTER,
+  RCODE_NOERROR,
+  RCODE_REFUSED,
   RCODE_SERVFAIL,
   TYPE_AAAA,
   TYPE_CNAME,
@@ -37,6 +42,8 @@ import { nameOctets, writeLocalAnswer } from './local-reply.ts'
 export interface DeskOptions {
   readonly names: LocalNames
   readonly rewrites: readonly RewriteRule[]
+  /** Whether the client may have what a rule made of its query: ACL_…. Undefined: everybody may have everything. */
+  readonly access: ((query: DeskQuery, rewritten: Rewritten) => number) | undefined
   readonly dns64: Dns64 | undefined
   readonly table: TableAnswers
   /** Whether queries come here before the table was asked. */
@@ -52,6 +59,7 @@ export interface DeskOptions {
 const RECORD_OCTETS = 12
 /** Seconds, of the alias of an address in the DNS64 prefix: it never changes. */
 const ALIAS_TTL = 3600
+const NO_REPLY = new Uint8Array(0)
 
 export type DeskQuery = ClientQuery & {
   /** Over which family the client asks. */
@@ -100,7 +108,9 @@ export class Desk {
         return
       }
       if (rewritten !== undefined) {
-        this.takeRewritten(query, rewritten)
+        const verdict = this.options.access?.(query, rewritten) ?? ACL_ALLOW
+        if (verdict === ACL_ALLOW) this.takeRewritten(query, rewritten)
+        else this.deny(query, verdict)
         return
       }
     }
@@ -116,6 +126,17 @@ export class Desk {
     const send = (reply: Uint8Array): void => this.composed(query, questionEnd, reply, rewritten.name)
     // Its length is judged when the client's own name is back.
     this.resolve({ ...query, message, questionEnd, stream: true, path: { send } })
+  }
+
+  private deny(query: DeskQuery, verdict: number): void {
+    // Over TCP nobody forges an address, and a query without a reply would hold its connection for ever.
+    if (verdict === ACL_DROP && !query.stream) {
+      query.path.send(NO_REPLY)
+      return
+    }
+    // RFC 8914 §4.18, §4.19
+    const [rcode, ede] = verdict === ACL_FILTER ? [RCODE_NOERROR, EDE_FILTERED] : [RCODE_REFUSED, EDE_PROHIBITED]
+    this.send(query, this.writer.refuse(query, rcode, ede))
   }
 
   /** @param from the name that becomes the client's */

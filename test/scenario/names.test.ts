@@ -5,6 +5,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { ACL_AT } from '../../src/dataplane/counters.ts'
+import { ACL_BLOCK, ACL_DROP, ACL_FILTER } from '../../src/rules/acl.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { CACHE } from '../support/cached.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
@@ -48,6 +50,10 @@ const RULES = {
     { match: 'prefix', from: 'legacy-', to: 'x' },
     { match: 'regex', from: '^(\\w+)\\.re\\.example\\.$', to: '$1.default.svc.cluster.local' },
     { match: 'type', from: 'TYPE65', to: 'A' },
+    { from: 'to-secret.example', to: 'a.secret.example' },
+    { from: 'to-hidden.example', to: 'hidden.default.svc.cluster.local' },
+    { match: 'type', from: 'TYPE66', to: 'MX' },
+    { match: 'type', from: 'TYPE67', to: 'NAPTR' },
   ],
   acl: [
     { action: 'filter', types: ['MX'] },
@@ -218,6 +224,28 @@ for (const [transport, cache] of [
       assert.deepEqual(await why(CLUSTER_NAME, 'MX'), [{ code: 15, data: Buffer.from([0, 17]) }])
     })
 
+    it('access rules judge what rewriting made of a query too; RFC 8914 §4.18, §4.19', async () => {
+      await nobody(async () => {
+        assert.equal(await ask('to-secret.example', A), 'REFUSED: ')
+        assert.equal(await ask('To-Hidden.example', A), 'REFUSED: ')
+        assert.equal(await ask('www.example.com', 66), 'NOERROR: ')
+        // Clients over IPv6 may not have A.
+        assert.equal(await ask6('www.example.com', 65), 'REFUSED: ')
+        const dropped = exchangeUdp(queryOf(CLUSTER_NAME, 67, { flags: RD }), listening.ipv6, 300).then(
+          () => 'a reply',
+          () => new Promise<never>(() => {}),
+        )
+        assert.equal(await ask(CLUSTER_NAME, 67), 'NOERROR AA: ')
+        assert.equal(await Promise.race([dropped, ask6(CLUSTER_NAME, 'TXT')]), 'NOERROR AA: ')
+        const kept = readAnswer(await exchangeTcp(queryOf(CLUSTER_NAME, 67, { flags: RD }), listening.ipv6))
+        assert.equal(kept.rcode, RCODES.REFUSED)
+      })
+      const why = async (name: string, type: string | number) =>
+        readAnswer(await exchangeUdp(queryOf(name, type, { flags: RD, opt: {} }), listening.ipv4)).reply.opt?.options
+      assert.deepEqual(await why('to-secret.example', A), [{ code: 15, data: Buffer.from([0, 18]) }])
+      assert.deepEqual(await why('www.example.com', 66), [{ code: 15, data: Buffer.from([0, 17]) }])
+    })
+
     it('DNS64 (RFC 6147): AAAA made of A for clients over IPv6, and backwards', async () => {
       const made = '20010db80000000000000000c0000201'
       assert.equal(await ask6('www.example.org', AAAA), `NOERROR: www.example.org. 28 ${made}`)
@@ -234,6 +262,8 @@ for (const [transport, cache] of [
       assert.ok(names.localhostQueries > 0 && names.templates.stats[0]!.matches > 0)
       assert.equal(names.hostEntries, 6)
       assert.equal(dns64!.translated, 6)
+      const { row } = listening.server.names!
+      assert.ok([ACL_BLOCK, ACL_FILTER, ACL_DROP].every(action => row[ACL_AT + action]! > 0))
     })
   })
 }

@@ -63,6 +63,6 @@ function noteRewritten(isWhole: boolean, mapping: Mapping, directive: Directive)
   const isTyped = directive.body.some(({ args }) => args.some(arg => arg.toLowerCase() === 'type'))
   if (rewrites.length === 0 || (isWhole && !isTyped)) return
   const did = 'It judged the name and type that rewrite had made of a query.'
-  const instead = 'Here it judges what the client asked for: name that in acl too.'
+  const instead = 'Here it judges both that and what the client asked for: name what the client asks for in acl too.'
   mapping.note(directive, ['changesAnswers', did, instead])
 }

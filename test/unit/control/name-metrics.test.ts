@@ -18,9 +18,10 @@ function samples(raw: object, ask: readonly [string, number][] = []): string[] {
   whole(names.replaceHosts(rules.hosts.entries))
   for (const [name, type] of ask) names.answer(asked(name), type)
   const dns64 = rules.dns64 && { translated: 4 }
-  const service = { names, hosts: { changedAt: 1.5e9 }, dns64 } as NameService
-  const rows = [new Float64Array(ROW_FIELDS), new Float64Array(ROW_FIELDS)]
-  for (const row of rows) row.set([10, 20, 30, 40], ACL_AT)
+  const [row, ...rows] = [0, 1, 2].map(() => new Float64Array(ROW_FIELDS))
+  for (const each of rows) each.set([10, 20, 30, 40], ACL_AT)
+  row!.set([0, 1, 2, 3], ACL_AT)
+  const service = { names, hosts: { changedAt: 1.5e9 }, dns64, row } as NameService
   return nameFamilies(rules, service, 'dns://:53', rows).flatMap(family =>
     ('samples' in family ? family.samples : []).map(({ labels = {}, value }) => {
       const text = Object.entries(labels).map(([key, label]) => `${key}=${label}`)
@@ -52,9 +53,9 @@ it('rules have CoreDNS’s metrics, as far as they are configured', () => {
     ]),
     [
       'coredns_acl_allowed_requests_total{server=dns://:53,view=} 20',
-      `coredns_acl_blocked_requests_total{${common}} 40`,
-      `coredns_acl_filtered_requests_total{${common}} 60`,
-      `coredns_acl_dropped_requests_total{${common}} 80`,
+      `coredns_acl_blocked_requests_total{${common}} 41`,
+      `coredns_acl_filtered_requests_total{${common}} 62`,
+      `coredns_acl_dropped_requests_total{${common}} 83`,
       'coredns_hosts_entries{} 2',
       'coredns_hosts_reload_timestamp_seconds{} 1500000000',
       `coredns_template_matches_total{${ofX}} 2`,
