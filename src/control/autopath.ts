@@ -2,10 +2,9 @@
  * `autopath` wired up: pods that are known, the filter by which data-plane threads know them, search lists. Layer: control.
  */
 
-import { readFileSync } from 'node:fs'
 import type { ClientPods } from '../cluster/client-pods.ts'
 import { createSearchFilter, SearchFilter, type SearchGateSetup } from '../dataplane/search-gate.ts'
-import { searchIn } from '../forward/resolv-conf.ts'
+import { readResolvConf, searchIn } from '../forward/resolv-conf.ts'
 import { parseName, prependLabels, type WireName } from '../wire/name.ts'
 import { Query } from '../wire/query.ts'
 import type { Config } from './config.ts'
@@ -62,7 +61,7 @@ export function searchListOf({ autopath, zones }: Pick<Config, 'autopath' | 'zon
     if (!isPath(each)) return [each]
     try {
       // A pod of the cluster has the cluster's own names there.
-      return searchIn(readFileSync(each, 'utf8')).filter(name => !zones.some(zone => liesIn(name, zone)))
+      return searchIn(readResolvConf(each)).filter(name => !zones.some(zone => liesIn(name, zone)))
     } catch (error) {
       log.warn(`autopath goes without the search list of ${each}: ${(error as Error).message}`, { file: each })
       return []

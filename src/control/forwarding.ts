@@ -4,7 +4,6 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Question } from '../cache/store.ts'
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import { Datagrams } from '../forward/datagrams.ts'
@@ -25,6 +24,7 @@ import { parseName } from '../wire/name.ts'
 import type { ForwardConfig } from './config.ts'
 import { isPath, parseUpstream } from './config-values.ts'
 import type { Log } from './log.ts'
+import { readText } from './text-file.ts'
 
 export interface ForwardingOptions {
   readonly zones: readonly ForwardConfig[]
@@ -36,6 +36,8 @@ export interface ForwardingOptions {
 
 const RCODES = { SERVFAIL: RCODE_SERVFAIL, REFUSED: RCODE_REFUSED, NOTIMP: RCODE_NOTIMP, FORMERR: RCODE_FORMERR }
 const LOOP_SILENCE_MS = 60_000
+/** Of a file of certificates: all that Mozilla trusts are 250 KB. */
+const MAX_CA_OCTETS = 4 << 20
 
 export class ForwardService {
   readonly forwarder: Forwarder
@@ -74,7 +76,7 @@ export class ForwardService {
       })),
     )
     for (const [i, zone] of options.zones.entries()) this.feed(routes.all[i]!, zone)
-    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readFileSync(tlsCa, 'utf8')]))
+    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
     this.forwarder = new Forwarder({
       routes,
       maxUdpSize,

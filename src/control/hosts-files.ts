@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import { FolderWatch, type WatchTimes } from '../manifests/folder-watch.ts'
 import { type HostEntry, parseHosts } from '../rules/hosts-file.ts'
 import type { Log } from './log.ts'
+import { checkFile } from './text-file.ts'
 import { inTurns } from './turns.ts'
 
 const WATCH_TIMES: WatchTimes = { delayMs: 20, tickMs: 2000 }
@@ -96,11 +97,12 @@ export class HostsFiles {
   private async read(file: HostsFile): Promise<boolean> {
     const { path } = file
     try {
-      const { size, mtimeMs, ino, dev } = await stat(path)
+      const stats = await stat(path)
+      const { size, mtimeMs, ino, dev } = stats
       const identity = `${dev} ${ino} ${size} ${mtimeMs}`
       if (identity === file.identity) return false
       file.identity = identity
-      if (size > MAX_OCTETS) throw new Error(`it has more than ${MAX_OCTETS} octets`)
+      checkFile(path, stats, MAX_OCTETS)
       const { entries, problems } = await inTurns(parseHosts(await readFile(path, 'utf8')))
       const isNew = problems.filter(({ reason }) => file.wrong?.has(reason) === false)
       for (const { line, reason } of problems) this.log.warn(`${path}:${line}: ${reason}`)

@@ -5,14 +5,16 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { FolderWatch, type WatchTimes } from '../manifests/folder-watch.ts'
 import type { Config } from './config.ts'
 import { applicable, changesOf, needsRestart, partsOf } from './config-changes.ts'
 import type { Log } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { ReloadedParts, ServerOptions } from './server-options.ts'
+import { checkFile, readText } from './text-file.ts'
 
 export interface ReloadOptions {
   /** Absolute path; undefined: flags alone say what to do. */
@@ -29,6 +31,9 @@ interface Reloadable {
 
 /** The delay is for who writes a file in several steps. */
 const WATCH_TIMES: WatchTimes = { delayMs: 100, tickMs: 5000 }
+const MAX_OCTETS = 1 << 20
+/** An end of the process waits no longer for a reload. */
+const LAST_RELOAD_MS = 5000
 
 export class Reloader {
   private readonly options: ReloadOptions
@@ -66,11 +71,13 @@ export class Reloader {
     this.watching.follow(new Map([[folder, folder]]))
   }
 
-  /** @returns when what is under way has ended */
-  async stop(): Promise<void> {
+  /** @returns when what is under way has ended, or after `waitMs` */
+  async stop(waitMs = LAST_RELOAD_MS): Promise<void> {
     this.watching?.stop()
     this.server = undefined
-    await this.running
+    const late = new AbortController()
+    await Promise.race([this.running, delay(waitMs, undefined, { signal: late.signal }).catch(() => {})])
+    late.abort()
   }
 
   /**
@@ -143,6 +150,8 @@ export class Reloader {
     // What is broken is told once, not at every tick.
     this.seen = this.hashOf() ?? this.seen
     try {
+      // A pipe, which can be read once: another time it is waited for.
+      if (options.file !== undefined) checkFile(options.file, statSync(options.file), MAX_OCTETS)
       const wanted = options.load()
       const config = applicable(this.config, wanted)
       const changes = changesOf(this.config, config)
@@ -164,12 +173,12 @@ export class Reloader {
     }
   }
 
-  /** Of the file as it is now; undefined: it cannot be read. */
+  /** Of the file as it is now; undefined: it cannot be read, or is no file. */
   private hashOf(): string | undefined {
     const { file } = this.options
     if (file === undefined) return undefined
     try {
-      return createHash('sha512').update(readFileSync(file)).digest('hex')
+      return createHash('sha512').update(readText(file, MAX_OCTETS)).digest('hex')
     } catch {
       return undefined
     }

@@ -3,7 +3,7 @@
  * Where it cannot be read, or names nobody, what it said before stays.
  */
 
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs'
 import { isIP } from 'node:net'
 
 /** A file that is replaced by a link, as Kubernetes does with a ConfigMap, is noticed by its name alone: it is polled. */
@@ -13,6 +13,14 @@ const MAX_SERVERS = 15
 const DNS_PORT = 53
 /** Kubernetes gives a pod no more. */
 const MAX_SEARCH = 32
+
+/** @throws when it cannot be read, is no file (a pipe would be waited for), or is too long */
+export function readResolvConf(file: string): string {
+  const stats = statSync(file)
+  if (!stats.isFile()) throw new Error(`${file} is no file`)
+  if (stats.size > MAX_OCTETS) throw new Error(`${file} has more than ${MAX_OCTETS} octets`)
+  return readFileSync(file, 'utf8')
+}
 
 /** @returns addresses without duplicates, in their order */
 export function nameserversIn(text: string): { address: string; port: number }[] {
@@ -25,13 +33,10 @@ export function nameserversIn(text: string): { address: string; port: number }[]
 
 /** @returns names without duplicates and final dots, in their order; of several lists the last one, as resolv.conf(5) has it */
 export function searchIn(text: string): string[] {
-  const lists = text
-    .slice(0, MAX_OCTETS)
-    .split('\n')
-    .flatMap(line => {
-      const [word, ...names] = line.trim().split(/\s+/)
-      return word === 'search' ? [names] : []
-    })
+  const lists = text.split('\n').flatMap(line => {
+    const [word, ...names] = line.trim().split(/\s+/)
+    return word === 'search' ? [names] : []
+  })
   const names = (lists.at(-1) ?? []).map(name => name.toLowerCase().replace(/\.$/, '')).filter(name => name !== '')
   return [...new Set(names)].slice(0, MAX_SEARCH)
 }
@@ -49,7 +54,7 @@ export function watchNameservers(
   return {
     read() {
       try {
-        return nameserversIn(readFileSync(file, 'utf8').slice(0, MAX_OCTETS))
+        return nameserversIn(readResolvConf(file))
       } catch {
         return []
       }

@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,6 +24,7 @@ import { ROOT, until } from '../support/server-process.ts'
 const CLUSTER_NAME = 'my-headless-service.default.svc.cluster.local'
 
 interface Reloading {
+  readonly file: string
   readonly server: ServedConfig
   readonly where: ListenAddress
   readonly said: string[]
@@ -58,7 +60,7 @@ async function start(t: TestContext, transport: 'batch' | 'portable', text: stri
     async () => (await fetch(`http://127.0.0.1:${server.adminAddress!.port}/readyz`)).ok,
     'the server is ready',
   )
-  return { server, where: server.addresses[0]!, said, write, metric }
+  return { file, server, where: server.addresses[0]!, said, write, metric }
 }
 
 const ask = async (name: string, where: ListenAddress, type = 'A'): Promise<string> => {
@@ -176,6 +178,37 @@ describe('reload', () => {
     assert.match(await ask('my-headless-service.default.svc.other.local', world.where), /^(5|3) /)
     world.write('')
     await until(async () => (await world.metric('headless_dns_reload_restart_keys')) === 0, 'none waits')
+  })
+
+  it('a pipe where a file should be is told, holds up nothing, and can be put right', async t => {
+    const { server, where, said, write } = await start(t, 'portable', 'reload: false\n')
+    const folder = mkdtempSync(join(tmpdir(), 'reload-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const upstream = `upstreams: ['tls://127.0.0.1:1#a']`
+    for (const text of [`hosts: { files: ['${pipe}'] }\n`, `forward: [{ ${upstream}, tlsCa: '${pipe}' }]\n`]) {
+      said.length = 0
+      write(text)
+      await server.reloadConfig()
+      assert.match(said.join(''), /pipe is no file/)
+    }
+    write(`hosts: { files: ['${pipe}'], entries: [10.0.0.1 a.example] }\n`)
+    await server.reloadConfig()
+    assert.equal(await ask('a.example', where), '0 10.0.0.1')
+  })
+
+  it('the configuration itself is not read again where it is no file any more', async t => {
+    const { file, server, where, said } = await start(
+      t,
+      'portable',
+      'reload: false\nhosts: { entries: [10.0.0.1 a.example] }\n',
+    )
+    execFileSync('mkfifo', [`${file}.new`])
+    renameSync(`${file}.new`, file)
+    await server.reloadConfig()
+    assert.match(said.at(-1)!, /not taken over.*is no file/)
+    assert.equal(await ask('a.example', where), '0 10.0.0.1')
   })
 
   it('counters never go back', async t => {

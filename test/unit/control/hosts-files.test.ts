@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,4 +49,22 @@ it('hosts files: an edit is served; a broken, missing or too long one is told wi
   replace('10.0.0.5 a')
   await until(() => served[0] === '10.0.0.5', 'what is right again is served')
   assert.ok(hosts.changedAt > 1e9)
+})
+
+it('hosts files: what is no file is told and passed over, however long it could be waited for', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hosts-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [pipe, file] = [join(folder, 'pipe'), join(folder, 'hosts')]
+  execFileSync('mkfifo', [pipe])
+  writeFileSync(file, '10.0.0.1 a\n')
+  let said = ''
+  let served: string[] = []
+  const log = createLogOver('info', { write: (line: string) => (said += line) } as never)
+  const hosts = new HostsFiles([pipe, '/dev/zero', file], log, entries => {
+    served = entries.map(({ address }) => address.join('.'))
+  })
+  t.after(() => hosts.stop())
+  await hosts.start()
+  assert.deepEqual(served, ['10.0.0.1'])
+  assert.match(said, /pipe is no file.*\/dev\/zero is no file/s)
 })

@@ -3,11 +3,12 @@
  */
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { nameserversIn, watchNameservers } from '../../../src/forward/resolv-conf.ts'
+import { nameserversIn, readResolvConf, watchNameservers } from '../../../src/forward/resolv-conf.ts'
 import { until } from '../../support/server-process.ts'
 
 describe('a resolv.conf', () => {
@@ -36,6 +37,19 @@ describe('a resolv.conf', () => {
     }, 'the change is noticed')
     assert.deepEqual(watched.read(), [{ address: '10.0.0.22', port: 53 }])
     rmSync(file)
+    assert.deepEqual(watched.read(), [])
+  })
+
+  it('that is no file, or too long, names nobody', t => {
+    const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const [pipe, long] = [join(folder, 'pipe'), join(folder, 'long')]
+    execFileSync('mkfifo', [pipe])
+    writeFileSync(long, `nameserver 10.0.0.1\n${'#'.repeat(64 << 10)}`)
+    for (const file of [pipe, '/dev/zero']) assert.throws(() => readResolvConf(file), /is no file/)
+    assert.throws(() => readResolvConf(long), /has more than 65536 octets/)
+    const watched = watchNameservers(pipe, () => {})
+    t.after(() => watched.stop())
     assert.deepEqual(watched.read(), [])
   })
 })
