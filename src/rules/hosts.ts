@@ -21,6 +21,8 @@ export interface HostsOptions {
 
 /** Records of one name. Lists of names to block give hundreds of thousands the same address, whose names nobody asks for. */
 const MAX_RECORDS = 256
+/** Names between others that are known: 22 MB. With more, which takes addresses of IPv6 in reverse zones, no name is denied. */
+const MAX_BETWEEN = 400_000
 const PIECE_NAMES = 500
 
 /** Label `*`, RFC 4592 §2.1.1. */
@@ -30,6 +32,8 @@ export class Hosts {
   /** Pairs of a name and an address. */
   entries = 0
   private readonly records = new Map<string, LocalRecord[]>()
+  /** Names without records that have names below them, in the zones and below the bases of wildcards: no answer depends on others. */
+  private readonly between = new Set<string>()
   private readonly options: HostsOptions
   private readonly zones: ReadonlyMap<string, WireName>
 
@@ -55,6 +59,7 @@ export class Hosts {
       taken = 0
       yield
     }
+    yield* this.fillBetween()
   }
 
   /** @returns undefined: nothing is known of this name */
@@ -68,20 +73,37 @@ export class Hosts {
     }
     const zone = this.zoneOf(name)
     if (zone === undefined) return undefined
-    return name.key === keyOf(zone) ? noData(ttl, zone) : noName(ttl, zone)
+    // RFC 8020 §2: a name that has names below it, or may have, is not NXDOMAIN
+    const { between } = this
+    const mayExist = name.key === keyOf(zone) || between.has(name.key) || between.size >= MAX_BETWEEN
+    return mayExist ? noData(ttl, zone) : noName(ttl, zone)
   }
 
   private find(name: AskedName): LocalRecord[] | undefined {
-    const { records } = this
+    const { records, between } = this
     const exact = records.get(name.key)
-    if (exact !== undefined) return exact
+    // RFC 4592 §2.2.2: a name between others exists, and is no wildcard's
+    if (exact !== undefined || between.has(name.key)) return exact
     // RFC 4592 §3.3.1: the wildcard of the closest encloser, and no other
     for (let label = 1; label < name.labelAt.length; label++) {
       const suffix = name.suffix(label)
       const wild = records.get(WILDCARD + suffix)
-      if (wild !== undefined || records.has(suffix)) return wild
+      if (wild !== undefined || records.has(suffix) || between.has(suffix)) return wild
     }
     return undefined
+  }
+
+  private *fillBetween(): Generator<void, void> {
+    const { records, between } = this
+    const bases = new Set(this.zones.keys())
+    for (const key of records.keys()) if (key.startsWith(WILDCARD)) bases.add(key.slice(WILDCARD.length))
+    if (bases.size === 0) return
+    let looked = 0
+    for (const key of records.keys()) {
+      for (const name of namesAbove(key, bases, between)) if (!records.has(name)) between.add(name)
+      if (between.size >= MAX_BETWEEN) return
+      if (++looked % PIECE_NAMES === 0) yield
+    }
   }
 
   private zoneOf(name: AskedName): WireName | undefined {
@@ -105,6 +127,19 @@ export class Hosts {
     else there.push({ type, rdata })
     return true
   }
+}
+
+/** @returns those above `key` and below the outermost base; of those that are known already, and what is above them, none */
+function namesAbove(key: string, bases: ReadonlySet<string>, known: ReadonlySet<string>): string[] {
+  const above: string[] = []
+  let outermost = 0
+  for (let at = 1 + key.charCodeAt(0); at < key.length; at += 1 + key.charCodeAt(at)) {
+    const suffix = key.slice(at)
+    if (known.has(suffix)) return above
+    if (bases.has(suffix)) outermost = above.length
+    above.push(suffix)
+  }
+  return above.slice(0, outermost)
 }
 
 export function reverseNameOf(address: Uint8Array): WireName {

@@ -128,6 +128,41 @@ describe('hosts', () => {
     assert.equal(answer(wild, '1.0.0.10.in-addr.arpa', PTR), undefined)
   })
 
+  it('RFC 4592 §2.2.2, §3.3.1: a name between others exists: no wildcard answers at it, or below it', () => {
+    const lines = '10.0.0.1 *.example.com\n10.0.0.2 a.b.example.com\n10.0.0.3 *.c.d.example.com'
+    for (const zones of [[], [wire('example.com')]]) {
+      const wild = hosts(lines, { zones })
+      const isZone = zones.length > 0
+      for (const name of ['b.example.com', 'c.d.example.com', 'd.example.com'])
+        assert.equal(answer(wild, name, A), isZone ? 0 : undefined, name)
+      for (const name of ['x.b.example.com', 'x.d.example.com', 'x.a.b.example.com'])
+        assert.equal(answer(wild, name, A), isZone ? 3 : undefined, name)
+      for (const name of ['x.example.com', 'x.y.example.com']) assert.deepEqual(answer(wild, name, A), ['10.0.0.1'])
+      assert.deepEqual(answer(wild, 'x.y.c.d.example.com', A), ['10.0.0.3'])
+    }
+  })
+
+  it('RFC 8020 §2: in a zone a name that has names below it is NODATA, whatever has records, in the reverse zones too', () => {
+    const zones = ['corp.example', '10.in-addr.arpa', 'ip6.arpa'].map(wire)
+    const zoned = hosts('10.0.0.2 a.b.corp.example\nfd00::1 x.y.z.corp.example\nfd00::2 other.example', { zones })
+    const reverse = text(reverseNameOf(Uint8Array.of(0xfd, ...Array(14).fill(0), 1))).slice(0, -1)
+    for (const name of ['a.b.corp.example', 'x.y.z.corp.example', '2.0.0.10.in-addr.arpa', reverse]) {
+      for (let above = name; above.includes('.'); above = above.slice(above.indexOf('.') + 1)) {
+        const isIn = zones.some(zone => text(zone) === `${above}.` || `${above}.`.endsWith(`.${text(zone)}`))
+        assert.equal(answer(zoned, above, TXT), isIn ? 0 : undefined, above)
+      }
+    }
+    for (const name of ['c.corp.example', 'c.b.corp.example', 'a.a.b.corp.example', '1.10.in-addr.arpa', 'e.ip6.arpa'])
+      assert.equal(answer(zoned, name, A), 3, name)
+  })
+
+  it('of very many names not all between them are known, and then none is denied', () => {
+    const lines = Array.from({ length: 16_000 }, (_, i) => `${(i + 0x1000).toString(16)}::1 host-${i}.example`)
+    const zoned = (count: number) => hosts(lines.slice(0, count).join('\n'), { zones: [wire('ip6.arpa')] })
+    assert.equal(answer(zoned(10), 'x.ip6.arpa', PTR), 3)
+    assert.equal(answer(zoned(16_000), 'x.ip6.arpa', PTR), 0)
+  })
+
   it('are all there is in the zones they are given', () => {
     const zoned = hosts('10.0.0.1 a.corp.example', { zones: [wire('corp.example')] })
     assert.equal(answer(zoned, 'b.corp.example', A), 3)
