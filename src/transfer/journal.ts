@@ -75,8 +75,11 @@ export class Journal implements TableWatcher {
     this.onMoved(zone)
   }
 
-  /** @returns what was at the names that changed since that version; undefined: it is not known any more, or never was */
-  since(zone: number, serial: number): Images | undefined {
+  /**
+   * @returns what was at names before they changed, of each step since that version, the oldest first: they stay as they are;
+   * undefined: it is not known any more, or never was
+   */
+  since(zone: number, serial: number): Images[] | undefined {
     return this.zones.get(zone)?.since(serial)
   }
 
@@ -148,14 +151,9 @@ class ZoneJournal {
     this.stepOctets = 0
   }
 
-  since(serial: number): Images | undefined {
+  since(serial: number): Images[] | undefined {
     const first = this.steps.findIndex(({ from }) => from === serial)
-    if (first < 0) return undefined
-    const all = new Map<string, Image | undefined>()
-    for (const { images } of this.steps.slice(first)) {
-      for (const [key, image] of images) if (!all.has(key)) all.set(key, image)
-    }
-    return all
+    return first < 0 ? undefined : this.steps.slice(first).map(({ images }) => images)
   }
 }
 

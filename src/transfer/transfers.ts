@@ -104,15 +104,14 @@ export class Transfers {
     }
     this.stats.active++
     const isKnown = from !== undefined && this.given.has(zone, client, from)
-    const images = isKnown ? this.journal.since(zone, from) : undefined
-    const [pieces, walk] =
-      images === undefined ? this.wholeZone(soa, zone) : [this.difference(soa, from!, zone, images), undefined]
+    const steps = isKnown ? this.journal.since(zone, from) : undefined
+    const [pieces, source] = steps === undefined ? this.wholeZone(soa, zone) : this.difference(soa, from!, zone, steps)
     const endMs = this.nowMs() + this.limits.totalMs
     const more = new MessageStream(new MessageWriter(query), pieces, {
-      isLost: () => this.isStopped || walk?.isLost === true || this.nowMs() > endMs,
+      isLost: () => this.isStopped || source.isLost || this.nowMs() > endMs,
       onMessage: () => this.stats.messages++,
       onEnd: isWhole => {
-        walk?.close()
+        source.close()
         this.stats.active--
         this.stats[isWhole ? 'finished' : 'failed']++
         if (isWhole) this.given.add(zone, client, latest)
@@ -132,9 +131,15 @@ export class Transfers {
     return [between(soa, walk.pieces()), walk]
   }
 
-  private difference(soa: ZoneRecord, from: number, zone: number, images: Images): Iterator<readonly ZoneRecord[]> {
+  private difference(
+    soa: ZoneRecord,
+    from: number,
+    zone: number,
+    steps: readonly Images[],
+  ): [Iterator<readonly ZoneRecord[]>, Difference] {
     this.stats.ixfr++
-    return sequence(soa, withSerial(soa, from), new Difference(this.table, zone, images))
+    const difference = new Difference(this.table, zone, this.journal, steps, this.limits.imageOctets)
+    return [sequence(soa, withSerial(soa, from), difference), difference]
   }
 
   private soaOf({ message, questionEnd, zone }: TransferQuery): ZoneRecord {

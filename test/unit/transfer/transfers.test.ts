@@ -56,15 +56,15 @@ function start(limits: Partial<TransferLimits> = {}) {
     const query = message({ counts: [1, 0, 1, 0], parts: [question, recordOf(wireName('cluster.local'), 6, rdata)] })
     return ask(query, 12 + question.length, client)
   }
-  return { transfers, put, axfr, ixfr, world, services, slices, pass: (ms: number) => (nowMs += ms) }
+  return { transfers, table, put, axfr, ixfr, world, services, slices, pass: (ms: number) => (nowMs += ms) }
 }
 
-/** All records of a reply; `undefined` when it broke off. */
+/** All records of a reply; `undefined` when it broke off. @param during called before each turn */
 function drain({ first, more }: ReturnType<Transfers['answer']>, during?: () => void): Record[] | undefined {
   const records = decode(Buffer.from(first)).answers as Record[]
-  during?.()
   if (more === undefined) return records
   for (;;) {
+    during?.()
     const next = more.next()
     if (next == null) {
       more.end(next === undefined)
@@ -156,6 +156,61 @@ describe('RFC 1995 §4: IXFR', () => {
       state.add(added)
     }
     assert.deepEqual([...state].sort(), latest.slice(1, -1).map(text).sort())
+  })
+
+  it('is the difference of two moments, made in pieces while the zone changes on', () => {
+    const { put, axfr, ixfr, services, slices, table, world } = start()
+    const remove = (i: number) => {
+      services.remove('default', `s${i}`)
+      slices.remove('default', `s${i}-1`)
+      world.flush()
+    }
+    for (let i = 0; i < 400; i++) put(`s${i}`, ['10.0.1.1', '10.0.1.2'])
+    const whole = drain(axfr())!
+    for (let i = 0; i < 400; i += 2) put(`s${i}`, ['10.0.1.2', '10.0.1.3'])
+    for (let i = 1; i < 400; i += 8) remove(i)
+    const latest = drain(axfr('10.0.0.99'))!
+    let turns = 0
+    let looked = 0
+    const find = table.find.bind(table)
+    table.find = (...name) => {
+      looked++
+      return find(...name)
+    }
+    const change = drain(ixfr(soas(whole)[0]!), () => {
+      const i = turns++
+      assert.ok(looked <= 260, `${looked} names in one turn`)
+      looked = 0
+      put(`s${i}`, [`10.9.${i >> 8}.${i & 255}`])
+      put(`s${399 - i}`, ['10.0.1.1'])
+      remove((7 * i) % 400)
+      put(`new${i}`, ['10.9.9.9'])
+    })!
+    assert.ok(turns > 8, `${turns} turns`)
+    const middle = change.findIndex(({ type }, at) => type === 'SOA' && at > 1)
+    const state = new Set(whole.slice(1, -1).map(text))
+    for (const gone of change.slice(2, middle).map(text)) assert.ok(state.delete(gone), gone)
+    for (const added of change.slice(middle + 1, -1).map(text)) {
+      assert.ok(!state.has(added), added)
+      state.add(added)
+    }
+    assert.deepEqual([...state].sort(), latest.slice(1, -1).map(text).sort())
+  })
+
+  it('breaks off when more changes meanwhile than is kept', () => {
+    const { put, axfr, ixfr, transfers } = start({ imageOctets: 500 })
+    const all = (address: string) => {
+      for (let i = 0; i < 100; i++) put(`s${i}`, [address])
+    }
+    all('10.0.1.1')
+    const [old] = soas(drain(axfr())!)
+    all('10.0.1.2')
+    let turn = 0
+    assert.equal(
+      drain(ixfr(old!), () => all(`10.0.2.${++turn}`)),
+      undefined,
+    )
+    assert.deepEqual([transfers.stats.active, transfers.stats.failed], [0, 1])
   })
 
   it('of a version that this client was not given here is the whole zone', () => {
