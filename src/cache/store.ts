@@ -74,6 +74,8 @@ const MAX_CHANCES = 8
 /** RFC 8767 §5: what fails is asked again no more often than in so many seconds. */
 const STALE_SECONDS = 30
 const CHANGES_PER_COMMIT = 32
+/** Of what was purged so many come back in one turn of the event loop: a fraction of a millisecond. */
+const RETIRED_PER_TURN = 250
 /** Room for the index, beside twice what may be kept: what was removed is there until no reader can hold it. */
 const SLACK_OCTETS = 1 << 20
 
@@ -86,8 +88,8 @@ export class CacheStore {
   drops = 0
   /** Answers given although expired, on this thread. */
   staleServed = 0
-  private readonly success: Part
-  private readonly denial: Part
+  private success: Part
+  private denial: Part
   private readonly evictions = { success: 0, denial: 0 }
   private readonly now: () => number
   private changes = 0
@@ -177,8 +179,18 @@ export class CacheStore {
     return this.removeWhere(key => key.startsWith(start))
   }
 
+  /** At once for whoever asks; the memory of very many comes back in pieces. */
   purgeAll(): number {
-    return this.removeWhere(() => true)
+    const { success, denial } = this
+    const purged = success.size + denial.size
+    // New maps cost by their capacity, not by what is in them.
+    if (purged <= RETIRED_PER_TURN) return this.removeWhere(() => true)
+    this.success = this.createPart('success')
+    this.denial = this.createPart('denial')
+    this.due.clear()
+    this.region.clear()
+    this.retire([success.values(), denial.values()])
+    return purged + this.removeWhere(() => true)
   }
 
   /** Called every second or so. @returns questions that are asked often and whose answers expire soon */
@@ -271,6 +283,16 @@ export class CacheStore {
     }
     this.region.commit()
     return removed
+  }
+
+  private retire(purged: Iterator<Kept>[]): void {
+    for (let left = RETIRED_PER_TURN; left > 0 && purged.length > 0; left--) {
+      const { value, done } = purged[0]!.next()
+      if (done === true) purged.shift()
+      else this.region.retire(value.block)
+    }
+    this.region.commit()
+    if (purged.length > 0) setImmediate(() => this.retire(purged))
   }
 
   /** CoreDNS: when `percentage` of the TTL is left, and a second before the end at the latest. */

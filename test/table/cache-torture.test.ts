@@ -55,6 +55,7 @@ it('readers in threads see only what was kept', { timeout: 60_000 }, async conte
     for (let v = 1; performance.now() < end && failures.length === 0; v++) {
       const isDone = rounds++ >= ROUNDS && workers.every((_, i) => checkedBy(i) >= LEAST_CHECKED)
       if (isDone) break
+      if (v % 64 === 0) world.store.purgeAll()
       for (let i = v % 3; i < TORTURE_NAMES; i += 3) {
         if ((v + i) % 11 === 0) world.store.purge(names[i]!)
         else world.store.put(keys[i]!, entryAt(names[i]!, i, v))

@@ -2,6 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { entryKey } from '../../../src/cache/layout.ts'
+import { TableReader } from '../../../src/table/reader.ts'
+import { Query } from '../../../src/wire/query.ts'
 import { CACHE, CachedWorld, entryOf, soaOf } from '../../support/cached.ts'
 import { addressOf, QNAME } from '../../support/fake-upstream.ts'
 import { wireName } from '../../support/messages.ts'
@@ -80,6 +84,55 @@ describe('when there is no more room', () => {
     assert.ok(world.store.stats().usedOctets < usedOctets / 2)
     assert.equal(world.store.stats().memoryOctets, memoryOctets)
   })
+})
+
+describe('a purge of everything', () => {
+  for (const count of [100, 3000]) {
+    it(`of ${count} answers: none is found any more, in the middle of a batch neither; the memory comes back`, async () => {
+      const part = { capacity: 10_000, ttl: 3600, minTtl: 5 }
+      const world = new CachedWorld({
+        success: part,
+        denial: part,
+        prefetch: { amount: 1, duration: 60, percentage: 10 },
+      })
+      const before = world.store.region.usedOctets
+      const names = Array.from({ length: count }, (_, i) => `n${i}.example.com`)
+      for (const [i, name] of names.entries()) i % 3 === 0 ? deny(world, name) : hear(world, name)
+      // Its batch begins with this.
+      const found = (name: string): boolean => {
+        const query = new Query(new TableReader(world.table.memory, 9).seed)
+        const wire = wireName(name)
+        query.readName(wire, 0, wire.length)
+        const key = entryKey(query.nameLength, A, false, false)
+        return world.reader.find(query.suffixHash[0]!, key, query.nameView) !== 0
+      }
+      assert.ok(names.every(found))
+      const full = world.store.region.usedOctets
+      assert.equal(world.store.purgeAll(), count)
+      assert.equal(names.find(found), undefined)
+      world.reader.end()
+      assert.equal(names.find(found), undefined)
+      world.reader.end()
+      // In a turn of the event loop not more than some.
+      world.store.region.commit()
+      if (count > 1000) assert.ok(world.store.region.usedOctets > full / 2)
+      const { success, denial } = world.store.stats()
+      assert.deepEqual([success.entries, denial.entries, world.store.region.entries], [0, 0, 0])
+      for (const name of names.slice(0, 50)) hear(world, name)
+      assert.ok(names.slice(0, 50).every(found))
+      world.reader.end()
+      assert.equal(world.store.purgeAll(), 50)
+      // What was retired in a turn is given back in the next.
+      const most = before + 8192
+      for (let turn = 0; world.store.region.usedOctets > most; turn++) {
+        assert.ok(turn < 100, `${world.store.region.usedOctets} octets are in use`)
+        await setImmediate()
+        world.store.region.commit()
+      }
+      world.now += 99
+      assert.deepEqual(world.store.takeDue(), [])
+    })
+  }
 })
 
 describe('prefetch', () => {
