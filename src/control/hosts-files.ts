@@ -34,6 +34,7 @@ export class HostsFiles {
   private readonly onChange: (entries: readonly HostEntry[]) => void | Promise<void>
   private watching: FolderWatch | undefined
   private running = false
+  private isStopped = false
   private isDue = false
 
   /**
@@ -57,13 +58,15 @@ export class HostsFiles {
   /** Reads them all, and follows them from then on. */
   async start(watchTimes: WatchTimes = WATCH_TIMES): Promise<void> {
     await this.refresh(true)
-    if (this.files.length === 0) return
+    if (this.files.length === 0 || this.isStopped) return
     this.watching = new FolderWatch(() => void this.run(), watchTimes)
     const folders = new Set(this.files.map(({ path }) => dirname(path)))
     this.watching.follow(new Map([...folders].map(folder => [folder, folder])))
   }
 
+  /** Also while `start` reads: then nothing is followed. */
   stop(): void {
+    this.isStopped = true
     this.watching?.stop()
   }
 
@@ -87,6 +90,7 @@ export class HostsFiles {
   private async refresh(isFirst = false): Promise<void> {
     const changes: boolean[] = []
     for (const file of this.files) changes.push(await this.read(file))
+    if (this.isStopped) return
     if (!changes.includes(true) && !(isFirst && this.files.some(({ entries }) => entries.length > 0))) return
     const entries = this.files.flatMap(file => file.entries)
     await this.onChange(entries)

@@ -68,3 +68,17 @@ it('hosts files: what is no file is told and passed over, however long it could 
   assert.deepEqual(served, ['10.0.0.1'])
   assert.match(said, /pipe is no file.*\/dev\/zero is no file/s)
 })
+
+it('hosts files: an end while they are read for the first time leaves nothing running', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hosts-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'hosts')
+  writeFileSync(file, '10.0.0.1 a\n')
+  const ticks = t.mock.method(globalThis, 'setInterval')
+  let changes = 0
+  const hosts = new HostsFiles([file], createLogOver('error', { write() {} }), () => void changes++)
+  const starting = hosts.start()
+  hosts.stop()
+  await starting
+  assert.deepEqual([ticks.mock.callCount(), changes], [0, 0])
+})
