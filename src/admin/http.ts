@@ -40,6 +40,8 @@ const REQUEST_TIMEOUT_MS = 5000
 const TIMEOUT_LOOK_MS = 1000
 /** When there are more, the one that has been idle for longest is closed. */
 const MAX_CONNECTIONS = 100
+/** A request has some 200. */
+const PIECE_OCTETS = 512
 /** Lists of names that are made at the same time: each costs CPU of the thread that serves TCP. */
 const MAX_LISTS = 2
 /** A list whose reader takes nothing for so long is given up. */
@@ -116,6 +118,7 @@ class Connections {
 
   accept(socket: Socket): void {
     if (this.open.size >= MAX_CONNECTIONS) this.evict()
+    readInPieces(socket)
     this.mark(socket, false)
     socket.on('close', () => this.open.delete(socket))
   }
@@ -143,6 +146,22 @@ class Connections {
     socket.destroy()
     this.open.delete(socket)
   }
+}
+
+/**
+ * Node parses all that one read brings, 64 KiB, and makes objects of each request in it, however early the connection is
+ * destroyed. With a listener of ours octets come through `push`.
+ */
+function readInPieces(socket: Socket): void {
+  const push = socket.push.bind(socket)
+  socket.push = (chunk: Buffer | null) => {
+    let goesOn = chunk === null && push(null)
+    for (let at = 0; chunk !== null && at < chunk.length && !socket.destroyed; at += PIECE_OCTETS) {
+      goesOn = push(chunk.subarray(at, at + PIECE_OCTETS))
+    }
+    return goesOn
+  }
+  socket.on('data', () => {})
 }
 
 interface Answer {

@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
@@ -30,10 +31,15 @@ describe('connections of the admin port', () => {
     }
     const admin = await openAdmin(LOOPBACK, { ...ROUTES, metrics })
     t.after(() => admin.close())
+    let parsed = 0
+    const count = () => void parsed++
+    subscribe('http.server.request.start', count)
+    t.after(() => unsubscribe('http.server.request.start', count))
     const socket = await open(t, admin.port)
     socket.write('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1927))
     await once(socket.resume(), 'close')
     assert.equal(made, 1)
+    assert.ok(parsed > 1 && parsed < 50, `${parsed} requests were parsed`)
     assert.equal(await status(admin.port, '/healthz'), 200)
   })
 
