@@ -8,6 +8,7 @@
  */
 
 import { randomBytes, randomInt } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type AdminServer, openAdmin, openProbe } from '../admin/http.ts'
 import { Answerer } from '../answer/answer.ts'
 import { Order } from '../answer/order.ts'
@@ -60,6 +61,8 @@ const CUT_SILENCE_MS = 3_600_000
 const IMPORTS_WAIT_MS = 10_000
 /** With a port of the kernel's choice. */
 const MOST_ATTEMPTS = 5
+/** A reload that reads from what does not answer is not waited for any longer. */
+const RELOAD_GRACE_MS = 5000
 /** What TCP clients have to finish in at the end. */
 const TCP_GRACE_MS = 1000
 
@@ -350,8 +353,8 @@ class Server implements RunningServer, ServerParts {
   async stop(lameduckMs = this.options.lameduckMs): Promise<void> {
     if (this.stopping) return
     this.stopping = true
-    await this.reloading
-    if (lameduckMs > 0) await new Promise(resolve => setTimeout(resolve, lameduckMs))
+    await Promise.race([this.reloading, delay(RELOAD_GRACE_MS, undefined, { ref: false })])
+    if (lameduckMs > 0) await delay(lameduckMs)
     this.answering.stop()
     this.data?.finishDeferred()
     for (const each of [...this.retiring, this.answering]) each.close()
