@@ -65,20 +65,35 @@ export class DeferredQueries implements Deferrals, Desk {
     return this.counted.pending
   }
 
-  /** A query that a data-plane thread deferred. */
+  /** A query that a data-plane thread deferred. @throws for a defect of the desk, if it has not been answered: nor is it later */
   take(query: DeferredQuery, reply: SendReply): void {
     const startedMs = this.nowMs()
+    let isPending = true
+    const settle = (): boolean => {
+      const wasPending = isPending
+      isPending = false
+      if (wasPending) this.counted.pending--
+      return wasPending
+    }
     this.counted.pending++
-    this.desk.take(query, (message, more) => {
-      this.counted.pending--
-      if (message.length === 0) return
+    const answered: SendReply = (message, more) => {
+      if (!settle() || message.length === 0) return
       const nowMs = this.nowMs()
       const sent = this.limits.pass(query, message, this.udp, nowMs)
       if (sent === undefined) return
       this.count(query, sent, (nowMs - startedMs) / 1000)
       this.log?.note(query, sent)
       reply(sent, more)
-    })
+    }
+    try {
+      this.desk.take(query, answered)
+    } catch (error) {
+      if (settle()) throw error
+      // Told as one that nobody caught.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   /** One that came over TCP: it is on this thread already. */

@@ -67,7 +67,7 @@ export interface QueryHandlerOptions {
 }
 
 export interface Deferrals {
-  /** @param query copied before it returns. @returns false: it is not taken */
+  /** @param query copied before it returns. @returns false: it is not taken. @throws for a defect: it is not taken either */
   put(query: DeferredQuery): boolean
   /** Called at the end of a batch in which something was put. */
   wake(): void
@@ -187,9 +187,15 @@ export class QueryHandler implements MessageHandler {
     const message = octets.subarray(start, targetAt > 0 ? reply.at : end)
     const aliases = targetAt > 0 ? reply.answers : 0
     const deferred = { message, questionEnd, targetAt, aliases, payloadSize, dnssecOk, zone, octets: length, path }
-    if (this.options.deferred?.put(deferred) === true) {
-      this.hasPut = true
-      return 0
+    try {
+      if (this.options.deferred?.put(deferred) === true) {
+        this.hasPut = true
+        return 0
+      }
+    } catch {
+      // As in `answer`: whoever takes it over TCP runs here.
+      this.row[PANICS]!++
+      return this.fail(octets, reply.view, start, length)
     }
     const isStream = path.stream !== undefined
     let replied: number

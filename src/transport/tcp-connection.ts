@@ -232,8 +232,16 @@ export class TcpConnection implements StreamPath, Peers {
   /** Answers the whole queries of `input`, holds the rest. */
   private process(input: Buffer): void {
     this.isAnswering = true
-    const used = this.answer(input)
-    this.isAnswering = false
+    let used: number
+    try {
+      used = this.answer(input)
+    } catch (error) {
+      // A defect of ours: it is not known where the next query begins.
+      this.socket.destroy()
+      throw error
+    } finally {
+      this.isAnswering = false
+    }
     if (used < 0) {
       this.context.onFault('notDns')
       this.hold(NOTHING, 0)
@@ -257,52 +265,55 @@ export class TcpConnection implements StreamPath, Peers {
     let answered = 0
     /** Octets of replies in `scratch`. */
     let ready = 0
-    for (;;) {
-      const left = input.length - used - LENGTH_OCTETS
-      if (left < 0) break
-      const length = input.readUInt16BE(used)
-      if (length < HEADER_OCTETS) {
-        used = -1
-        break
+    try {
+      for (;;) {
+        const left = input.length - used - LENGTH_OCTETS
+        if (left < 0) break
+        const length = input.readUInt16BE(used)
+        if (length < HEADER_OCTETS) {
+          used = -1
+          break
+        }
+        if (left < length) break
+        if (answered === TURN_QUERIES || ready >= TURN_OCTETS) {
+          this.blocked = true
+          this.waitsForTurn = true
+          setImmediate(this.onTurn)
+          break
+        }
+        if (socket.writableLength + ready > this.allowedUnsent() || this.deferred >= MAX_DEFERRED) {
+          this.blocked = true
+          break
+        }
+        if (answered++ === 0) {
+          if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
+          handler.begin(listener, this)
+        }
+        used += LENGTH_OCTETS
+        const start = ready + LENGTH_OCTETS
+        input.copy(scratch, start, used, used + length)
+        used += length
+        let reply = handler.answer(scratch, scratchView, start, length, MAX_MESSAGE_OCTETS, true)
+        if (reply === DEFERRED) {
+          // Counted first: the reply may come before `defer` returns.
+          this.deferred++
+          reply = handler.defer!(scratch, start, this.path)
+          if (reply > 0) this.deferred--
+        }
+        if (reply === 0) continue
+        scratchView.setUint16(ready, reply)
+        ready = start + reply
       }
-      if (left < length) break
-      if (answered === TURN_QUERIES || ready >= TURN_OCTETS) {
-        this.blocked = true
-        this.waitsForTurn = true
-        setImmediate(this.onTurn)
-        break
-      }
-      if (socket.writableLength + ready > this.allowedUnsent() || this.deferred >= MAX_DEFERRED) {
-        this.blocked = true
-        break
-      }
-      if (answered++ === 0) {
-        if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
-        handler.begin(listener, this)
-      }
-      used += LENGTH_OCTETS
-      const start = ready + LENGTH_OCTETS
-      input.copy(scratch, start, used, used + length)
-      used += length
-      let reply = handler.answer(scratch, scratchView, start, length, MAX_MESSAGE_OCTETS, true)
-      if (reply === DEFERRED) {
-        // Counted first: the reply may come before `defer` returns.
-        this.deferred++
-        reply = handler.defer!(scratch, start, this.path)
-        if (reply > 0) this.deferred--
-      }
-      if (reply === 0) continue
-      scratchView.setUint16(ready, reply)
-      ready = start + reply
-    }
-    if (answered > 0) {
       // RFC 7766 §8: length and message leave in one write, and those of other replies with them: a write of its own for
       // each would cost more than the answer.
       if (ready > 0) socket.write(Buffer.from(scratch.subarray(0, ready)), this.onWritten)
-      this.noteUnsent(socket.writableLength)
-      handler.end()
-      this.lastQueryMs = context.nowMs()
-      context.onQuery(this)
+    } finally {
+      if (answered > 0) {
+        this.noteUnsent(socket.writableLength)
+        handler.end()
+        this.lastQueryMs = context.nowMs()
+        context.onQuery(this)
+      }
     }
     return used
   }

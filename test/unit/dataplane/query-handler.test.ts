@@ -73,6 +73,39 @@ describe('a defect of answer/', () => {
   })
 })
 
+describe('a defect of what takes deferred queries', () => {
+  it('gives SERVFAIL to the query that meets it, and is counted', () => {
+    const { serving } = createWorld()
+    const table = new TableReader(serving.memory, 9)
+    const row = new Float64Array(ROW_FIELDS)
+    const answerer = new Answerer(table, new Order('stable', 1), 1232, { fallthrough: [] })
+    const put = (): boolean => {
+      throw new TypeError('a defect')
+    }
+    const handler = new QueryHandler({
+      table,
+      answerer,
+      row,
+      families: [0],
+      now: () => 0,
+      deferred: { put, wake() {} },
+    })
+    const octets = new Uint8Array(DATAGRAM_CAPACITY)
+    const query = encodeQuery('www.example.com', 'A', 1232)
+    query[2]! |= 1
+    octets.set(query)
+    handler.begin(0)
+    const view = new DataView(octets.buffer)
+    assert.equal(handler.answer(octets, view, 0, query.length, DATAGRAM_CAPACITY, true), DEFERRED)
+    const nothing = new Uint8Array(0)
+    const path = { socket: 0, sockaddr: nothing, control: nothing, controlOctets: 0, stream: undefined }
+    const length = handler.defer(octets, 0, path)
+    handler.end()
+    const { id, rcode } = decode(Buffer.from(octets.slice(0, length))) as unknown as { id: number; rcode: string }
+    assert.deepEqual([id, rcode, length, row[PANICS]], [query.readUInt16BE(0), 'SERVFAIL', 12, 1])
+  })
+})
+
 describe('queries that are read ahead', () => {
   const queries = [
     encodeQuery(WEB, 'A', 1232),

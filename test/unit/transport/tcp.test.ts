@@ -434,6 +434,31 @@ describe('turns', () => {
   })
 })
 
+describe('a handler that throws', () => {
+  test('has been ended, and costs its connection alone', async t => {
+    const { handler, server, accepted } = await serve()
+    const [one, other] = [await accepted(), await accepted()]
+    const told: unknown[] = []
+    t.mock.method(handler, 'defer', () => {
+      throw new TypeError('a defect')
+    })
+    const caught = new Promise<void>(resolve => {
+      process.setUncaughtExceptionCaptureCallback(error => {
+        told.push(error)
+        resolve()
+      })
+    })
+    t.after(() => process.setUncaughtExceptionCaptureCallback(null))
+    one.socket.write(framed(message(LATER), message(9)))
+    await caught
+    assert.equal(handler.open, 0)
+    await until(() => server.connections() === 1, 'closed')
+    other.socket.write(framed(message(9)))
+    await other.reply()
+    assert.equal(told.length, 1)
+  })
+})
+
 describe('numbers', () => {
   test('when full, the connection longest without a query makes room', async () => {
     const { accepted, server } = await serve({ maxConnections: 3 })
