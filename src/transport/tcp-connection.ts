@@ -119,6 +119,8 @@ export class TcpConnection implements StreamPath, Peers {
       onEnd: isFailed => {
         if (isFailed) socket.destroy()
         this.replied()
+        // Its last message may have left long ago: nothing else tells that there is one less.
+        this.goOn()
       },
     })
     this.lastQueryMs = context.nowMs()

@@ -434,6 +434,21 @@ describe('turns', () => {
   })
 })
 
+describe('queries that are deferred', () => {
+  test('at their limit nothing more is read; the end of a reply of several messages makes room', async () => {
+    const { handler, client } = await serve()
+    const one = client()
+    one.socket.write(framed(...Array.from({ length: 100 }, () => message(LATER)), message(9)))
+    await until(() => handler.deferred.length === 100, 'all are deferred')
+    for (const stream of handler.deferred) {
+      let left = 2
+      stream.reply(message(3), { next: () => (left-- > 0 ? message(3) : undefined), end() {} })
+    }
+    await one.reply(301)
+    assert.deepEqual(one.replies.at(-1), answerTo(message(9)))
+  })
+})
+
 describe('a handler that throws', () => {
   test('has been ended, and costs its connection alone', async t => {
     const { handler, server, accepted } = await serve()
