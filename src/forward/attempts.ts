@@ -153,9 +153,12 @@ export class Attempts {
     const { response } = this
     const { upstream, flight } = attempt
     if (attempt.hasFailed || flight?.isOver === true || stream !== attempt.stream) return
-    const verdict = response.match(octets, attempt.message, attempt.questionEnd, flight?.route.mixCase ?? false)
+    const { message, questionEnd } = attempt
+    const verdict = response.match(octets, message, questionEnd, flight?.route.mixCase ?? false, stream)
     if (verdict === NO_MATCH) {
       upstream.junk++
+      // Over TCP nobody can have forged it, and no other will come.
+      if (stream) this.lose(attempt, false)
       return
     }
     upstream.answered()
@@ -169,9 +172,8 @@ export class Attempts {
       this.restart(attempt)
       return
     }
-    if (verdict === MATCH && !response.read(octets, attempt.questionEnd)) {
+    if (verdict === MATCH && !response.read(octets, questionEnd)) {
       upstream.junk++
-      // Over TCP nobody can have forged it.
       if (stream) this.lose(attempt, false)
       else this.restart(attempt)
       return

@@ -16,6 +16,10 @@ import {
   OFFSET_QDCOUNT,
   OPCODE_MASK,
   OPT_OCTETS,
+  RCODE_FORMERR,
+  RCODE_NOTIMP,
+  RCODE_REFUSED,
+  RCODE_SERVFAIL,
   TYPE_OPT,
 } from '../wire/constants.ts'
 import { lowerCase } from '../wire/name.ts'
@@ -27,9 +31,11 @@ const MAX_RECORDS = Math.ceil(65_535 / 11)
 
 /** Whether a message is a reply, of any content, to the query with this ID and question. */
 export const NO_MATCH = 0
-/** RFC 1035 §4.1.1: an error that could not or would not read the question. */
+/** RFC 1035 §4.1.1: an error of one that could not or would not read the question. */
 export const MATCH_HEADER = 1
 export const MATCH = 2
+/** RFC 2308 §5: what says something of a name has to name it. */
+const UNREAD = [RCODE_FORMERR, RCODE_SERVFAIL, RCODE_NOTIMP, RCODE_REFUSED]
 
 /** The records of the message at hand, as offsets into it. One object serves for ever. */
 export class Response {
@@ -57,13 +63,16 @@ export class Response {
    * @param query  as it was sent, from its first octet
    * @param questionEnd of the query
    * @param isExact letter by letter, with the case of the query; else ASCII letters of either case are the same
+   * @param stream over TCP, where nobody forges what he cannot see
    */
-  match(octets: Uint8Array, query: Uint8Array, questionEnd: number, isExact: boolean): number {
+  match(octets: Uint8Array, query: Uint8Array, questionEnd: number, isExact: boolean, stream: boolean): number {
     if (octets.length < HEADER_OCTETS || octets[0] !== query[0] || octets[1] !== query[1]) return NO_MATCH
     const flags = (octets[OFFSET_FLAGS]! << 8) | octets[OFFSET_FLAGS + 1]!
     if ((flags & FLAG_QR) === 0 || (flags & OPCODE_MASK) !== 0) return NO_MATCH
     const questions = (octets[OFFSET_QDCOUNT]! << 8) | octets[OFFSET_QDCOUNT + 1]!
-    if (questions === 0 && (flags & 15) !== 0 && octets.length === HEADER_OCTETS) return MATCH_HEADER
+    if (questions === 0 && octets.length === HEADER_OCTETS) {
+      return (stream || !isExact) && UNREAD.includes(flags & 15) ? MATCH_HEADER : NO_MATCH
+    }
     if (questions !== 1 || octets.length < questionEnd) return NO_MATCH
     const nameEnd = questionEnd - 4
     for (let i = HEADER_OCTETS; i < questionEnd; i++) {

@@ -18,7 +18,7 @@ import {
   wireName,
 } from '../support/fake-upstream.ts'
 import { createForwarder } from '../support/forwarder.ts'
-import { queryOf, questionOf, RCODES, RD } from '../support/messages.ts'
+import { message, queryOf, questionOf, RCODES, RD } from '../support/messages.ts'
 import { until } from '../support/server-process.ts'
 
 const NAME = 'www.example.com'
@@ -26,6 +26,8 @@ const RIGHT = [`${NAME}. 1 192.0.2.1`]
 const forged = [addressOf(QNAME, '203.0.113.66')]
 const right = (asked: Asked) => replyTo(asked, { answers: [addressOf(QNAME, '192.0.2.1')] })
 const question = (name = NAME) => queryOf(name, 'A', { flags: RD, opt: {} })
+
+const headerOf = (asked: Asked, rcode: number) => message({ id: asked.id, flags: 0x8180 | rcode, counts: [0, 0, 0, 0] })
 
 /** What nobody may take for the reply, each with an address that would show. */
 const FORGERIES: Readonly<Record<string, (asked: Asked) => Uint8Array>> = {
@@ -45,6 +47,8 @@ const FORGERIES: Readonly<Record<string, (asked: Asked) => Uint8Array>> = {
     return octets
   },
   'another opcode': asked => replyTo(asked, { flags: 0x2000, answers: forged }),
+  'NXDOMAIN without a question': asked => headerOf(asked, RCODES.NXDOMAIN),
+  'another error without a question': asked => headerOf(asked, 6),
   'the first 11 octets': asked => replyTo(asked).subarray(0, 11),
   nothing: () => new Uint8Array(0),
 }
@@ -76,7 +80,30 @@ describe('RFC 5452 §9.1: replies are matched', () => {
     assert.equal(upstreams[0]!.junk, 0)
   })
 
-  it('1,000 rounds of ten forgeries each: none is taken', async t => {
+  for (const rcode of [RCODES.FORMERR, RCODES.SERVFAIL, RCODES.NOTIMP, RCODES.REFUSED]) {
+    const told = rcode === RCODES.SERVFAIL || rcode === RCODES.REFUSED
+    it(`error ${rcode} of one that did not read the question (RFC 1035 §4.1.1) is heard, over UDP not when its case counts`, async t => {
+      const upstream = await start(t, asked => [headerOf(asked, rcode), right(asked)])
+      const answerOf = (route: object) => createForwarder(t, [upstream.port], route).ask(question()).wait()
+      for (const route of [{}, { mixCase: true, forceTcp: true }]) {
+        assert.equal((await answerOf(route)).rcode, rcode)
+        assert.equal(upstream.asked.splice(0).length, told ? 1 : 2)
+      }
+      assert.deepEqual((await answerOf({ mixCase: true })).answers, RIGHT)
+    })
+  }
+
+  it('RFC 2308 §5: NXDOMAIN without a question is not answered from the reply before it', async t => {
+    const soa = recordOf('com', 6, Buffer.concat([wireName('ns.com'), wireName('b'), Buffer.alloc(20, 1)]))
+    const upstream = await start(t, asked => [replyTo(asked, { flags: RCODES.NXDOMAIN, authority: [soa] })])
+    const { ask } = createForwarder(t, [upstream.port], { forceTcp: true })
+    assert.equal((await ask(question('none.com')).wait()).rcode, RCODES.NXDOMAIN)
+    upstream.script = asked => [headerOf(asked, RCODES.NXDOMAIN)]
+    const { rcode, reply } = await ask(question()).wait()
+    assert.deepEqual([rcode, reply.authority], [RCODES.SERVFAIL, []])
+  })
+
+  it('1,000 rounds of all of them: none is taken', async t => {
     const upstream = await start(t, asked => {
       const forgeries = Object.values(FORGERIES).map(forge => forge(asked))
       return [...forgeries, right(asked)]

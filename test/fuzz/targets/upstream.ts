@@ -91,7 +91,7 @@ export const upstreamTarget: Target = {
     return {
       prepare: askedOf,
       decode({ octets, query, type, dnssecOk, limit }: Asked): string | Buffer {
-        const match = response.match(octets, query, END, false)
+        const match = response.match(octets, query, END, false, false)
         if (match === NO_MATCH) return 'no reply to the query'
         if (match === MATCH_HEADER) return 'an error without a question'
         assert.equal(match, MATCH)
