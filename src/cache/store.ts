@@ -88,6 +88,8 @@ export class CacheStore {
   drops = 0
   /** Answers given although expired, on this thread. */
   staleServed = 0
+  /** Raised whenever something is forgotten on demand: what was asked for before then is not to be kept. */
+  generation = 0
   private success: Part
   private denial: Part
   private readonly evictions = { success: 0, denial: 0 }
@@ -272,6 +274,7 @@ export class CacheStore {
 
   private removeWhere(isMeant: (key: string) => boolean): number {
     let removed = 0
+    this.generation++
     for (const part of [this.success, this.denial]) {
       for (const key of [...part.keys()].filter(isMeant)) {
         const kept = part.peek(key)!

@@ -32,6 +32,8 @@ export interface Flight {
   readonly candidates: readonly Upstream[]
   readonly attempts: FlightAttempt[]
   readonly deadlineMs: number
+  /** Of the cache when it began. */
+  readonly generation: number
   nextMs: number
   turn: number
   /** What the last upstream said that could not answer. */

@@ -233,6 +233,7 @@ export class Forwarder {
       candidates,
       attempts: [],
       deadlineMs: nowMs + TOTAL_MS,
+      generation: this.options.cache?.generation ?? 0,
       nextMs: nowMs,
       turn: 0,
       rcode: RCODE_SERVFAIL,
@@ -254,7 +255,7 @@ export class Forwarder {
       return reply
     })
     if (!useful) return false
-    options.cache?.keep(flight.key, question, response, flags)
+    options.cache?.keep(flight.key, question, response, flags, flight.generation)
     this.failures.remove(flight.key)
     this.end(flight)
     if (waiters.length === 0) return true
@@ -293,7 +294,7 @@ export class Forwarder {
     // RFC 9520 §3.2: SERVFAIL, REFUSED, time-outs alike
     if (!this.isClosed) {
       this.failures.add(flight.key, this.options.clock.nowMs())
-      this.options.cache?.fail(flight.key, flight.question)
+      this.options.cache?.fail(flight.key, flight.question, flight.generation)
     }
     this.end(flight)
     const ede = isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1
@@ -308,7 +309,7 @@ export class Forwarder {
   private serveStale(flight: Flight): void {
     const { cache } = this.options
     if (flight.waiters.length === 0 || cache?.hasStale(flight.key) !== true) return
-    cache.fail(flight.key, flight.question)
+    cache.fail(flight.key, flight.question, flight.generation)
     this.tell(flight.waiters.splice(0), query => this.lastWord(flight.key, query))
   }
 

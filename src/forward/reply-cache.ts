@@ -44,6 +44,11 @@ export class ReplyCache {
     this.writer = new ReplyWriter(maxUdpSize)
   }
 
+  /** To be noted when a question is asked, and given with what comes of it. */
+  get generation(): number {
+    return this.store.generation
+  }
+
   /** @returns the reply, valid until the next call; undefined: nothing fresh is kept */
   find(key: string, query: ClientQuery): Uint8Array | undefined {
     const block = this.store.findFresh(key)
@@ -81,8 +86,10 @@ export class ReplyCache {
   /**
    * Keeps what an upstream said, if it may be kept.
    * @param response read, with RCODE NOERROR or NXDOMAIN
+   * @param generation when it was asked for: when something was forgotten since then, the answer is of before
    */
-  keep(key: string, question: UpstreamQuestion, response: Response, flags: number): void {
+  keep(key: string, question: UpstreamQuestion, response: Response, flags: number, generation = this.generation): void {
+    if (generation !== this.generation) return
     const { scrubber, writer } = this
     const { type, dnssecOk, checkingDisabled } = question
     // RFC 8482: an answer to ANY is some of what there is
@@ -118,7 +125,8 @@ export class ReplyCache {
   }
 
   /** A question could not be answered. */
-  fail(key: string, { name, type, dnssecOk, checkingDisabled }: UpstreamQuestion): void {
+  fail(key: string, { name, type, dnssecOk, checkingDisabled }: UpstreamQuestion, generation = this.generation): void {
+    if (generation !== this.generation) return
     const question: Question = { name: name.map(lowerCase), type, dnssecOk, checkingDisabled }
     this.store.fail(key, question)
   }

@@ -146,6 +146,32 @@ for (const transport of ['batch', 'portable'] as const) {
       await until(async () => (await answer()).join() === 'late.example.com. 1 10.9.0.2', 'the host is answered')
     })
 
+    it('keeps no answer that was asked for before the hosts changed', async t => {
+      const upstream = await startNames(t)
+      const { script } = upstream
+      let release = (): void => {}
+      const gate = new Promise<void>(resolve => (release = resolve))
+      upstream.script = async asked => {
+        if (asked.name === TARGET) await gate
+        return script(asked)
+      }
+      const folder = mkdtempSync(join(tmpdir(), 'forward-cache-'))
+      t.after(() => rmSync(folder, { recursive: true }))
+      const file = join(folder, 'hosts')
+      writeFileSync(file, '10.9.0.1 db.example.com\n')
+      const rules = rulesOf({ hosts: { files: [file] } })
+      const { ipv4 } = await startForwarding(t, transport, [zoneOf([upstream.port])], {}, {}, { cache: CACHE, rules })
+      const answer = async (name: string) =>
+        readAnswer(await exchangeUdp(queryOf(name, 'A', { flags: RD }), ipv4)).answers.join()
+      const before = answer(TARGET)
+      await until(() => upstream.asked.length === 1, 'it is asked for')
+      writeFileSync(file, `10.9.0.2 mark.example.com ${TARGET}\n`)
+      await until(async () => (await answer('mark.example.com')).endsWith(' 10.9.0.2'), 'the hosts are read')
+      release()
+      assert.equal(await before, `${TARGET}. 1 192.0.2.0`)
+      for (const time of ['first', 'again']) assert.equal(await answer(TARGET), `${TARGET}. 1 10.9.0.2`, time)
+    })
+
     it('gives TTLs to whoever asks first as to those who ask later: no longer than it is kept, no shorter, 0 as it is', async t => {
       const seconds: Readonly<Record<string, number>> = { long: 9000, short: 1, never: 0, ordinary: 40 }
       const soa = soaOf('example.com', 9000, 9000)

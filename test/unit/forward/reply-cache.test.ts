@@ -1,11 +1,13 @@
 /** What an upstream says, whatever it is, kept and given again: at the question, behind an alias, in any room. */
 
 import assert from 'node:assert/strict'
-import { it } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Asking, CachedWorld } from '../../support/cached.ts'
-import { QNAME, recordOf } from '../../support/fake-upstream.ts'
-import { type Reply, strictDecode, TC, wireName } from '../../support/messages.ts'
+import { addressOf, QNAME, recordOf, replyTo, type Script, startUpstream } from '../../support/fake-upstream.ts'
+import { createForwarder } from '../../support/forwarder.ts'
+import { queryOf, RCODES, RD, type Reply, strictDecode, TC, wireName } from '../../support/messages.ts'
+import { until } from '../../support/server-process.ts'
 
 const NAME = 'www.example.com'
 const ALIAS = 'a-longer-name-for-it.cluster.local'
@@ -96,4 +98,30 @@ it('is what a strict reader takes, the same behind an alias, and a beginning of 
     { numRuns: 800 },
   )
   assert.ok(kept > 200 && cut > 0, `${kept} kept, ${cut} cut`)
+})
+
+describe('what was asked for before anything was forgotten', () => {
+  for (const [words, script] of Object.entries({
+    'an answer': (query => [replyTo(query, { answers: [addressOf(QNAME, '192.0.2.1')] })]) as Script,
+    'a failure': (query => [replyTo(query, { flags: RCODES.SERVFAIL })]) as Script,
+  })) {
+    it(`${words} is not kept, and of what is asked for later is`, async t => {
+      let release = (): void => {}
+      const gate = new Promise<void>(resolve => (release = resolve))
+      const upstream = await startUpstream(async query => {
+        await gate
+        return script(query)
+      })
+      t.after(() => upstream.close())
+      const { replies, store } = new CachedWorld()
+      const { ask } = createForwarder(t, [upstream.port], {}, { cache: replies })
+      const before = ask(queryOf(NAME, 'A', { flags: RD }))
+      await until(() => upstream.asked.length === 1, 'it is asked for')
+      store.purge(wireName('other.example.com'))
+      const after = ask(queryOf('b.example', 'A', { flags: RD }))
+      release()
+      await Promise.all([before.wait(), after.wait()])
+      assert.equal(store.region.entries, 1)
+    })
+  }
 })
