@@ -4,6 +4,7 @@
  * 255 octets, and a new name is compared with few others.
  */
 
+import { randomInt } from 'node:crypto'
 import { MAX_NAME_OCTETS, MAX_POINTER_TARGET, POINTER } from '../wire/constants.ts'
 import { hashLabel, hashOctet } from '../wire/hash.ts'
 import { lowerCase } from '../wire/name.ts'
@@ -11,8 +12,8 @@ import { lowerCase } from '../wire/name.ts'
 const MAX_LABELS = 128
 /** Pointers followed for one name: more than its labels could need are there to cost time. */
 const MAX_POINTERS = 126
-/** Names are compared octet by octet when hashes agree, so a known seed costs time at worst, and little of it. */
-const SEED = 0x5bd1e995
+/** Names are compared octet by octet when hashes agree; nobody who sends names can make them agree on purpose. */
+const SEED = randomInt(2 ** 31)
 
 /** One name without pointers. */
 export class NameBuffer {

@@ -51,6 +51,7 @@ export class Response {
   records = 0
   readonly owner = new Uint16Array(MAX_RECORDS)
   readonly ownerHash = new Int32Array(MAX_RECORDS)
+  readonly ownerLabels = new Uint8Array(MAX_RECORDS)
   readonly type = new Uint16Array(MAX_RECORDS)
   readonly qclass = new Uint16Array(MAX_RECORDS)
   readonly ttl = new Uint32Array(MAX_RECORDS)
@@ -129,6 +130,7 @@ export class Response {
       const i = this.records++
       this.owner[i] = from
       this.ownerHash[i] = name.hashes[0]!
+      this.ownerLabels[i] = name.labels
       this.type[i] = type
       this.qclass[i] = view.getUint16(fixed + 2)
       this.ttl[i] = view.getUint32(fixed + 4)

@@ -90,21 +90,25 @@ export class Scrubber {
       for (let i = 0; i < response.answers; i++) {
         if (response.qclass[i] !== CLASS_IN) continue
         const recordType = response.type[i]!
-        if (recordType === TYPE_DNAME && this.isPut[i] === 1) continue
-        if (recordType === TYPE_DNAME && type !== TYPE_DNAME && type !== TYPE_ANY) {
+        const isAnswer = recordType === type || type === TYPE_ANY
+        if (recordType === TYPE_DNAME && !isAnswer) {
+          if (this.isPut[i] === 1 || this.truncated || !this.mayCover(i)) continue
           scratch.read(response.octets, 0, response.owner[i]!, response.length)
           if (scratch.length < current.length && current.endsWith(scratch)) this.put(i, true)
           continue
         }
         if (response.ownerHash[i] !== current.hashes[0]) continue
+        // RFC 2181 §10.1: a name has one CNAME
+        const isAlias = !isAnswer && recordType === TYPE_CNAME && alias < 0
+        if (!isAnswer && !isAlias && (recordType !== TYPE_RRSIG || !dnssecOk || this.truncated)) continue
         scratch.read(response.octets, 0, response.owner[i]!, response.length)
         if (!scratch.equals(current)) continue
         // The chain came back to a name.
         if (this.isPut[i] === 1) return -1
-        if (recordType === type || type === TYPE_ANY) found++
-        else if (recordType === TYPE_CNAME) alias = i
-        else if (recordType !== TYPE_RRSIG || !dnssecOk) continue
+        if (isAnswer) found++
+        if (isAlias) alias = i
         this.put(i, true)
+        if (this.truncated && found > 0) return found
       }
       if (found > 0 || alias < 0) return found
       current.read(response.octets, 0, response.rdata[alias]!, response.length)
@@ -121,15 +125,23 @@ export class Scrubber {
       if (response.qclass[i] !== CLASS_IN) continue
       const type = response.type[i]!
       if (type === TYPE_NS) referral = true
-      const isProof = dnssecOk && (type === TYPE_NSEC || type === TYPE_NSEC3 || type === TYPE_RRSIG)
-      if (!isProof && !(isNegative && type === TYPE_SOA && !soa)) continue
+      const isProof = dnssecOk && !this.truncated && (type === TYPE_NSEC || type === TYPE_NSEC3 || type === TYPE_RRSIG)
+      const isSoa: boolean = isNegative && type === TYPE_SOA && !soa && this.mayCover(i)
+      if (!isProof && !isSoa) continue
       scratch.read(response.octets, 0, response.owner[i]!, response.length)
       // RFC 2308 §2: the SOA of the zone that the name would lie in
-      if (type === TYPE_SOA && !current.endsWith(scratch)) continue
-      if (type === TYPE_SOA) soa = true
+      if (isSoa && !current.endsWith(scratch)) continue
+      soa ||= isSoa
       this.put(i, false)
+      if (this.truncated && (soa || !isNegative)) break
     }
     return soa || !isNegative || !referral || this.answers > 0
+  }
+
+  /** Whether the owner is the current name or one that it lies below, as far as hashes tell. */
+  private mayCover(i: number): boolean {
+    const label = this.current.labels - this.response.ownerLabels[i]!
+    return label >= 0 && this.current.hashes[label] === this.response.ownerHash[i]
   }
 
   private put(i: number, isAnswer: boolean): void {
