@@ -14,9 +14,13 @@ import type { Upstream } from './upstream.ts'
 const BUSY = 32
 /** … up to so many for one upstream. */
 const MAX_CONNECTIONS = 4
-/** RFC 7766 §6.2.3: closed after so long without a query; the upstream may be quicker. */
+/** Those that others still wait on without new queries are counted too. */
+const MAX_OPEN = 16
+/**
+ * RFC 7766 §6.2.3: closed after so long without a query or its reply, longer than anybody waits; the upstream may be quicker.
+ * Other octets keep nothing open.
+ */
 const IDLE_MS = 8000
-const RETIRED_MS = 1000
 const LENGTH_OCTETS = 2
 const MAX_HELD = LENGTH_OCTETS + 65_535
 
@@ -30,6 +34,8 @@ export class Streams implements Exchange {
   private readonly options: StreamOptions
   private readonly connections = new Map<Upstream, Connection[]>()
   private readonly attempts = new Map<Attempt, Connection>()
+  /** Sent a second time. */
+  private readonly repeated = new WeakSet<Attempt>()
   private isClosed = false
 
   constructor(events: ExchangeEvents, options: StreamOptions = {}) {
@@ -46,6 +52,9 @@ export class Streams implements Exchange {
     let connection = usable.toSorted((a, b) => a.pending.size - b.pending.size)[0]
     if (connection !== undefined && (connection.pending.size < BUSY || usable.length >= MAX_CONNECTIONS)) {
       upstream.connectionHits++
+    } else if (open.length >= MAX_OPEN) {
+      process.nextTick(() => this.events.failed(attempt, 'too many connections'))
+      return
     } else {
       upstream.connectionMisses++
       connection = this.open(upstream, open)
@@ -93,8 +102,13 @@ export class Streams implements Exchange {
       for (const attempt of connection.pending.values()) {
         if (!this.attempts.delete(attempt)) continue
         // RFC 7766 §6.2.4: one that has served may be closed at any time, a query on its way or not
-        if (connection.hasServed && !this.isClosed) this.send(attempt)
-        else this.events.failed(attempt, reason)
+        const isToRepeat = connection.hasServed && !this.isClosed && !this.repeated.has(attempt)
+        if (!isToRepeat) this.events.failed(attempt, reason)
+        else {
+          // RFC 9520 §3.1: not without end
+          this.repeated.add(attempt)
+          this.send(attempt)
+        }
       }
     })
     return connection
@@ -106,21 +120,23 @@ function idOf({ message }: Attempt): number {
 }
 
 class Connection {
-  /** By ID. One that was given up stays until its reply comes, so that its ID is not used again. */
+  /** By ID. */
   readonly pending = new Map<number, Attempt>()
   readonly socket: Socket
-  /** Given up on: it takes no more queries, and ends when it is idle. */
+  /** Given up on: it takes no more queries, and ends when nobody waits on it. */
   isRetired = false
-  /** A reply came. */
+  /** The reply to a query came. */
   hasServed = false
   private readonly received: (attempt: Attempt, message: Uint8Array) => void
   private held: Buffer = Buffer.alloc(0)
+  private readonly idle: NodeJS.Timeout
 
   constructor(socket: Socket, received: (attempt: Attempt, message: Uint8Array) => void) {
     this.socket = socket
     this.received = received
     socket.setNoDelay(true)
-    socket.setTimeout(IDLE_MS, () => socket.destroy())
+    this.idle = setTimeout(() => socket.destroy(), IDLE_MS)
+    socket.on('close', () => clearTimeout(this.idle))
     socket.on('data', chunk => this.take(chunk as Buffer))
     socket.on('end', () => socket.destroy())
   }
@@ -134,13 +150,18 @@ class Connection {
     framed.writeUInt16BE(message.length)
     framed.set(message, LENGTH_OCTETS)
     this.socket.write(framed)
+    this.idle.refresh()
   }
 
   /** What does not answer in time may be a connection to nowhere: the next query takes another. */
   giveUp(attempt: Attempt): void {
-    if (this.pending.get(idOf(attempt)) !== attempt) return
     this.isRetired = true
-    this.socket.setTimeout(RETIRED_MS)
+    this.pending.delete(idOf(attempt))
+    this.endIfUnused()
+  }
+
+  private endIfUnused(): void {
+    if (this.isRetired && this.pending.size === 0) this.socket.destroy()
   }
 
   private take(chunk: Buffer): void {
@@ -153,10 +174,13 @@ class Connection {
       if (message.length < 2) continue
       const id = message.readUInt16BE()
       const attempt = this.pending.get(id)
+      if (attempt === undefined) continue
       this.pending.delete(id)
       this.hasServed = true
-      if (attempt !== undefined) this.received(attempt, message)
+      this.idle.refresh()
+      this.received(attempt, message)
     }
+    this.endIfUnused()
     if (this.held.length > MAX_HELD) this.socket.destroy()
   }
 }

@@ -72,6 +72,14 @@ async function start(
   }
 }
 
+/** Where time is not to pass by itself. */
+async function turnsUntil(isTrue: () => boolean): Promise<void> {
+  for (let turns = 0; !isTrue(); turns++) {
+    assert.ok(turns < 1_000_000)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
 const reply = (socket: Socket, query: Buffer) => socket.write(Buffer.concat([u16(query.length), query]))
 
 describe('queries over TCP', () => {
@@ -108,18 +116,102 @@ describe('queries over TCP', () => {
     assert.equal(upstream.connectionMisses, 1)
   })
 
+  it('on a connection that said only what nobody asked, and is closed: failed', async t => {
+    const { ask, outcomeOf, upstream } = await start(t, (socket, query) =>
+      socket.end(Buffer.from([0, 2, ~query[0]!, 0])),
+    )
+    assert.ok('reason' in (await outcomeOf(ask(1))))
+    assert.equal(upstream.connectionMisses, 1)
+  })
+
+  it('RFC 9520 §3.1: are asked again once, whatever else their connections served', async t => {
+    const held: number[] = []
+    const { ask, outcomeOf, outcomes } = await start(t, (socket, query, connection) => {
+      if (query.readUInt16BE() === 1) held.push(connection)
+      else socket.end(Buffer.concat([u16(query.length), query]))
+    })
+    const unlucky = ask(1)
+    for (let id = 2; !outcomes.has(unlucky); id++) {
+      assert.deepEqual(await outcomeOf(ask(id)), { id })
+      await until(() => outcomes.has(unlucky) || held.length === id, 'it is asked again, or failed')
+    }
+    assert.ok('reason' in outcomes.get(unlucky)!)
+    assert.deepEqual(held, [0, 1])
+  })
+
+  it('have so many connections to one upstream, and no more', async t => {
+    const { ask, outcomes, upstream } = await start(t, () => {})
+    const attempts = Array.from({ length: 40 }, () => ask(7))
+    await until(() => outcomes.size === 40 - upstream.connectionMisses, 'those that have none fail')
+    assert.equal(upstream.connectionMisses, 16)
+    assert.ok(attempts.slice(16).every(each => outcomes.has(each)))
+  })
+
+  it('given up leave those be that share their connection', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const held: (() => void)[] = []
+    const { ask, streams, outcomes } = await start(t, (socket, query, connection) => {
+      if (connection === 0) held.push(() => reply(socket, query))
+      else reply(socket, query)
+    })
+    const [slow, probe] = [ask(1), ask(2)]
+    await turnsUntil(() => held.length === 2)
+    streams.cancel(probe)
+    const next = ask(3)
+    await turnsUntil(() => outcomes.has(next))
+    t.mock.timers.tick(5000)
+    held[0]!()
+    await turnsUntil(() => outcomes.has(slow))
+    assert.deepEqual([outcomes.get(next), outcomes.get(slow)], [{ id: 3 }, { id: 1 }])
+  })
+
+  it('given up end their connection, though the upstream goes on talking', async t => {
+    let open = 0
+    const { ask, streams } = await start(t, socket => {
+      open++
+      socket.write(u16(65_535))
+      const talk = setInterval(() => socket.write('x'), 50)
+      socket.on('close', () => {
+        clearInterval(talk)
+        open--
+      })
+    })
+    const given = ask(1)
+    await until(() => open === 1, 'it is sent')
+    streams.cancel(given)
+    await until(() => open === 0, 'the connection ends')
+  })
+
+  it('RFC 7766 §6.2.3: long ago leave a connection idle, though the upstream goes on talking', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    let isOpen = true
+    const { ask, outcomes } = await start(t, (socket, query) => {
+      reply(socket, query)
+      socket.write(u16(65_535))
+      const talk = setInterval(() => socket.write('x'), 50)
+      socket.on('close', () => {
+        clearInterval(talk)
+        isOpen = false
+      })
+    })
+    const attempt = ask(1)
+    await turnsUntil(() => outcomes.has(attempt))
+    t.mock.timers.tick(8000)
+    await turnsUntil(() => !isOpen)
+  })
+
   it('given up take their connection along: the next has a new one, and a late reply is nobody’s', async t => {
-    let late = (): void => {}
+    let late: (() => void) | undefined
     const { ask, outcomeOf, streams, outcomes, upstream } = await start(t, (socket, query, connection) => {
       if (connection === 0) late = () => reply(socket, query)
       else reply(socket, query)
     })
     const given = ask(1)
-    await until(() => upstream.connectionMisses === 1, 'it is sent')
+    await until(() => late !== undefined, 'it is sent')
     streams.cancel(given)
     assert.deepEqual(await outcomeOf(ask(1)), { id: 1 })
     assert.equal(upstream.connectionMisses, 2)
-    late()
+    late!()
     assert.deepEqual(await outcomeOf(ask(3)), { id: 3 })
     assert.equal(outcomes.has(given), false)
   })
