@@ -284,7 +284,7 @@ export class Forwarder {
     if (put !== SCRUBBED && isFirst) return undefined
     stats.answered++
     const answers = query.aliases + scrubber.answers
-    const bits = (scrubber.truncated ? FLAG_TC : 0) | (flags & FLAG_AD)
+    const bits = (scrubber.truncated ? FLAG_TC : 0) | (flags & (FLAG_AD | FLAG_TC))
     return writer.finish(query, scrubber.at, answers, scrubber.authority, response.rcode, bits)
   }
 

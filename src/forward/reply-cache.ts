@@ -89,7 +89,8 @@ export class ReplyCache {
    * @param generation when it was asked for: when something was forgotten since then, the answer is of before
    */
   keep(key: string, question: UpstreamQuestion, response: Response, flags: number, generation = this.generation): void {
-    if (generation !== this.generation) return
+    // RFC 2181 §9: what is truncated, over TCP too, is not kept
+    if (generation !== this.generation || (flags & FLAG_TC) !== 0) return
     const { scrubber, writer } = this
     const { type, dnssecOk, checkingDisabled } = question
     // RFC 8482: an answer to ANY is some of what there is

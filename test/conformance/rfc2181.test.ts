@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createAnswering, headless, slice } from '../support/answering.ts'
-import { nameOf, queryOf, RCODES, type Reply, strictDecode, TC } from '../support/messages.ts'
+import { CachedWorld } from '../support/cached.ts'
+import { addressOf, QNAME, replyTo, startUpstream } from '../support/fake-upstream.ts'
+import { createForwarder } from '../support/forwarder.ts'
+import { nameOf, queryOf, RCODES, RD, type Reply, strictDecode, TC } from '../support/messages.ts'
 import { createWorld } from '../support/world.ts'
 
 const server = createWorld()
@@ -75,6 +78,22 @@ describe('RFC 2181 §9: TC', () => {
         assert.equal(reply.flags & TC, isWhole ? 0 : TC, `${target}, labels of ${length + 2} octets`)
       }
     }
+  })
+
+  it('of an upstream that has no more room over TCP either goes to the client, and the reply is not kept', async t => {
+    const upstream = await startUpstream(asked => [
+      replyTo(asked, { flags: TC, answers: [addressOf(QNAME, '192.0.2.1')] }),
+    ])
+    t.after(() => upstream.close())
+    const { replies, store } = new CachedWorld()
+    const { ask } = createForwarder(t, [upstream.port], {}, { cache: replies })
+    const { flags, answers } = await ask(queryOf('big.example', 'A', { flags: RD })).wait()
+    assert.deepEqual([flags & TC, answers.length], [TC, 1])
+    assert.deepEqual(
+      upstream.asked.map(({ tcp }) => tcp),
+      [false, true],
+    )
+    assert.equal(store.region.entries, 0)
   })
 
   it('over a stream all of it fits', () => {
