@@ -9,7 +9,10 @@ import type { UpstreamQuestion } from './question.ts'
 import type { Route } from './routes.ts'
 import type { Upstream } from './upstream.ts'
 
+/** Queries that wait, in all … */
 const MAX_WAITERS = 10_000
+/** … and for one question: that everybody asks the same leaves room for others. 20 ms of replies. */
+const MAX_SHARING = 2000
 
 /** What one upstream is asked for a question. */
 export interface FlightAttempt extends Attempt {
@@ -27,7 +30,6 @@ export interface Flight {
   readonly key: string
   readonly route: Route
   readonly question: UpstreamQuestion
-  readonly client: string
   readonly waiters: ClientQuery[]
   readonly candidates: readonly Upstream[]
   readonly attempts: FlightAttempt[]
@@ -56,7 +58,7 @@ export function keyOf(
 
 export class Flights {
   private readonly byKey = new Map<string, Flight>()
-  /** Questions that a client began. */
+  /** Queries of a client that wait, whoever began the question. */
   private readonly perClient = new Map<string, number>()
   private readonly maxInFlight: number
   private readonly maxPerClient: number
@@ -82,36 +84,45 @@ export class Flights {
   /** @returns what keeps a client from beginning another; undefined: nothing */
   capFor(client: string, route: Route): Cap | undefined {
     if (this.byKey.size >= this.maxInFlight) return 'overTotal'
-    if ((this.perClient.get(client) ?? 0) >= this.maxPerClient) return 'overClient'
+    if (this.waitingOf(client) >= this.maxPerClient) return 'overClient'
     return route.inFlight >= route.maxConcurrent ? 'overZone' : undefined
   }
 
   begin(flight: Flight): void {
     this.byKey.set(flight.key, flight)
-    this.perClient.set(flight.client, (this.perClient.get(flight.client) ?? 0) + 1)
-    this.waiting += flight.waiters.length
+    for (const query of flight.waiters) this.enter(query)
     flight.route.inFlight++
   }
 
-  /** @returns false: too many wait already */
-  join(flight: Flight, query: ClientQuery): boolean {
-    if (this.waiting >= MAX_WAITERS) return false
-    this.waiting++
+  /** @returns what keeps it from waiting with the others; undefined: nothing */
+  join(flight: Flight, query: ClientQuery): Cap | undefined {
+    if (this.waiting >= MAX_WAITERS || flight.waiters.length >= MAX_SHARING) return 'overTotal'
+    if (this.waitingOf(query.client) >= this.maxPerClient) return 'overClient'
+    this.enter(query)
     flight.waiters.push(query)
-    return true
+    return undefined
   }
 
   /** One of those who wait, also for a question that is over, is answered. */
-  answered(): void {
+  answered({ client }: ClientQuery): void {
     this.waiting--
+    const left = this.waitingOf(client) - 1
+    if (left === 0) this.perClient.delete(client)
+    else this.perClient.set(client, left)
   }
 
   end(flight: Flight): void {
     flight.isOver = true
     this.byKey.delete(flight.key)
     flight.route.inFlight--
-    const begun = this.perClient.get(flight.client)! - 1
-    if (begun === 0) this.perClient.delete(flight.client)
-    else this.perClient.set(flight.client, begun)
+  }
+
+  private waitingOf(client: string): number {
+    return this.perClient.get(client) ?? 0
+  }
+
+  private enter({ client }: ClientQuery): void {
+    this.waiting++
+    this.perClient.set(client, this.waitingOf(client) + 1)
   }
 }

@@ -48,7 +48,7 @@ export interface ForwarderOptions extends Pick<AttemptsOptions, 'random' | 'open
   readonly maxUdpSize: number
   /** Questions in flight at one time. */
   readonly maxInFlight: number
-  /** Questions in flight that one client began. */
+  /** Queries of one client that wait. */
   readonly maxPerClient: number
   readonly clock: ForwarderClock
   /** The answer to a query of a name that has no upstream, valid until the next call. Default REFUSED. */
@@ -108,7 +108,7 @@ export class Forwarder {
   private readonly flights: Flights
   private readonly name = new NameBuffer()
   private readonly scrubber = new Scrubber()
-  private readonly portions = new Portions(() => this.flights.answered())
+  private readonly portions = new Portions(query => this.flights.answered(query))
   /** A reply that not all have had in the turn in which it came. */
   private readonly recalled = new Response()
   private readonly writer: ReplyWriter
@@ -214,9 +214,12 @@ export class Forwarder {
       this.options.onLoop?.(returned.upstream)
       query.path.send(this.servfail(query))
       this.attempts.lose(returned, false)
-    } else if (this.flights.join(flight, query)) stats.shared++
+      return
+    }
+    const cap = this.flights.join(flight, query)
+    if (cap === undefined) stats.shared++
     else {
-      stats.overTotal++
+      stats[cap]++
       query.path.send(this.servfail(query))
     }
   }
@@ -228,7 +231,6 @@ export class Forwarder {
       key,
       route,
       question,
-      client: query.client,
       waiters: [query],
       candidates,
       attempts: [],

@@ -19,7 +19,7 @@ interface Rest {
 }
 
 export class Portions {
-  private readonly onAnswered: () => void
+  private readonly onAnswered: (query: ClientQuery) => void
   private readonly rests: Rest[] = []
   private hasTurn = false
   private readonly onTurn = (): void => {
@@ -28,7 +28,7 @@ export class Portions {
   }
 
   /** @param onAnswered called for each, before its reply is sent */
-  constructor(onAnswered: () => void) {
+  constructor(onAnswered: (query: ClientQuery) => void) {
     this.onAnswered = onAnswered
   }
 
@@ -81,9 +81,9 @@ export class Portions {
       if (message === undefined) return false
       replies++
       octets += message.length
-      const { path } = waiters.shift()!
-      this.onAnswered()
-      path.send(message)
+      const query = waiters.shift()!
+      this.onAnswered(query)
+      query.path.send(message)
     }
     return true
   }

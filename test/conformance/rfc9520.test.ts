@@ -288,6 +288,18 @@ describe('caps', () => {
     assert.equal((await ask(6, 'a').wait()).rcode, 0)
   })
 
+  it('of one client hold for what it joins, too, and leave others their place', async t => {
+    const [hole] = await start(t, silence)
+    const bench = benchOf(t, [hole!], {}, { maxPerClient: 100 })
+    const waiting = Array.from({ length: 10_000 }, () => bench.ask(question(), 'a'))
+    assert.equal(waiting.filter(({ answer }) => answer?.rcode === RCODES.SERVFAIL).length, 9900)
+    assert.equal(bench.forwarder.stats.overClient, 9900)
+    hole!.script = always('192.0.2.1')
+    const others = ['b', 'c'].map(client => bench.ask(question('other.example.com'), client))
+    for (const each of others) assert.equal((await each.wait()).rcode, 0)
+    assert.equal(bench.forwarder.stats.shared, 99 + 1)
+  })
+
   it('100,000 names at a black hole: memory and sockets are bounded', async t => {
     const [hole] = await start(t, silence)
     const bench = benchOf(t, [hole!], {}, { maxInFlight: 100 })
