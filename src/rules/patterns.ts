@@ -1,11 +1,20 @@
 /**
  * Regular expressions of the operator, on names in presentation format. Layer: rules; pure.
  * A name has at most 255 octets, some 1,000 characters when all are escaped. That alone does not bound the time of an
- * expression in which a repetition repeats a repetition, so such ones are refused; others may still be slow.
+ * expression: those that may try too many ways to fit are refused (backtracking.ts).
  */
+
+import { waysOf } from './backtracking.ts'
 
 /** Characters of an expression. */
 const MAX_PATTERN = 512
+/** Two repetitions that anything ends, and a choice or two. At worst 25 ms for a name. */
+const MAX_WAYS = 4 * 256 * 256
+const TOO_MANY_WAYS =
+  'there are too many ways to fit it, which can take seconds for a name: begin it with ^, let what follows a repetition say ' +
+  'where it ends ([^.]*\\. rather than .*\\.), and repeat no repetition and no choice'
+/** What begins so fits at the first character or nowhere, which V8 does not see. */
+const ANYTHING_FIRST = /^(?:\.\*|\((?:\?:|\?<\w+>)?\.\*\)(?![*?{]))[^|]*$/
 
 /**
  * @param source JavaScript's syntax; Go's `(?P<name>…)` is understood too
@@ -15,10 +24,11 @@ export function compilePattern(source: string): RegExp | string {
   if (source.length > MAX_PATTERN || !/^[!-~]+$/.test(source)) {
     return `it must have 1 to ${MAX_PATTERN} characters of printable ASCII, without blanks`
   }
-  const text = source.replaceAll('(?P<', '(?<')
-  if (repeatsRepetition(text)) return 'a repetition of a repetition, such as (a+)+, can take for ever'
+  const plain = source.replaceAll('(?P<', '(?<')
+  const text = ANYTHING_FIRST.test(plain) ? `^${plain}` : plain
   try {
-    return new RegExp(text, 'i')
+    const pattern = new RegExp(text, 'i')
+    return waysOf(text) > MAX_WAYS ? TOO_MANY_WAYS : pattern
   } catch (error) {
     return (error as Error).message.replace(/^Invalid regular expression: /, '')
   }
@@ -33,52 +43,4 @@ export function expand(text: string, found: RegExpExecArray): string {
     if (all === '$$') return '$'
     return (name === undefined ? found[Number(digit ?? braced)] : found.groups?.[name]) ?? ''
   })
-}
-
-/**
- * Whether a group that holds an unbounded repetition is itself repeated without bound, and nothing says where one round
- * ends: in `([a-z]+\.)*` the dot does, since nothing else in it matches a dot.
- */
-function repeatsRepetition(source: string): boolean {
-  const groups = [newGroup()]
-  for (let i = 0; i < source.length; i++) {
-    const group = groups.at(-1)!
-    const token = tokenAt(source, i)
-    i += token.length - 1
-    if (token === '(') groups.push(newGroup())
-    else if (token === ')') {
-      groups.pop()
-      const outer = groups.at(-1)
-      if (outer === undefined) return false
-      if (group.repeats && isRepeated(source, i + 1) && (!group.endsInDot || group.isWide)) return true
-      outer.repeats ||= group.repeats || isRepeated(source, i + 1)
-      outer.isWide ||= group.isWide
-    } else {
-      if (isRepeated(source, i + 1)) group.repeats = true
-      if (token === '\\.') group.endsInDot = true
-      else if (/^(\.|\||\[\^.*|\[.*\..*|\\[SWDpPnux1-9].*)$/s.test(token)) group.isWide = true
-    }
-  }
-  return false
-}
-
-interface Group {
-  repeats: boolean
-  /** It has a dot that must be there. */
-  endsInDot: boolean
-  /** It has something else that may match a dot. */
-  isWide: boolean
-}
-
-function newGroup(): Group {
-  return { repeats: false, endsInDot: false, isWide: false }
-}
-
-/** A class, an escape, or one character. */
-function tokenAt(source: string, at: number): string {
-  return /^(\[(\\.|[^\]\\])*\]|\\.)/s.exec(source.slice(at))?.[0] ?? source[at]!
-}
-
-function isRepeated(source: string, at: number): boolean {
-  return source[at] === '*' || source[at] === '+' || /^\{\d+,\}/.test(source.slice(at, at + 12))
 }
