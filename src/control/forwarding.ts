@@ -62,6 +62,8 @@ export class ForwardService {
     before?: ForwardService,
   ) {
     this.log = log
+    // First, since nobody would end what was begun before it throws.
+    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
     this.nameservers = new Map(before?.nameservers)
     const routes = new Routes(
       options.zones.map(zone => ({
@@ -76,7 +78,6 @@ export class ForwardService {
       })),
     )
     for (const [i, zone] of options.zones.entries()) this.feed(routes.all[i]!, zone)
-    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
     this.forwarder = new Forwarder({
       routes,
       maxUdpSize,

@@ -1,0 +1,45 @@
+/** Upstreams of the configuration: what of them is begun, kept and ended. */
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import type { ForwardConfig } from '../../../src/control/config.ts'
+import { ForwardService } from '../../../src/control/forwarding.ts'
+import { createLogOver } from '../../../src/control/log.ts'
+import { zoneOf } from '../../support/forwarding.ts'
+
+interface Fixture {
+  readonly folder: string
+  readonly said: string[]
+  open(zones: readonly ForwardConfig[]): ForwardService
+}
+
+function start(t: TestContext): Fixture {
+  const folder = mkdtempSync(join(tmpdir(), 'forwarding-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const said: string[] = []
+  const log = createLogOver('info', { write: line => void said.push(line) })
+  return {
+    folder,
+    said,
+    open(zones) {
+      const options = { zones, fallthrough: [], concurrent: 100, perClient: 100 }
+      const service = new ForwardService(options, 1232, { answer: assert.fail } as never, log)
+      t.after(() => service.close())
+      return service
+    },
+  }
+}
+
+describe('forwarding', () => {
+  it('whose certificates cannot be read follows no file', t => {
+    const { folder, said, open } = start(t)
+    const file = join(folder, 'resolv.conf')
+    writeFileSync(file, 'nameserver 127.0.0.9\n')
+    const tlsCa = join(folder, 'missing.pem')
+    assert.throws(() => open([zoneOf([file, 'tls://127.0.0.8'], { tlsCa })]), { code: 'ENOENT' })
+    assert.deepEqual(said, [])
+  })
+})
