@@ -169,6 +169,10 @@ export class Forwarder {
       this.join(flight, query)
       return
     }
+    if (route.upstreams.length === 0) {
+      this.giveUp(key, query, EDE_NO_REACHABLE_AUTHORITY)
+      return
+    }
     const cap = flights.capFor(query.client, route)
     if (cap !== undefined) {
       stats[cap]++

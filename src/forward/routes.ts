@@ -1,5 +1,6 @@
 /**
  * Which upstreams a name goes to: the longest zone it lies in that does not except it. Layer: forward; pure.
+ * A zone whose upstreams nobody knows keeps its names all the same: they may be nobody else's business.
  */
 
 import type { NameBuffer } from './names.ts'
@@ -67,7 +68,7 @@ export class Routes {
     for (let label = 0; label <= name.labels; label++) suffixes.push(whole.slice(name.labelAt[label]))
     for (const suffix of suffixes) {
       const route = this.byZone.get(suffix)
-      if (route !== undefined && route.upstreams.length > 0 && !route.excepts(suffixes)) return route
+      if (route !== undefined && !route.excepts(suffixes)) return route
     }
     return undefined
   }

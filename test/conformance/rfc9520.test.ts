@@ -6,6 +6,8 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { TOTAL_MS } from '../../src/forward/forwarder.ts'
+import type { Upstream } from '../../src/forward/upstream.ts'
+import { CachedWorld } from '../support/cached.ts'
 import {
   addressOf,
   always,
@@ -253,6 +255,22 @@ describe('upstreams that fail', () => {
       replyTo(asked, { answers: [alias(NAME, 'b.example.com'), alias('b.example.com', NAME)] }),
     ])
     assert.equal((await benchOf(t, [bad!]).ask(question()).wait()).rcode, RCODES.SERVFAIL)
+  })
+})
+
+describe('a zone without upstreams', () => {
+  it('is SERVFAIL with EDE 22 (RFC 8914 §4.23), and is asked as soon as there are some', async t => {
+    const [upstream] = await start(t, always('192.0.2.1'))
+    const upstreams: Upstream[] = []
+    const { replies, store } = new CachedWorld()
+    const bench = benchOf(t, [upstream!], { upstreams }, { cache: replies })
+    for (const name of [NAME, NAME]) {
+      const { rcode, reply } = await bench.ask(question(name)).wait()
+      assert.deepEqual([rcode, edesOf(reply)], [RCODES.SERVFAIL, [[15, 22]]])
+    }
+    assert.equal(store.region.entries, 0)
+    upstreams.push(...bench.upstreams)
+    assert.equal((await bench.ask(question()).wait()).rcode, 0)
   })
 })
 

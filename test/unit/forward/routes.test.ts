@@ -64,7 +64,7 @@ describe('a name is sent by', () => {
     assert.deepEqual(sent(alone, ['public.example.com'], ['example.com']), [''])
   })
 
-  it('no zone whose upstreams nobody knows (a file that names nobody)', () => {
-    assert.deepEqual(sent([route('.'), route('com', { upstreams: [] })], ['a.com'], ['.', 'com']), ['.'])
+  it('no shorter zone, when nobody knows the upstreams of the longest (a file that names nobody)', () => {
+    assert.deepEqual(sent([route('.'), route('com', { upstreams: [] })], ['a.com'], ['.', 'com']), ['com'])
   })
 })
