@@ -42,6 +42,7 @@ const MAX_CA_OCTETS = 4 << 20
 export class ForwardService {
   readonly forwarder: Forwarder
   private readonly log: Log
+  private readonly routes: Routes
   /** What files in the form of resolv.conf said last, by path. */
   private readonly nameservers: Map<string, readonly { address: string; port: number }[]>
   private readonly upstreamsByName = new Map<string, Upstream>()
@@ -65,7 +66,7 @@ export class ForwardService {
     // First, since nobody would end what was begun before it throws.
     const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
     this.nameservers = new Map(before?.nameservers)
-    const routes = new Routes(
+    this.routes = new Routes(
       options.zones.map(zone => ({
         zone: parseName(zone.zone)!,
         upstreams: [],
@@ -77,9 +78,9 @@ export class ForwardService {
         failover: zone.failover.map(name => RCODES[name]),
       })),
     )
-    for (const [i, zone] of options.zones.entries()) this.feed(routes.all[i]!, zone)
+    for (const [i, zone] of options.zones.entries()) this.feed(this.routes.all[i]!, zone)
     this.forwarder = new Forwarder({
-      routes,
+      routes: this.routes,
       maxUdpSize,
       maxInFlight: options.concurrent,
       maxPerClient: options.perClient,
@@ -149,9 +150,20 @@ export class ForwardService {
       const next = [...new Set(all.map(where => this.upstreamAt(where)))]
       const isNew = next.some((each, i) => route.upstreams[i] !== each) || next.length !== route.upstreams.length
       route.upstreams = next
+      this.forgetUnnamed()
       if (isNew) this.log.info('forwarding', { zone, upstreams: next.map(({ name }) => name) })
     }
     update()
+  }
+
+  /** Their connections end when they are idle. */
+  private forgetUnnamed(): void {
+    const named = new Set(this.routes.all.flatMap(({ upstreams }) => upstreams))
+    for (const [key, upstream] of this.upstreamsByName) {
+      if (named.has(upstream)) continue
+      upstream.isGone = true
+      this.upstreamsByName.delete(key)
+    }
   }
 
   private upstreamAt(where: UpstreamAddress): Upstream {

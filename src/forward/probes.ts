@@ -47,7 +47,7 @@ export class Probes {
       if (nowMs - probe.startedMs >= PROBE_TIMEOUT_MS) this.failed(probe)
     }
     for (const [upstream, stream] of this.doubtful) {
-      if (upstream.fails === 0) this.doubtful.delete(upstream)
+      if (upstream.fails === 0 || upstream.isGone) this.doubtful.delete(upstream)
       else if (!upstream.probing && nowMs >= upstream.probeMs) this.send(upstream, stream, nowMs)
     }
   }

@@ -99,6 +99,7 @@ export class Streams implements Exchange {
     socket.on('close', () => {
       const at = open.indexOf(connection)
       if (at >= 0) open.splice(at, 1)
+      if (open.length === 0) this.connections.delete(upstream)
       for (const attempt of connection.pending.values()) {
         if (!this.attempts.delete(attempt)) continue
         // RFC 7766 §6.2.4: one that has served may be closed at any time, a query on its way or not

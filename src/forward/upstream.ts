@@ -29,6 +29,8 @@ export class Upstream {
   /** When a probe is due; meaningful while `fails` is above 0. */
   probeMs = 0
   probing = false
+  /** No zone names it any more. */
+  isGone = false
   probeFailures = 0
   /** Replies that were not ours, or malformed. */
   junk = 0

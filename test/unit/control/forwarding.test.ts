@@ -9,6 +9,7 @@ import type { ForwardConfig } from '../../../src/control/config.ts'
 import { ForwardService } from '../../../src/control/forwarding.ts'
 import { createLogOver } from '../../../src/control/log.ts'
 import { zoneOf } from '../../support/forwarding.ts'
+import { until } from '../../support/server-process.ts'
 
 interface Fixture {
   readonly folder: string
@@ -41,5 +42,21 @@ describe('forwarding', () => {
     const tlsCa = join(folder, 'missing.pem')
     assert.throws(() => open([zoneOf([file, 'tls://127.0.0.8'], { tlsCa })]), { code: 'ENOENT' })
     assert.deepEqual(said, [])
+  })
+
+  it('forgets an upstream that no zone names any more', async t => {
+    const { folder, open } = start(t)
+    const file = join(folder, 'resolv.conf')
+    writeFileSync(file, 'nameserver 127.0.0.7\nnameserver 127.0.0.8\n')
+    const service = open([zoneOf([file]), zoneOf(['127.0.0.8:53'], { zone: 'example.com' })])
+    const [first, second] = service.upstreams
+    assert.deepEqual([first!.name, second!.name], ['127.0.0.7:53', '127.0.0.8:53'])
+    writeFileSync(file, 'nameserver 127.0.0.9\n')
+    await until(() => service.upstreams.some(({ name }) => name === '127.0.0.9:53'), 'the file is read again')
+    assert.deepEqual(
+      service.upstreams.map(({ name }) => name),
+      ['127.0.0.8:53', '127.0.0.9:53'],
+    )
+    assert.deepEqual([first!.isGone, second!.isGone], [true, false])
   })
 })
