@@ -170,7 +170,7 @@ export class Forwarder {
       return
     }
     if (route.upstreams.length === 0) {
-      this.giveUp(key, query, EDE_NO_REACHABLE_AUTHORITY)
+      query.path.send(this.lastWord(key, query, EDE_NO_REACHABLE_AUTHORITY))
       return
     }
     const cap = flights.capFor(query.client, route)
