@@ -23,7 +23,7 @@
  */
 
 import { isIPv4 } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
 
 export const MMSGHDR_OCTETS = 64
@@ -115,14 +115,13 @@ export function encodeSockaddr(view: DataView, address: string, port: number): F
   return IPV6
 }
 
-/** The address and port of a sockaddr at the start of `view`. */
+/** The address and port of a sockaddr at the start of `view`; of a link-local address with its zone, as node:dgram takes it. */
 export function decodeSockaddr(view: DataView): { address: string; port: number } {
   const port = view.getUint16(SOCKADDR_PORT)
-  const v4 = view.getUint16(0, true) === AF_INET
-  const address = v4
-    ? formatIPv4(view.getUint32(SOCKADDR_IN_ADDRESS))
-    : formatIPv6(octetsAt(view, SOCKADDR_IN6_ADDRESS))
-  return { address, port }
+  if (view.getUint16(0, true) === AF_INET) return { address: formatIPv4(view.getUint32(SOCKADDR_IN_ADDRESS)), port }
+  const plain = formatIPv6(octetsAt(view, SOCKADDR_IN6_ADDRESS))
+  const scope = view.getUint32(SOCKADDR_IN6_SCOPE, true)
+  return { address: scope === 0 ? plain : `${plain}%${interfaceName(scope)}`, port }
 }
 
 function octetsAt(view: DataView, offset: number): Uint8Array {
@@ -133,4 +132,9 @@ function octetsAt(view: DataView, offset: number): Uint8Array {
 function interfaceNumber(zone: string): number {
   const scope = networkInterfaces()[zone]?.find(each => each.family === 'IPv6' && each.scopeid > 0)?.scopeid
   return scope ?? (Number(zone) || 0)
+}
+
+function interfaceName(scope: number): string {
+  const isIt = (each: NetworkInterfaceInfo): boolean => each.family === 'IPv6' && each.scopeid === scope
+  return Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.some(isIt))?.[0] ?? `${scope}`
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { decodeSockaddr, encodeSockaddr, IPV4, IPV6, SOCKADDR_OCTETS } from '../../../src/transport/linux-abi.ts'
 
@@ -26,4 +27,12 @@ test('sockaddr_in6', () => {
 test('RFC 4007 §11.2: the zone of a link-local address is its interface, by name or number', () => {
   assert.equal(encode('fe80::1%7', 53).octets.slice(-8), '07000000')
   assert.equal(encode('fe80::1%no-such-interface', 53).octets.slice(-8), '00000000')
+})
+
+test('the zone of a link-local address comes back: the name of its interface, else the number', () => {
+  assert.equal(encode('fe80::1%4242', 53).decoded.address, 'fe80::1%4242')
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (addresses?.some(each => each.family === 'IPv6' && each.scopeid > 0) !== true) continue
+    assert.deepEqual(encode(`fe80::1%${name}`, 53).decoded, { address: `fe80::1%${name}`, port: 53 })
+  }
 })
