@@ -99,7 +99,7 @@ export class Workers {
   private readonly slots: Slot[]
   private readonly lostLives: Set<WorkerLife>
   private readonly replies: Replies | undefined
-  private readonly homeless = new HomelessReplies()
+  private readonly homeless: HomelessReplies
   private next: Workers | undefined
   private readonly ringing: NodeJS.Timeout
   private sockets: readonly ListenAddress[]
@@ -117,6 +117,7 @@ export class Workers {
     this.deaths = before?.deaths ?? 0
     this.hangs = before?.hangs ?? 0
     this.lostLives = before?.lostLives ?? new Set()
+    this.homeless = before?.homeless ?? new HomelessReplies()
     this.past = before?.rows ?? []
     this.own = Array.from({ length: rest.count }, () => new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)))
     this.slots = this.own.map((_, index) => ({ index, life: undefined, deferred: undefined, restartMs: RESTART_MS }))
@@ -228,10 +229,11 @@ export class Workers {
     const { forwarding, readers, queryLog } = this.options
     const reader = readers.pop()
     if (reader === undefined) throw noReaders()
-    const log = queryLog?.open()
-    let life: WorkerLife
+    let log: ReturnType<QueryLog['open']> | undefined
     let deferred: SharedArrayBuffer | undefined
+    let life: WorkerLife
     try {
+      log = queryLog?.open()
       // One for each life: nobody reads what a thread that died had half written.
       deferred = forwarding && createDeferred()
       life = this.create(slot, reader, deferred, log?.ring)
@@ -246,7 +248,7 @@ export class Workers {
       // Not before it is known by which sockets replies leave.
       const read = (): void => {
         const queries = new DeferredReader(ring, query => {
-          forwarding!.take(query, message => void this.reply(life, query.path, message))
+          forwarding!.take(query, message => this.reply(life, query.path, message))
         })
         slot.deferred = queries
         void life.ended.then(() => queries.end())
