@@ -124,22 +124,17 @@ export class TableWriter implements NameWriter {
     else Atomics.and(this.views.words, CONTROL_STATE, ~STATE_STALE)
   }
 
-  /** A name below none of the zones is passed over. @throws TableFullError: nothing was changed */
+  /** A name below none of the zones is passed over, and one that is another zone's apex. @throws TableFullError: nothing was changed */
   put(records: OwnerRecords): void {
     const old = this.find(records.owner)
+    if (this.isApex(old) && ((records.flags ?? 0) & NAME_APEX) === 0) return
     this.draft.encode(records, this.name.suffixHash[0]!, IS_PUT)
     this.publish(old, ((records.flags ?? 0) & NAME_APEX) !== 0)
   }
 
   remove(owner: WireName): void {
     const block = this.find(owner)
-    if (block === 0) return
-    const words = this.views.words
-    const flags = flagsOf(words, block) & (NAME_PERMANENT | NAME_APEX)
-    if (flags !== 0 || words[block + BLOCK_CHILDREN]! > 0) {
-      this.draft.encode({ owner, ttl: 0, flags }, this.name.suffixHash[0]!)
-      this.publish(block, false)
-    } else this.unpublish(0, block)
+    if (block !== 0 && !this.isApex(block)) this.clear(owner, block)
   }
 
   changeRecords(
@@ -174,10 +169,24 @@ export class TableWriter implements NameWriter {
     }
   }
 
+  private isApex(block: number): boolean {
+    return block !== 0 && (flagsOf(this.views.words, block) & NAME_APEX) !== 0
+  }
+
   private rawSetsAt(block: number): RawSet[] {
     const { words, octets } = this.views
     if (block === 0 || (flagsOf(words, block) & HAS_RAW) === 0) return []
     return decodeRawSets(words, octets, startRaw(words, block))
+  }
+
+  /** Takes all records of the name at hand; it stays where it has to. @param block what `find(owner)` gave */
+  private clear(owner: WireName, block: number): void {
+    const words = this.views.words
+    const flags = flagsOf(words, block) & (NAME_PERMANENT | NAME_APEX)
+    if (flags !== 0 || words[block + BLOCK_CHILDREN]! > 0) {
+      this.draft.encode({ owner, ttl: 0, flags }, this.name.suffixHash[0]!)
+      this.publish(block, false)
+    } else this.unpublish(0, block)
   }
 
   /** @param block what `find(owner)` gave */
@@ -192,7 +201,7 @@ export class TableWriter implements NameWriter {
     const others = sets.filter(set => set.type !== type)
     const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
     if (raw.length === 0) {
-      this.remove(owner)
+      if (block !== 0) this.clear(owner, block)
       return
     }
     if (block === 0) this.draft.encode({ owner, ttl, raw }, this.name.suffixHash[0]!, IS_PUT)

@@ -17,11 +17,23 @@ export class TableModel implements NameWriter {
     for (const owner of apexes) this.names.set(hexOf(owner), { owner, ttl: 5, flags: NAME_APEX | NAME_PERMANENT })
   }
 
+  /** The apex of a zone is its own. */
   put(records: OwnerRecords): void {
-    if (this.zoneOf(records.owner) >= 0) this.names.set(hexOf(records.owner), records)
+    const isOwn = ((records.flags ?? 0) & NAME_APEX) !== 0
+    if (this.zoneOf(records.owner) >= 0 && (isOwn || !this.isApex(records.owner))) {
+      this.names.set(hexOf(records.owner), records)
+    }
   }
 
   remove(owner: WireName): void {
+    if (!this.isApex(owner)) this.clear(owner)
+  }
+
+  private isApex(owner: WireName): boolean {
+    return this.apexes.some(apex => hexOf(apex) === hexOf(owner))
+  }
+
+  private clear(owner: WireName): void {
     const flags = (this.names.get(hexOf(owner))?.flags ?? 0) & (NAME_APEX | NAME_PERMANENT)
     if (flags === 0) this.names.delete(hexOf(owner))
     else this.names.set(hexOf(owner), { owner, ttl: 0, flags })
@@ -85,7 +97,7 @@ export class TableModel implements NameWriter {
   private putSet(owner: WireName, type: number, ttl: number, rdata: Uint8Array[]): void {
     const others = (this.names.get(hexOf(owner))?.raw ?? []).filter(set => set.type !== type)
     const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(Buffer.compare) }]
-    if (raw.length === 0) this.remove(owner)
+    if (raw.length === 0) this.clear(owner)
     else this.put({ ...this.names.get(hexOf(owner)), owner, ttl, raw })
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { parseName } from '../../../src/wire/name.ts'
 import { createAnswering, headless, slice } from '../../support/answering.ts'
 
 it('changeRecords: of hundreds of records at one name, those that come, go and stay are told apart', () => {
@@ -28,4 +29,20 @@ it('changeRecords: of hundreds of records at one name, those that come, go and s
     const expected = put(from, count)
     assert.deepEqual(ptrs().sort(), expected)
   }
+})
+
+it('put, remove: the apex of a zone is its own, whatever name of a zone above it is the same', () => {
+  const server = createAnswering({
+    zones: [parseName('cluster.local')!, parseName('web.default.svc.cluster.local')!],
+  })
+  const soa = () => server.ask('web.default.svc.cluster.local', 'SOA').answers.length
+  const ns = () => server.ask('web.default.svc.cluster.local', 'NS').answers
+  const before = ns()
+  server.services.upsert(headless('web'))
+  server.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+  server.flush()
+  assert.deepEqual([soa(), ns()], [1, before])
+  server.services.remove('default', 'web')
+  server.flush()
+  assert.deepEqual([soa(), ns()], [1, before])
 })
