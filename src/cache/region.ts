@@ -5,7 +5,7 @@
 
 import { Allocator } from '../table/allocator.ts'
 import { Limbo } from '../table/epochs.ts'
-import { BLOCK_HASH, CONTROL_INDEX, INDEX_SLOTS, SLOT_EMPTY } from '../table/layout.ts'
+import { BLOCK_HASH } from '../table/layout.ts'
 import { type SharedMemory, Views } from '../table/memory.ts'
 import { NameIndex } from '../table/name-index.ts'
 import { Query } from '../wire/query.ts'
@@ -55,7 +55,7 @@ export class CacheRegion {
   private readonly views: Views
   private readonly allocator: Allocator
   private readonly limbo: Limbo
-  private index: NameIndex
+  private readonly index: NameIndex
   private readonly name: Query
   private readonly maxOctets: number
 
@@ -164,11 +164,7 @@ export class CacheRegion {
 
   /** From now on nothing is found. The entries' blocks are still to be retired. */
   clear(): void {
-    const old = this.views.words[CONTROL_INDEX]! + INDEX_SLOTS
-    const { slots } = this.index
-    this.index = new NameIndex(this.views, this.allocator, this.limbo)
-    // A reader in the middle of a batch goes on with the index it began with.
-    this.views.words.fill(SLOT_EMPTY, old, old + slots)
+    this.index.clear()
   }
 
   /** Of an entry that is not found any more. */

@@ -84,6 +84,15 @@ export class NameIndex {
     } while (words[slots + at] === SLOT_TOMBSTONE)
   }
 
+  /** No name is found from now on; a reader in the midst of looking finds it, or does not. The index keeps its size. */
+  clear(): void {
+    const { words } = this.views
+    const slots = words[CONTROL_INDEX]! + INDEX_SLOTS
+    words.fill(SLOT_EMPTY, slots, slots + this.slots)
+    this.names = 0
+    this.occupied = 0
+  }
+
   /** Word offset of the slot that holds `block`. */
   private slotAt(block: number): number {
     const words = this.views.words
