@@ -9,6 +9,7 @@ import { describe, it } from 'node:test'
 import type { ReplyLimits } from '../../src/dataplane/reply-limits.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { headless, slice } from '../support/answering.ts'
+import { type Configured, startConfigured } from '../support/configured-server.ts'
 import { askServer, encodeQuery } from '../support/dns-client.ts'
 import { always, QNAME, recordOf, replyTo, startUpstream } from '../support/fake-upstream.ts'
 import { startForwarding, zoneOf } from '../support/forwarding.ts'
@@ -16,7 +17,7 @@ import { HostileClients, neverReads } from '../support/hostile-clients.ts'
 import { ManyClients } from '../support/many-clients.ts'
 import { queryOf, RD } from '../support/messages.ts'
 import { type Listening, startListening } from '../support/running-server.ts'
-import { type ServerProcess, startServer, until } from '../support/server-process.ts'
+import { ROOT, type ServerProcess, startServer, until } from '../support/server-process.ts'
 import { Burst } from '../support/udp-burst.ts'
 
 const DEMO = 'my-headless-service.default.svc.cluster.local'
@@ -158,6 +159,60 @@ describe('F34: what a forged address is sent', () => {
       await server.stop()
     }
   })
+})
+
+describe('F34: the limits that a configuration says', () => {
+  const ROW = 'headless_dns_limited_replies_total'
+  const FROM_HOSTS = 'a.example'
+  /** Of one client. */
+  const LIMIT = 60
+
+  /** Sends that many queries, in portions that no buffer drops, and waits until each is answered or counted as held back. */
+  async function flood(server: Configured, from: string, query: Buffer, limit: string, count = 1000): Promise<Burst> {
+    const burst = await Burst.open(1, server, from)
+    const heldBack = () => server.metric(`${ROW}{limit="${limit}",action="dropped"}`)
+    const before = await heldBack()
+    for (let sent = 100; sent <= count; sent += 100) {
+      burst.send(query, 100)
+      await until(
+        async () => burst.received + (await heldBack()) - before === sent,
+        `${sent} queries are accounted for`,
+      )
+    }
+    burst.close()
+    return burst
+  }
+
+  it('nothing said: 100 error replies in a second to one address, and answers without limit', async t => {
+    const server = await startConfigured(t, `source: {manifests: ["${ROOT}config/demo"]}\n`)
+    const begin = performance.now()
+    const { rcodes } = await flood(server, '127.0.0.3', queryOf('www.example.com', 'A'), 'errorRate')
+    const windows = 1 + Math.floor((performance.now() - begin) / 1000)
+    const refused = rcodes.get(5) ?? 0
+    assert.ok(refused >= 100 && refused <= 100 * windows, `${refused} REFUSED in ${windows} windows of a second`)
+    const answered = await flood(server, '127.0.0.3', queryOf(DEMO, 'A'), 'responseRate')
+    assert.deepEqual([...answered.rcodes], [[0, 1000]])
+  })
+
+  for (const [whose, name] of [
+    ['a thread', DEMO],
+    ['the main thread', FROM_HOSTS],
+  ] as const) {
+    it(`responseRate of ${whose}: so many in the window, every slip-th cut, an exempt network without limit`, async t => {
+      const limits = `limits: {responseRate: {perSecond: 1, window: ${LIMIT}s, slip: 4, exempt: [127.0.0.8/31]}}\n`
+      const hosts = `hosts: {entries: [10.0.0.1 ${FROM_HOSTS}]}\n`
+      const server = await startConfigured(t, `source: {manifests: ["${ROOT}config/demo"]}\n${limits}${hosts}`)
+      const query = queryOf(name, 'A')
+      const limited = await flood(server, '127.0.0.3', query, 'responseRate', 100)
+      assert.deepEqual([limited.truncated, limited.received], [(100 - LIMIT) / 4, LIMIT + (100 - LIMIT) / 4])
+      for (const [from, received] of [
+        ['127.0.0.7', 25],
+        ['127.0.0.9', 100],
+        ['127.0.1.3', limited.received],
+      ] as const)
+        assert.equal((await flood(server, from, query, 'responseRate', 100)).received, received, from)
+    })
+  }
 })
 
 describe('a long forwarded answer that clients do not read', () => {

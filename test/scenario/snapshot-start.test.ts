@@ -8,10 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { configOf } from '../../src/control/config-load.ts'
-import { createLogOver } from '../../src/control/log.ts'
-import { serve } from '../../src/control/serve.ts'
-import type { RunningServer } from '../../src/control/server-options.ts'
+import { type Configured, startConfigured } from '../support/configured-server.ts'
 import { askServer, dataOf } from '../support/dns-client.ts'
 import { SERVICES, SLICES, serviceOf, sliceOf } from '../support/fake-api-objects.ts'
 import { FakeApiServer, type RecordedRequest } from '../support/fake-api-server.ts'
@@ -21,16 +18,6 @@ const WEB = 'web.default.svc.cluster.local'
 const GONE = 'gone.default.svc.cluster.local'
 const NEW = 'new.default.svc.cluster.local'
 const UNAVAILABLE = { kind: 'status', status: 503, body: 'the control plane is down' } as const
-
-interface Started {
-  readonly server: RunningServer
-  readonly port: number
-  readonly lines: string[]
-  admin(path: string): Promise<string>
-  /** A gauge or counter without labels. */
-  metric(name: string): Promise<number>
-  stop(): Promise<void>
-}
 
 class Place {
   readonly folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
@@ -46,11 +33,10 @@ class Place {
     utimesSync(this.file, then, then)
   }
 
-  async start(t: TestContext, api: FakeApiServer, filter = '', records = ''): Promise<Started> {
-    const text = `
-listen: ["127.0.0.1:0"]
-admin: "127.0.0.1:0"
-lameduck: 0s
+  start(t: TestContext, api: FakeApiServer, filter = '', records = ''): Promise<Configured> {
+    return startConfigured(
+      t,
+      `
 transport: portable
 answers: {staleError: true}
 records: {${records}}
@@ -58,17 +44,8 @@ source:
   kubernetes: {endpoint: "${api.url}"${filter}}
   snapshot: ${this.file}
   snapshotInterval: 60m
-`
-    const config = configOf({ path: '/test.yaml', text }, {}, { directory: '/', isInPod: false, nodeName: '' })
-    const lines: string[] = []
-    const log = createLogOver('info', { write: line => void lines.push(line) })
-    const server = await serve(config, 'test', log)
-    t.after(() => server.stop(0))
-    const { port } = server.addresses[0]!
-    const admin = async (path: string) => (await fetch(`http://127.0.0.1:${server.adminAddress!.port}${path}`)).text()
-    const metric = async (name: string) =>
-      Number(new RegExp(`^${name} (.*)$`, 'm').exec(await admin('/metrics'))?.[1] ?? Number.NaN)
-    return { server, port, lines, admin, metric, stop: () => server.stop(0) }
+`,
+    )
   }
 }
 
