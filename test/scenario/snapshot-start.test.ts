@@ -8,6 +8,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ReflectorDeps } from '../../src/kubernetes/reflector-types.ts'
 import { type Configured, startConfigured } from '../support/configured-server.ts'
 import { askServer, dataOf } from '../support/dns-client.ts'
 import { SERVICES, SLICES, serviceOf, sliceOf } from '../support/fake-api-objects.ts'
@@ -18,6 +20,11 @@ const WEB = 'web.default.svc.cluster.local'
 const GONE = 'gone.default.svc.cluster.local'
 const NEW = 'new.default.svc.cluster.local'
 const UNAVAILABLE = { kind: 'status', status: 503, body: 'the control plane is down' } as const
+
+interface More {
+  readonly answers?: string
+  readonly deps?: ReflectorDeps
+}
 
 class Place {
   readonly folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
@@ -33,18 +40,19 @@ class Place {
     utimesSync(this.file, then, then)
   }
 
-  start(t: TestContext, api: FakeApiServer, filter = '', records = ''): Promise<Configured> {
+  start(t: TestContext, api: FakeApiServer, filter = '', records = '', more: More = {}): Promise<Configured> {
     return startConfigured(
       t,
       `
 transport: portable
-answers: {staleError: true}
+answers: {${more.answers ?? 'staleError: true'}}
 records: {${records}}
 source:
   kubernetes: {endpoint: "${api.url}"${filter}}
   snapshot: ${this.file}
   snapshotInterval: 60m
 `,
+      more.deps,
     )
   }
 }
@@ -104,6 +112,14 @@ describe('a start without the API server, with a snapshot', () => {
     assert.equal(await started.admin('/readyz?verbose'), 'OK\n')
   })
 
+  it('without answers.staleError it is served unmarked: the metric alone says so', async t => {
+    const [place, api] = await outage(t)
+    const started = await place.start(t, api, '', '', { answers: '' })
+    assert.equal(await started.metric('headless_dns_stale'), 1)
+    assert.deepEqual(await edeOf(WEB, started.port), ['NOERROR', []])
+    assert.deepEqual(await edeOf(NEW, started.port), ['NXDOMAIN', []])
+  })
+
   it('an old one is served when the API server has refused', async t => {
     const [place, api] = await outage(t)
     place.age()
@@ -158,6 +174,62 @@ describe('a start without the API server, with a snapshot', () => {
       const narrowed = await place.start(t, api, ...choice)
       assert.deepEqual(await edeOf(WEB, narrowed.port), ['SERVFAIL', [14]])
       assert.ok(narrowed.lines.some(line => line.includes('ERR_SNAPSHOT_FILTERS')))
+    }
+  })
+})
+
+/** Intervals end when the test says so; all other waits are as they are. */
+class IntervalClock implements ReflectorDeps {
+  private readonly waiting: (() => void)[] = []
+
+  get intervals(): number {
+    return this.waiting.length
+  }
+
+  now(): number {
+    return performance.now()
+  }
+
+  random(): number {
+    return Math.random()
+  }
+
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms !== 3_600_000) return delay(ms, undefined, { signal }).catch(() => {})
+    const { promise, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve())
+    this.waiting.push(resolve)
+    return promise
+  }
+
+  end(): void {
+    for (const resolve of this.waiting.splice(0)) resolve()
+  }
+}
+
+describe('while a server runs, the snapshot', () => {
+  async function start(t: TestContext, api: FakeApiServer) {
+    const [place, clock] = [new Place(t), new IntervalClock()]
+    const started = await place.start(t, api, '', '', { deps: clock })
+    await until(() => clock.intervals === 1, 'it has been written, and an interval begins')
+    return { started, clock, place }
+  }
+
+  it('is written once in snapshotInterval, however much changes, and only confirmed when nothing did', async t => {
+    const api = await startApi(t)
+    const { started, clock, place } = await start(t, api)
+    const writes = () => started.metric('headless_dns_snapshot_writes_total')
+    const first = readFileSync(place.file)
+    for (let i = 1; i <= 30; i++) {
+      api.put(SLICES, sliceOf('web-1', 'web', [`10.0.1.${i}`]))
+      await until(async () => (await dataOf(WEB, 'A', started))[0] === `10.0.1.${i}`, 'the change is served')
+    }
+    assert.deepEqual([await writes(), clock.intervals], [1, 1])
+    assert.deepEqual(readFileSync(place.file), first)
+    for (let intervals = 0; intervals < 3; intervals++) {
+      clock.end()
+      await until(() => clock.intervals === 1, 'the next interval begins')
+      assert.equal(await writes(), 2)
     }
   })
 })
