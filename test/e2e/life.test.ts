@@ -14,6 +14,8 @@ import { decodeReply } from '../support/answering.ts'
 import { askServer, dataOf, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
 import { freePort, ROOT, startServer, until } from '../support/server-process.ts'
 
+const DEMO = 'my-headless-service.default.svc.cluster.local'
+
 async function run(args: readonly string[]): Promise<{ code: number; stderr: string }> {
   const child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
@@ -92,10 +94,23 @@ describe('SIGTERM', () => {
     t.after(() => server.stop('SIGKILL'))
     server.child.kill('SIGTERM')
     await until(async () => (await server.admin('/readyz')).status === 503, '/readyz is bad')
-    const { rcode } = await askServer('my-headless-service.default.svc.cluster.local', 'A', { port: server.port })
+    const { rcode } = await askServer(DEMO, 'A', { port: server.port })
     assert.equal(rcode, 'NOERROR')
     const [code] = await once(server.child, 'exit')
     assert.equal(code, 0)
+  })
+
+  it('with the lameduck that is the default the process has ended within 7 s, with 0', async t => {
+    const server = await startServer(['--demo'])
+    t.after(() => server.stop('SIGKILL'))
+    assert.equal((await askServer(DEMO, 'A', { port: server.port })).rcode, 'NOERROR')
+    const exited = once(server.child, 'exit')
+    const begin = performance.now()
+    server.child.kill('SIGTERM')
+    assert.deepEqual(await exited, [0, null])
+    const seconds = (performance.now() - begin) / 1000
+    assert.ok(seconds < 7, `${seconds.toFixed(1)} s`)
+    assert.ok(seconds > 4.9, `${seconds.toFixed(1)} s are no lameduck`)
   })
 
   it('makes /ready at a port of its own bad, while /health there is well', async t => {
