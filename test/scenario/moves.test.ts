@@ -7,14 +7,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Answering, createAnswering, type EndpointShort, headless, slice } from '../support/answering.ts'
+import { startConfigured } from '../support/configured-server.ts'
+import { dataOf } from '../support/dns-client.ts'
+import { SERVICES, SLICES, serviceOf, sliceOf } from '../support/fake-api-objects.ts'
+import { FakeApiServer } from '../support/fake-api-server.ts'
 import { decodeReply } from '../support/light-decoder.ts'
 import { queryOf } from '../support/messages.ts'
 import { SteppedMoveClock } from '../support/move-clock.ts'
 import { Random } from '../support/random.ts'
+import { until } from '../support/server-process.ts'
 
 const MOVES = 10_000
 const PODS = 12
-const SLICES = 4
+const SLICE_COUNT = 4
 const WEB = 'web.default.svc.cluster.local'
 const HTTP = { name: 'http', protocol: 'tcp', port: 80 }
 
@@ -34,7 +39,7 @@ class World {
   readonly clock: SteppedMoveClock
   asked = 0
   readonly wrong = new Map<string, number>()
-  private readonly places = Array.from({ length: PODS }, (_, i) => i % SLICES)
+  private readonly places = Array.from({ length: PODS }, (_, i) => i % SLICE_COUNT)
   /** About all pods, and about each alone. */
   private readonly all: readonly Question[]
   private readonly own: readonly Question[][]
@@ -58,7 +63,7 @@ class World {
       question(`${100 + i}.0.0.10.in-addr.arpa`, 'PTR', [`web-${i}.${WEB}`]),
     ])
     this.server.services.upsert(headless('web', 'default', [HTTP]))
-    for (let i = 0; i < SLICES; i++) this.write(i)
+    for (let i = 0; i < SLICE_COUNT; i++) this.write(i)
     const { table } = this.server.serving
     for (const method of ['put', 'remove', 'changeRecords'] as const) {
       const plain = table[method].bind(table) as (...given: unknown[]) => void
@@ -103,7 +108,7 @@ class World {
   }
 }
 
-describe(`${MOVES} moves between ${SLICES} slices`, () => {
+describe(`${MOVES} moves between ${SLICE_COUNT} slices`, () => {
   for (const [windowMs, longestGapMs] of [
     [100, 99],
     [250, 200],
@@ -113,7 +118,7 @@ describe(`${MOVES} moves between ${SLICES} slices`, () => {
       const random = new Random(windowMs)
       for (let i = 0; i < MOVES / 2; i++) {
         const isRemovedFirst = random.below(2) === 0
-        world.move(random.below(PODS), random.below(SLICES), isRemovedFirst, random.below(longestGapMs + 1))
+        world.move(random.below(PODS), random.below(SLICE_COUNT), isRemovedFirst, random.below(longestGapMs + 1))
         if (random.below(3) === 0) world.clock.go(random.below(300))
       }
       t.diagnostic(`${world.asked} questions`)
@@ -135,5 +140,34 @@ describe(`${MOVES} moves between ${SLICES} slices`, () => {
     const world = new World(100)
     world.move(0, 1, true, 101)
     assert.ok(world.wrong.size > 0)
+  })
+})
+
+describe('records.moveWindow of a running server', () => {
+  it('a pod that vanishes without a word is answered for that long, and no longer', async t => {
+    /** What is allowed is for a machine that is busy: eight windows would be more. */
+    const [windowMs, allowedMs] = [1000, 4000]
+    const api = await FakeApiServer.start()
+    t.after(() => api[Symbol.asyncDispose]())
+    api.put(SERVICES, serviceOf('web'))
+    const [stays, vanishes] = ['a', 'b'].map((name, i) => ({
+      addresses: [`10.0.0.${i}`],
+      conditions: { ready: true },
+      targetRef: { kind: 'Pod', name, uid: name },
+    }))
+    const write = (...endpoints: unknown[]) => api.put(SLICES, { ...sliceOf('web-1', 'web', []), endpoints })
+    write(stays, vanishes)
+    const source = `source: {kubernetes: {endpoint: "${api.url}"}}\n`
+    const server = await startConfigured(t, `${source}records: {moveWindow: ${windowMs}ms}\ntransport: portable\n`)
+    await until(async () => (await dataOf(WEB, 'A', server)).length === 2, 'both are served')
+    await until(() => api.watchCount(SLICES) === 1, 'changes are heard of')
+
+    const begin = performance.now()
+    write(stays)
+    await until(async () => (await dataOf(WEB, 'A', server)).length === 1, 'it is gone')
+    const ms = performance.now() - begin
+    // Timers of Node may come a millisecond early.
+    assert.ok(ms > windowMs - 5, `gone after ${ms} ms`)
+    assert.ok(ms < windowMs + allowedMs, `gone after ${ms} ms`)
   })
 })
