@@ -9,7 +9,7 @@ import { join } from 'node:path'
 export const SCENARIOS = ['scenario/hand-over.test.ts', 'scenario/hostile-clients.test.ts']
 
 /** These hold the server to times, or load the machine: nothing else may run beside them. */
-const ALONE = new Set(['clients.test.ts', 'endpoints.test.ts', 'sizes.test.ts'])
+const ALONE = new Set(['clients.test.ts', 'endpoints.test.ts', 'moves-between-slices.test.ts', 'sizes.test.ts'])
 
 /** @returns paths of those that may run beside each other, and of those that may not */
 export function storyFiles(): { readonly together: string[]; readonly alone: string[] } {

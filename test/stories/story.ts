@@ -4,10 +4,10 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { StoryWorld, type WorldOptions } from '../support/story-world.ts'
 
-export const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
+const SEED = Number(process.env['STORIES_SEED'] ?? randomInt(2 ** 31))
 const TIMEOUT_MS = 60_000
 
 export interface StoryOptions extends WorldOptions {
@@ -16,13 +16,32 @@ export interface StoryOptions extends WorldOptions {
 }
 
 /** @param title begins with the number of the story in the list it comes from */
-export function story(title: string, options: StoryOptions, tell: (world: StoryWorld) => Promise<void>): void {
-  test(title, { timeout: TIMEOUT_MS, skip: options.skip ?? false }, async () => {
+export function story(
+  title: string,
+  options: StoryOptions,
+  tell: (world: StoryWorld, context: TestContext) => Promise<void>,
+): void {
+  seeded(title, options.skip ?? false, async (seed, context) => {
     let world: StoryWorld | undefined
     try {
-      world = await StoryWorld.start((SEED ^ hashOf(title)) >>> 0, options)
-      await tell(world)
+      world = await StoryWorld.start(seed, options)
+      await tell(world, context)
       await world.finish()
+    } finally {
+      await world?.close()
+    }
+  })
+}
+
+/** A story that brings a world of its own. When it fails it says with which seed to see it again. */
+export function seeded(
+  title: string,
+  skip: string | false,
+  tell: (seed: number, context: TestContext) => Promise<void>,
+): void {
+  test(title, { timeout: TIMEOUT_MS, skip }, async context => {
+    try {
+      await tell((SEED ^ hashOf(title)) >>> 0, context)
     } catch (error) {
       const pattern = title.slice(0, title.indexOf(':') + 1)
       const command = `STORIES_SEED=${SEED} node --test --test-name-pattern='^${pattern}' 'test/stories/*.test.ts'`
@@ -30,8 +49,6 @@ export function story(title: string, options: StoryOptions, tell: (world: StoryW
       const told = new Error(`${message}\nsee it again: ${command}`)
       told.stack = `${told.message}\n${stack.slice(stack.indexOf('\n    at '))}`
       throw told
-    } finally {
-      await world?.close()
     }
   })
 }

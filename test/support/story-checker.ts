@@ -100,14 +100,16 @@ export class Checker {
 
   /**
    * Asks every question over both ways until all answers are what is true now, which must be so when the allowed delay
-   * after the last change is over. @param limitMs when the server is allowed more than the usual delay
+   * after the last change, one that comes meanwhile included, and the time for which pods are held are over.
+   * @param limitMs when the server is allowed more than the usual delay
    */
   async agrees(limitMs = this.options.allowedMs): Promise<void> {
     const startMs = sharedNowMs()
-    const endMs = startMs + limitMs
+    const sinceMs = () => Math.max(startMs, this.truth.changedMs)
+    const heldMs = limitMs === 0 ? 0 : this.truth.moveWindowMs
     let left = this.questions.map((_, number) => number)
     while (left.length > 0) {
-      const isLast = sharedNowMs() > endMs
+      const isLast = sharedNowMs() > sinceMs() + limitMs + heldMs
       // A part at a time: while the first is not right the others need not be asked.
       const old = await this.sweep(left.slice(0, SWEPT_AT_ONCE))
       left = [...old, ...left.slice(SWEPT_AT_ONCE)]

@@ -10,6 +10,7 @@ import type { ApiObject } from './cluster-api.ts'
 import { Model } from './cluster-model.ts'
 import type { Question } from './story-asker-types.ts'
 import { sharedNowMs } from './story-asker-types.ts'
+import { type Left, Slices } from './story-slices.ts'
 
 interface At<T> {
   readonly sinceMs: number
@@ -18,7 +19,7 @@ interface At<T> {
 
 interface Timeline {
   readonly services: At<ApiObject | undefined>[]
-  readonly slices: At<readonly ApiObject[]>[]
+  readonly slices: At<Slices>[]
   readonly models: Map<ApiObject | undefined, Map<readonly ApiObject[], Model | undefined>>
 }
 
@@ -35,11 +36,21 @@ export type Verdict =
 /** No delay that is allowed is longer. */
 const BEFORE_BLIND_MS = 10_000
 const SERVICE_LABEL = 'kubernetes.io/service-name'
-const NO_SLICES: readonly ApiObject[] = []
+/** A Service that means other pods loses those that it meant. */
+const SETTLE_MS = 1000
 const FORWARD = /(?:^|\.)([^.]+)\.([^.]+)\.(?:svc|direct)\.cluster\.local$/
 const NXDOMAIN = { rcode: 'NXDOMAIN', answers: [] } as const
 
+/** What an answer is held to: when it was asked and given, and how late it may be. */
+interface Window {
+  readonly askedMs: number
+  readonly answeredMs: number
+  readonly allowedMs: number
+}
+
 export class Truth {
+  /** As the server is configured. */
+  moveWindowMs = 100
   private readonly timelines = new Map<string, Timeline>()
   /** Services that ever had an address, by its reverse name. */
   private readonly owners = new Map<string, Set<string>>()
@@ -89,10 +100,8 @@ export class Truth {
     for (const { services, slices, models } of this.timelines.values()) {
       dropBefore(services, beforeMs)
       dropBefore(slices, beforeMs)
-      const [ofServices, ofSlices] = [
-        new Set(services.map(({ value }) => value)),
-        new Set(slices.map(({ value }) => value)),
-      ]
+      const ofServices = new Set(services.map(({ value }) => value))
+      const ofSlices = new Set(slices.flatMap(({ value }) => value.sets))
       for (const [service, known] of models) {
         if (!ofServices.has(service)) models.delete(service)
         else for (const some of known.keys()) if (!ofSlices.has(some)) known.delete(some)
@@ -118,23 +127,25 @@ export class Truth {
   putSlices(slices: readonly ApiObject[], isAsked = true): Question[] {
     const first = slices[0]!
     const timeline = this.timeline(`${first.metadata.namespace}/${first.metadata.labels?.[SERVICE_LABEL]}`)
-    const names = new Set(slices.map(({ metadata }) => metadata.name))
-    const others = timeline.slices.at(-1)!.value.filter(({ metadata }) => !names.has(metadata.name))
-    timeline.slices.push({ sinceMs: sharedNowMs(), value: [...others, ...slices] })
+    const sinceMs = sharedNowMs()
+    timeline.slices.push({ sinceMs, value: timeline.slices.at(-1)!.value.with(slices, sinceMs) })
     return isAsked ? this.questionsOf(timeline) : []
   }
 
   /** All slices of one Service, as they were read. */
   setSlices(namespace: string, service: string, slices: readonly ApiObject[], atMs: number): void {
     const timeline = this.timeline(`${namespace}/${service}`)
-    timeline.slices.push({ sinceMs: atMs, value: slices })
+    const before = timeline.slices.at(-1)!.value
+    const names = new Set(slices.map(({ metadata }) => metadata.name))
+    const gone = before.all.filter(({ metadata }) => !names.has(metadata.name))
+    const left = gone.reduce((some, { metadata }) => some.without(metadata.name), before)
+    timeline.slices.push({ sinceMs: atMs, value: left.with(slices, atMs) })
     this.questionsOf(timeline)
   }
 
   deleteSlice(namespace: string, service: string, name: string): void {
     const { slices } = this.timeline(`${namespace}/${service}`)
-    const left = slices.at(-1)!.value.filter(({ metadata }) => metadata.name !== name)
-    slices.push({ sinceMs: sharedNowMs(), value: left })
+    slices.push({ sinceMs: sharedNowMs(), value: slices.at(-1)!.value.without(name) })
   }
 
   /** When the last change was made. */
@@ -145,8 +156,10 @@ export class Truth {
     return Math.max(0, ...last)
   }
 
+  /** When all delays are over. */
   now(question: Question): Verdict {
-    return [...this.verdicts(question, sharedNowMs(), sharedNowMs())][0]!
+    const now = sharedNowMs()
+    return [...this.verdicts(question, now, now)][0]!
   }
 
   /**
@@ -160,13 +173,15 @@ export class Truth {
     }
     // Not of questions that were asked before: their answers come from any moment of their own time.
     if (askedMs >= this.settledMs) fromMs = Math.max(fromMs, this.settledMs)
-    if (answeredMs >= this.openingMs) yield* this.verdicts(question, fromMs, answeredMs)
+    const window = { askedMs, answeredMs, allowedMs }
+    if (answeredMs >= this.openingMs) yield* this.verdicts(question, fromMs, answeredMs, window)
     if (askedMs - allowedMs < this.openedMs) yield { rcode: 'SERVFAIL' }
   }
 
-  private *verdicts(question: Question, fromMs: number, untilMs: number): Generator<Verdict> {
+  /** @param window undefined: nobody is answered any more who has left */
+  private *verdicts(question: Question, fromMs: number, untilMs: number, window?: Window): Generator<Verdict> {
     if (question.name.endsWith('.arpa')) {
-      yield* this.reverse(question, fromMs, untilMs)
+      yield* this.reverse(question, fromMs, untilMs, window)
       return
     }
     const [, name, namespace] = FORWARD.exec(question.name) ?? []
@@ -177,7 +192,7 @@ export class Truth {
     }
     let hasExisted = false
     let hasNot = false
-    for (const model of this.models(timeline, fromMs, untilMs)) {
+    for (const model of this.models(timeline, fromMs, untilMs, window)) {
       const { rcode, answers } = model === undefined ? NXDOMAIN : model.expect(question.name, question.type)
       if (rcode === 'NXDOMAIN') hasNot = true
       else hasExisted = true
@@ -188,11 +203,16 @@ export class Truth {
   }
 
   /** An address may go from one Service to another: what all moments have must be there, what none has must not. */
-  private *reverse({ name, type }: Question, fromMs: number, untilMs: number): Generator<Verdict> {
+  private *reverse(
+    { name, type }: Question,
+    fromMs: number,
+    untilMs: number,
+    window: Window | undefined,
+  ): Generator<Verdict> {
     const ever: string[][] = [[]]
     for (const key of this.owners.get(name) ?? []) {
       const choices = new Set<string>()
-      for (const model of this.models(this.timelines.get(key)!, fromMs, untilMs)) {
+      for (const model of this.models(this.timelines.get(key)!, fromMs, untilMs, window)) {
         choices.add([...(model?.data(name, 'PTR') ?? [])].sort().join(' '))
       }
       const before = ever.splice(0)
@@ -206,25 +226,60 @@ export class Truth {
   }
 
   private *models(
-    { services, slices, models }: Timeline,
+    timeline: Timeline,
     fromMs: number,
     untilMs: number,
+    window: Window | undefined,
   ): Generator<Model | undefined> {
+    const { services, slices, models } = timeline
     for (const service of within(services, fromMs, untilMs)) {
-      for (const some of within(slices, fromMs, untilMs)) {
-        const known = models.get(service) ?? new Map<readonly ApiObject[], Model | undefined>()
-        models.set(service, known)
-        if (!known.has(some)) known.set(some, service && new Model({ services: [service], slices: some }))
-        yield known.get(some)
+      for (const value of within(slices, fromMs, untilMs)) {
+        for (const some of this.setsOf(value, timeline, window)) {
+          const known = models.get(service) ?? new Map<readonly ApiObject[], Model | undefined>()
+          models.set(service, known)
+          if (!known.has(some)) known.set(some, service && new Model({ services: [service], slices: some }))
+          yield known.get(some)
+        }
       }
     }
+  }
+
+  /** The slices, with those that have left them and may, or must, be answered. They go in the order in which they left. */
+  private *setsOf(value: Slices, { services }: Timeline, window: Window | undefined): Generator<readonly ApiObject[]> {
+    if (window === undefined) {
+      yield value.all
+      return
+    }
+    for (let gone = value.left.length; gone >= 0; gone--) {
+      const isSo =
+        value.left.slice(0, gone).every(one => this.mayBeGone(one, services, window)) &&
+        value.left.slice(gone).every(one => this.mayBeThere(one, window))
+      if (isSo) yield value.withLeft(gone)
+    }
+  }
+
+  private mayBeGone({ sinceMs }: Left, services: Timeline['services'], window: Window): boolean {
+    const { answeredMs, allowedMs } = window
+    if (answeredMs >= sinceMs + this.moveWindowMs || sinceMs < this.openedMs) return true
+    if (services.at(-1)!.sinceMs >= sinceMs - SETTLE_MS - 2 * allowedMs) return true
+    return this.blind.some(({ fromMs, untilMs }) => answeredMs >= fromMs && sinceMs <= untilMs + allowedMs)
+  }
+
+  private mayBeThere({ sinceMs }: Left, { askedMs, answeredMs, allowedMs }: Window): boolean {
+    if (askedMs >= this.settledMs && sinceMs < this.settledMs) return false
+    const spareMs = this.moveWindowMs + allowedMs
+    if (this.moveWindowMs > 0 && askedMs <= sinceMs + spareMs) return true
+    return this.blind.some(
+      ({ fromMs, untilMs }) =>
+        answeredMs >= fromMs && askedMs <= untilMs + spareMs && sinceMs >= fromMs - spareMs && sinceMs <= untilMs,
+    )
   }
 
   private questionsOf({ services, slices, models }: Timeline): Question[] {
     const service = services.at(-1)!.value
     if (service === undefined) return []
     const { namespace, name } = service.metadata
-    const some = slices.at(-1)!.value
+    const some = slices.at(-1)!.value.all
     const model = new Model({ services: [service], slices: some })
     const known = models.get(service) ?? new Map<readonly ApiObject[], Model | undefined>()
     models.set(service, known.set(some, model))
@@ -251,7 +306,7 @@ export class Truth {
     if (known !== undefined) return known
     const timeline: Timeline = {
       services: [{ sinceMs: Number.NEGATIVE_INFINITY, value: undefined }],
-      slices: [{ sinceMs: Number.NEGATIVE_INFINITY, value: NO_SLICES }],
+      slices: [{ sinceMs: Number.NEGATIVE_INFINITY, value: Slices.NONE }],
       models: new Map(),
     }
     this.timelines.set(key, timeline)

@@ -97,6 +97,7 @@ export class StoryWorld {
     const loaded = configOf({ path: '/story.yaml', text: JSON.stringify(all) }, {}, surroundings)
     if (!unready) this.truth.opening()
     this.config = loaded
+    this.truth.moveWindowMs = loaded.records.moveWindowMs
     await this.serve(loaded)
     this.checker = new Checker(this.truth, {
       port: this.server.addresses[0]!.port,
@@ -225,7 +226,7 @@ export class StoryWorld {
 
   /** What was true before the last change is allowed to nobody any more. */
   async outdated(): Promise<void> {
-    const atMs = this.truth.changedMs + this.allowedMs
+    const atMs = this.truth.changedMs + this.allowedMs + this.truth.moveWindowMs
     await this.until(() => sharedNowMs() > atMs, 'the allowed delay is over')
   }
 
