@@ -18,6 +18,8 @@ export interface RecordedRequest {
   readonly headers: IncomingMessage['headers']
   /** Number of the connection it came by, counted from 1. */
   readonly connection: number
+  /** By `now`. */
+  readonly atMs: number
 }
 
 interface Change {
@@ -62,6 +64,8 @@ export class FakeApiServer implements AsyncDisposable {
   url = ''
   /** Of the newest change; a test may turn it back. */
   version = 1000
+  /** What requests are dated by; a test that moves a clock gives its own. */
+  now: () => number = () => performance.now()
   /** The bearer tokens that are good; undefined: none is asked for. */
   tokens: ReadonlySet<string> | undefined
 
@@ -239,7 +243,7 @@ export class FakeApiServer implements AsyncDisposable {
     const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://localhost')
     const { session } = (incoming as { stream?: { session?: Http2Session } }).stream ?? {}
     const connection = this.connectionOf.get(session ?? incoming.socket) ?? 0
-    const request = { path: pathname, query: searchParams, headers: incoming.headers, connection }
+    const request = { path: pathname, query: searchParams, headers: incoming.headers, connection, atMs: this.now() }
     this.requests.push(request)
     response.on('error', () => {})
     response.setHeader('content-type', 'application/json')

@@ -48,6 +48,10 @@ const LONGEST_BACKOFF_MS = 40_000
 const QUIET_MS = 15
 const TURN_MS = 8
 const HOUR_MS = 3_600_000
+/** In any fault there is no more than one request in this time, of one resource. */
+const STEADY_MS = 30_000
+/** Of two requests the first may have come later by this than it was sent. */
+const ON_ITS_WAY_MS = 2000
 
 export class StoryWorld {
   readonly seed: number
@@ -70,6 +74,7 @@ export class StoryWorld {
     this.api = api
     this.random = new Random(seed)
     this.clock = new StoryClock(this.random.next())
+    api.now = () => this.clock.nowMs
   }
 
   static async start(seed: number, options: WorldOptions = {}): Promise<StoryWorld> {
@@ -224,6 +229,20 @@ export class StoryWorld {
     )
   }
 
+  /** What is under way has had the time to come; waits are not waited for. */
+  async quiet(): Promise<void> {
+    let quietMs = 0
+    let lastMs = performance.now()
+    let requests = this.api.requests.length
+    await this.until(() => {
+      const now = performance.now()
+      quietMs = this.api.requests.length === requests ? quietMs + Math.min(now - lastMs, TURN_MS) : 0
+      lastMs = now
+      requests = this.api.requests.length
+      return quietMs >= 2 * QUIET_MS
+    }, 'nothing is asked for')
+  }
+
   /** What was true before the last change is allowed to nobody any more. */
   async outdated(): Promise<void> {
     const atMs = this.truth.changedMs + this.allowedMs + this.truth.moveWindowMs
@@ -233,6 +252,23 @@ export class StoryWorld {
   /** Every watch is open: what happens now is heard of. */
   async watching(): Promise<void> {
     await this.hurry(() => this.api.watchCount(SERVICES) > 0 && this.api.watchCount(SLICES) > 0, 'every watch is open')
+  }
+
+  /**
+   * No resource, or none of these, was asked for more often than once in 30 s from `sinceMs` on. Back-off grows for a minute or two before
+   * that is so. What is asked of the API server itself, and of a watch that has nothing to say, is not counted.
+   */
+  assertRare(sinceMs: number, ...paths: string[]): void {
+    const counted = this.api.requests.filter(
+      ({ atMs, path, query }) => atMs >= sinceMs && path !== '/version' && query.get('limit') !== '1',
+    )
+    const most = Math.floor((this.clock.nowMs - sinceMs) / STEADY_MS) + 1
+    for (const path of paths.length > 0 ? paths : [SERVICES, SLICES]) {
+      const times = counted.filter(one => one.path === path).map(({ atMs }) => atMs)
+      const closest = Math.min(...times.slice(1).map((atMs, i) => atMs - times[i]!))
+      assert.ok(times.length > 0 && times.length <= most, `${times.length} requests of ${path}, of ${most} at most`)
+      assert.ok(closest >= STEADY_MS - ON_ITS_WAY_MS, `${path} was asked for again after ${closest} ms`)
+    }
   }
 
   /** So many hours go by, in which nothing more than back-off happens. */
