@@ -10,7 +10,7 @@ import type { ReplyLimits } from '../../src/dataplane/reply-limits.ts'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { headless, slice } from '../support/answering.ts'
 import { type Configured, startConfigured } from '../support/configured-server.ts'
-import { askServer, encodeQuery } from '../support/dns-client.ts'
+import { askServer, encodeQuery, exchangeUdp } from '../support/dns-client.ts'
 import { always, QNAME, recordOf, replyTo, startUpstream } from '../support/fake-upstream.ts'
 import { startForwarding, zoneOf } from '../support/forwarding.ts'
 import { HostileClients, neverReads } from '../support/hostile-clients.ts'
@@ -244,6 +244,66 @@ describe('F34: the limits that a configuration says', () => {
         ['127.0.1.3', limited.received],
       ] as const)
         assert.equal((await flood(server, from, query, 'responseRate', 100)).received, received, from)
+    })
+  }
+})
+
+describe('F34, T11: what a forged query is worth', () => {
+  /** As short as a query for so many pods can be. */
+  const POPULAR = 'p.n.svc.cluster.local'
+  const PODS = 100
+  const NAMES = [
+    POPULAR,
+    'h0.p.n.svc.cluster.local',
+    'q.n.svc.cluster.local',
+    'x.',
+    '.',
+    'cluster.local',
+    '0.0.1.10.in-addr.arpa',
+  ]
+  const TYPES_ASKED = ['A', 'AAAA', 'SRV', 'ANY', 'TXT', 'SOA', 'NS', 'PTR', 'CNAME', 'HTTPS', 'AXFR', 'IXFR'] as const
+  const OPTS = [false, {}, { size: 512 }, { size: 4096 }, { size: 65_535, flags: 0x8000 }, { version: 1 }] as const
+
+  for (const transport of ['batch', 'portable'] as const) {
+    const skip = transport === 'batch' ? (checkBatch() ?? false) : false
+
+    it(`${transport}: at most 30 octets for one of a name with 100 pods, at most 3 in an error reply`, {
+      skip,
+    }, async t => {
+      const { server, ipv4 } = await startListening(transport, cluster => {
+        const services = cluster.open('Service').replaceAll()
+        services.add(headless('p', 'n'))
+        services.commit()
+        const slices = cluster.open('EndpointSlice').replaceAll()
+        const pods = Array.from({ length: PODS }, (_, i) => ({ address: `10.1.0.${i}`, hostname: `h${i}` }))
+        slices.add(slice('p', pods, { namespace: 'n' }))
+        slices.commit()
+        cluster.flush()
+      })
+      t.after(() => server.stop())
+      const worst = { answer: 0, error: 0 }
+      const rcodes = new Set<number>()
+      for (const name of NAMES) {
+        for (const type of TYPES_ASKED) {
+          for (const opt of OPTS) {
+            for (const flags of [0, RD, 0x2000, 0x2800]) {
+              const query = queryOf(name, type, { opt, flags })
+              const reply = await exchangeUdp(query, ipv4)
+              const rcode = reply[3]! & 15
+              rcodes.add(rcode)
+              const kind = rcode === 0 ? 'answer' : 'error'
+              worst[kind] = Math.max(worst[kind], reply.length / query.length)
+            }
+          }
+        }
+      }
+      t.diagnostic(
+        `answers ${worst.answer.toFixed(1)}, errors ${worst.error.toFixed(1)} octets for one; RCODEs ${[...rcodes]}`,
+      )
+      assert.ok(worst.answer > 10, 'the popular name was answered')
+      assert.ok(rcodes.has(3) && rcodes.has(4) && rcodes.has(5), 'errors were given')
+      assert.ok(worst.answer <= 30, `${worst.answer} octets for one`)
+      assert.ok(worst.error <= 3, `${worst.error} octets for one`)
     })
   }
 })
