@@ -3,6 +3,12 @@
  */
 
 import assert from 'node:assert/strict'
+import { endpointSliceFromApi, serviceFromApi } from '../../src/cluster/from-api.ts'
+import type { EndpointSlice, Service } from '../../src/cluster/objects.ts'
+import { ClusterState } from '../../src/cluster/state.ts'
+import { explainService } from '../../src/records/explain.ts'
+import type { RecordOptions } from '../../src/records/options.ts'
+import { dataOf } from '../support/dns-client.ts'
 import { serviceOf } from '../support/fake-api-objects.ts'
 import { sharedNowMs } from '../support/story-asker-types.ts'
 import { endpoint, slice } from '../support/story-cluster.ts'
@@ -10,6 +16,10 @@ import type { StoryWorld } from '../support/story-world.ts'
 import { story } from './story.ts'
 
 const NAME = 'web.default.svc.cluster.local'
+const REVERSE = '1.0.0.10.in-addr.arpa'
+const SECOND_MS = 1000
+/** As far as they are looked at to say why. */
+const EXPLAINED = { zones: [], endpointPodNames: false } as unknown as RecordOptions
 const WEB = {
   prepare(world: StoryWorld) {
     world.putService(serviceOf('web'))
@@ -44,15 +54,34 @@ story('F4: one address under two pods, the ghost terminating and the real one re
 })
 
 story(
-  'F18: all pods are lost within a second: NXDOMAIN for no longer than a second, then the others',
+  'F18: all pods are lost within a second: NXDOMAIN that nobody may keep for more than a second, and not a second after others came',
   WEB,
   async world => {
+    const question = { name: NAME, type: 'A' }
+    world.checker.focus([question])
     for (let i = 0; i < 5; i++) {
+      const denials: { askedMs: number; ttl: number | undefined }[] = []
       put(world, pods(7, 1 + 10 * i))
+      const cameMs = sharedNowMs()
+      world.checker.onJudged = ({ question: { name, type }, askedMs, reply }) => {
+        if (name === NAME && type === 'A' && reply.rcode === 'NXDOMAIN')
+          denials.push({ askedMs, ttl: reply.negativeTtl })
+      }
       await world.checker.agrees()
+      assert.equal(
+        denials.filter(({ askedMs }) => askedMs > cameMs + SECOND_MS).length,
+        0,
+        'denied for no more than 1 s',
+      )
       for (let left = 6; left >= 0; left--) put(world, pods(left, 1 + 10 * i))
       await world.checker.agrees()
-      assert.equal(world.truth.now({ name: NAME, type: 'A' }).rcode, 'NXDOMAIN')
+      await world.until(() => denials.length > 0, 'it is denied')
+      assert.equal(world.truth.now(question).rcode, 'NXDOMAIN')
+      assert.deepEqual(
+        denials.filter(({ ttl = Number.POSITIVE_INFINITY }) => ttl > 1),
+        [],
+        'a TTL of 1 s at most',
+      )
     }
   },
 )
@@ -115,15 +144,40 @@ story('F23: three pods share one hostname', WEB, async world => {
   }
 })
 
-story('F24: a pod in two Services has both names at its address', WEB, async world => {
+/** In a headless Service and in one with a virtual address. */
+async function inTwoServices(world: StoryWorld): Promise<void> {
   world.putService(serviceOf('balanced', 'default', '10.96.0.10'))
   put(world, [endpoint('10.0.0.1', { hostname: 'web-0' })])
   put(world, [endpoint('10.0.0.1', { hostname: 'web-0' })], 'balanced-1', 'balanced')
+}
+
+story('F24: a pod in two Services has both names at its address', WEB, async world => {
+  await inTwoServices(world)
   await world.checker.agrees()
-  assert.equal(answersNow(world, '1.0.0.10.in-addr.arpa', 'PTR').length, 2)
+  assert.equal(answersNow(world, REVERSE, 'PTR').length, 2)
   world.deleteSlice('balanced-1', 'balanced')
   await world.checker.agrees()
 })
+
+story(
+  'F24: with source.kubernetes.scope headless it has the name in the headless Service alone',
+  {
+    kubernetes: ({ url }) => ({ endpoint: url, scope: 'headless' }),
+    perSecond: 0,
+    share: 0,
+    prepare: world => world.putService(serviceOf('web')),
+  },
+  async world => {
+    const { port } = world.server.addresses[0]!
+    const names = () => dataOf(REVERSE, 'PTR', { port })
+    await inTwoServices(world)
+    await world.until(async () => (await names()).length > 0, 'it has a name')
+    await world.quiet()
+    assert.deepEqual(await names(), [`web-0.${NAME}`])
+    // Nobody asks by himself in this story.
+    world.ask([{ name: NAME, type: 'A' }])
+  },
+)
 
 story('F25: no ports, no selector, hostnames that are no label', WEB, async world => {
   world.putSlices(slice('web-1', 'web', pods(2), []))
@@ -166,23 +220,46 @@ story('T25c: an address is taken over by another pod while the first still termi
   }
 })
 
-story('F29: an address goes from a pod of one namespace to one of another: its name follows', WEB, async world => {
-  const inOther = (one: object) => ({
-    ...one,
-    metadata: { ...(one as { metadata: object }).metadata, namespace: 'other' },
-  })
-  world.putService(inOther(serviceOf('web')))
-  for (let i = 0; i < 5; i++) {
-    put(world, [endpoint('10.0.0.1', { ready: true })])
-    world.putSlices(inOther(slice('web-1', 'web', [])))
-    await world.checker.agrees()
-    put(world, [endpoint('10.0.0.1', { ready: false, terminating: true })])
-    world.putSlices(inOther(slice('web-1', 'web', [endpoint('10.0.0.1', { ready: true })])))
-    await world.checker.agrees()
-    const name = '1.0.0.10.in-addr.arpa'
-    assert.deepEqual(answersNow(world, name, 'PTR'), [`${name} PTR 10-0-0-1.web.other.svc.cluster.local`])
-  }
-})
+story(
+  'F29: an address goes from a pod of one namespace to one of another: its name follows, and why',
+  WEB,
+  async world => {
+    const inOther = (one: object) => ({
+      ...one,
+      metadata: { ...(one as { metadata: object }).metadata, namespace: 'other' },
+    })
+    /** What people are told who ask why: from the same objects, in a state of their own. */
+    const state = new ClusterState([], () => {})
+    const [services, slices] = [state.open('Service'), state.open('EndpointSlice')]
+    const list = services.replaceAll()
+    for (const one of [serviceOf('web'), inOther(serviceOf('web'))]) list.add(serviceFromApi(one) as Service)
+    list.commit()
+    slices.replaceAll().commit()
+    const told = (namespace: string) => {
+      const { endpoints } = explainService(state.find(namespace, 'web')!, EXPLAINED)
+      return endpoints.map(({ address, isAnswered, notes }) => `${address} ${isAnswered} ${notes}`)
+    }
+    const putBoth = (one: object, other: object) => {
+      world.putSlices(one)
+      world.putSlices(inOther(other))
+      for (const given of [one, inOther(other)]) slices.upsert(endpointSliceFromApi(given) as EndpointSlice)
+      state.flush()
+    }
+    world.putService(inOther(serviceOf('web')))
+    for (let i = 0; i < 5; i++) {
+      putBoth(slice('web-1', 'web', [endpoint('10.0.0.1', { ready: true })]), slice('web-1', 'web', []))
+      await world.checker.agrees()
+      assert.deepEqual([told('default'), told('other')], [['10.0.0.1 true '], []])
+      putBoth(
+        slice('web-1', 'web', [endpoint('10.0.0.1', { ready: false, terminating: true })]),
+        slice('web-1', 'web', [endpoint('10.0.0.1', { ready: true })]),
+      )
+      await world.checker.agrees()
+      assert.deepEqual(answersNow(world, REVERSE, 'PTR'), [`${REVERSE} PTR 10-0-0-1.web.other.svc.cluster.local`])
+      assert.deepEqual([told('default'), told('other')], [['10.0.0.1 false it is terminating'], ['10.0.0.1 true ']])
+    }
+  },
+)
 
 story('F30: a burst of 1,000 named pods: the last is answered as soon as the first', { share: 0.05 }, async world => {
   const delays: number[] = []
