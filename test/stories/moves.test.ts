@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { SLICES, serviceOf, sliceOf } from '../support/fake-api-objects.ts'
 import { sharedNowMs } from '../support/story-asker-types.ts'
-import { waitedForCoresMs } from '../support/story-waits.ts'
+import { waitedSince, waitsForCores } from '../support/story-waits.ts'
 import type { StoryWorld } from '../support/story-world.ts'
 import { story } from './story.ts'
 
@@ -54,12 +54,12 @@ async function fromEventToAnswer(world: StoryWorld, pod: string): Promise<number
     }
   }
   await world.until(() => denials > 2, 'the name was denied before it exists')
-  const [sinceMs, waitedMs] = [sharedNowMs(), waitedForCoresMs()]
+  const [sinceMs, waits] = [sharedNowMs(), waitsForCores()]
   world.putSlices({ ...sliceOf('web-2', 'web', []), endpoints: [{ addresses: ['10.0.2.1'], hostname: pod }] })
   await world.until(() => answers > 2, 'the name is answered')
   world.checker.onJudged = undefined
   assert.ok(deniedMs <= firstMs, `denied ${deniedMs - firstMs} ms after it was answered`)
-  return firstMs - sinceMs - (waitedForCoresMs() - waitedMs)
+  return firstMs - sinceMs - waitedSince(waits)
 }
 
 story('F2: a pod restarts with a new address, and no TTL keeps the old one', WEB, async world => {

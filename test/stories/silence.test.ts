@@ -1,18 +1,12 @@
 /**
- * Stories of what an API server does not say: events that are lost, a history that goes back unseen, a peer that stands still.
+ * Stories of what an API server does not say: events that are lost, a history that goes back unseen.
  */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after } from 'node:test'
-import { makeCertificate } from '../support/certificate.ts'
-import { type ApiProxy, openProxy } from '../support/cluster-proxy.ts'
 import { serviceOf, sliceOf } from '../support/fake-api-objects.ts'
 import { RandomCluster } from '../support/story-cluster.ts'
 import type { StoryWorld } from '../support/story-world.ts'
-import { agrees, agreesAtLast, story } from './story.ts'
+import { agrees, story } from './story.ts'
 
 /** `auditInterval`, by default: no two audits lie further apart. */
 const AUDIT_MS = 600_000
@@ -97,56 +91,4 @@ story('T23: the API server is restored to an earlier state, and no event shows i
     await healed(world, async () => lists().length >= before + 2)
     world.truth.sees()
   }
-})
-
-const folder = mkdtempSync(join(tmpdir(), 'stories-silence-'))
-after(() => rmSync(folder, { recursive: true }))
-const certificate = (() => {
-  try {
-    return makeCertificate(folder, 'api')
-  } catch {
-    return undefined
-  }
-})()
-
-let proxy: ApiProxy | undefined
-after(() => proxy?.close())
-
-/** HTTP/2, which asks for a sign of life. Seconds of this story are real: the peer's kernel answers, its process does not. */
-const OVER_HTTP2 = {
-  ...SOME,
-  skip: certificate === undefined ? 'there is no openssl to make certificates' : undefined,
-  ...(certificate && { tls: certificate }),
-  async kubernetes({ url }: { url: string }) {
-    proxy = await openProxy({ host: '127.0.0.1', port: Number(new URL(url).port) })
-    const at = { cluster: 'c', user: 'u' }
-    const server = `https://127.0.0.1:${proxy.port}`
-    const content = {
-      'current-context': 'x',
-      contexts: [{ name: 'x', context: at }],
-      clusters: [{ name: 'c', cluster: { server, 'certificate-authority': certificate!.file } }],
-      users: [{ name: 'u', user: {} }],
-    }
-    const kubeconfig = join(folder, 'kubeconfig')
-    writeFileSync(kubeconfig, JSON.stringify(content))
-    return { kubeconfig }
-  },
-}
-
-story('T21: the API server stands still with its connections open: noticed within 20 s', OVER_HTTP2, async world => {
-  const startMs = performance.now()
-  const requests = world.api.requests.length
-  world.truth.blinds()
-  proxy!.freeze()
-  world.putService(serviceOf('new'))
-  world.putSlices(sliceOf('new-1', 'new', ['10.8.2.1']))
-  await world.until(() => /has not answered/.test(world.log.join('')), 'the silence is noticed', 25_000)
-  const noticedMs = performance.now() - startMs
-  assert.ok(noticedMs <= 20_000, `noticed after ${noticedMs} ms`)
-  proxy!.comeBack()
-  await world.hurry(() => world.api.requests.length >= requests + 2, 'both are watched anew')
-  await agreesAtLast(world)
-  world.truth.sees()
-  const seenMs = performance.now() - startMs
-  assert.ok(seenMs <= 25_000, `the new pod is answered after ${seenMs} ms`)
 })

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { encodeQuery, exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
 import { SERVICES, SLICES, serviceOf } from '../support/fake-api-objects.ts'
@@ -13,10 +14,11 @@ import { FakeApiServer } from '../support/fake-api-server.ts'
 import { decodeReply } from '../support/light-decoder.ts'
 import { startServer, until } from '../support/server-process.ts'
 import { type Question, sharedNowMs } from '../support/story-asker-types.ts'
-import { Checker } from '../support/story-checker.ts'
+import { Checker, type Judged } from '../support/story-checker.ts'
 import { endpoint, putMany, RandomCluster, slice } from '../support/story-cluster.ts'
 import { ANSWERS_FOR_EACH, askOften, unevenness } from '../support/story-firsts.ts'
 import { Truth } from '../support/story-truth.ts'
+import { type Waits, waitedSince, waitsForCores } from '../support/story-waits.ts'
 import { asStored, countIn, type StoryWorld } from '../support/story-world.ts'
 import { seeded, story } from './story.ts'
 
@@ -189,31 +191,82 @@ for (const count of [15, 60, 250]) {
   )
 }
 
+const [T27_SERVICES, T27_PODS, T27_EVENTS, T27_MS] = [250, 20, 2500, 5000]
+const WINDOW_MS = 500
+/** Who asks sends and reads in ticks of 2 ms: what two of them hide is no difference. */
+const UNTOLD_MS = 4
+
+/** Of answers over UDP and of the event loop, by windows of time; a figure is that of the best. */
+class Windows {
+  private readonly latencies: number[][] = []
+  private readonly delays: number[] = []
+  private readonly loop = monitorEventLoopDelay({ resolution: 1 })
+  private readonly timer: NodeJS.Timeout
+
+  constructor(world: StoryWorld, onJudged: (judged: Judged) => void = () => {}) {
+    this.latencies.push([])
+    this.loop.enable()
+    world.checker.onJudged = judged => {
+      if (!judged.isTcp) this.latencies.at(-1)!.push(judged.answeredMs - judged.askedMs)
+      onJudged(judged)
+    }
+    this.timer = setInterval(() => {
+      this.delays.push(this.loop.percentile(99) / 1e6)
+      this.loop.reset()
+      this.latencies.push([])
+    }, WINDOW_MS)
+  }
+
+  get count(): number {
+    return this.delays.length
+  }
+
+  end(): { latencyMs: number; loopMs: number } {
+    clearInterval(this.timer)
+    this.loop.disable()
+    const p99s = this.latencies.filter(({ length }) => length > 200).map(p99)
+    return { latencyMs: Math.min(...p99s), loopMs: Math.min(...this.delays) }
+  }
+}
+
+function p99(all: readonly number[]): number {
+  return all.toSorted((a, b) => a - b)[Math.floor(all.length * 0.99)]!
+}
+
 story(
   'T27: 5,000 pods roll, 500 events a second',
   {
     share: 0.03,
     prepare(world) {
-      putMany(world, 250, 20)
+      putMany(world, T27_SERVICES, T27_PODS)
     },
   },
-  async world => {
-    const events = 1000
+  async (world, context) => {
+    const idle = new Windows(world)
+    await world.until(() => idle.count >= 4, 'what is usual is known')
+    const usual = idle.end()
     const delays: number[] = []
-    const putMs = new Map<string, number>()
-    world.checker.onJudged = ({ question: { name, type }, answeredMs, reply }) => {
+    /** When, and how long had been waited for cores by then. */
+    const putMs = new Map<string, readonly [number, Waits]>()
+    const rolling = new Windows(world, ({ question: { name, type }, answeredMs, reply }) => {
       const since = putMs.get(name)
       if (since === undefined || type !== 'A' || reply.answers.length === 0) return
-      delays.push(answeredMs - since)
+      const [sinceMs, waits] = since
+      delays.push(answeredMs - sinceMs - waitedSince(waits))
       putMs.delete(name)
-    }
+    })
+    const waits = waitsForCores()
     const startMs = performance.now()
-    for (let event = 0; event < events; event++) {
+    for (let event = 0; event < T27_EVENTS; event++) {
       await setImmediate()
-      await world.until(() => performance.now() - startMs >= event * 2, 'the next event')
-      const number = event % 250
-      const turn = 1 + Math.floor(event / 250)
-      const addresses = Array.from({ length: 20 }, (_, pod) => `10.${pod < turn ? 200 : 201}.${number}.${pod + 1}`)
+      await world.until(() => performance.now() - startMs >= (event * T27_MS) / T27_EVENTS, 'the next event')
+      const number = event % T27_SERVICES
+      // Two pods of it are others: after ten rounds all are.
+      const rolled = 2 + 2 * Math.floor(event / T27_SERVICES)
+      const addresses = Array.from(
+        { length: T27_PODS },
+        (_, pod) => `10.${pod < rolled ? 200 : 201}.${number}.${pod + 1}`,
+      )
       const changed = slice(
         `big${number}-0`,
         `big${number}`,
@@ -221,18 +274,30 @@ story(
       )
       const isMeasured = event % 10 === 9
       if (isMeasured) {
-        const name = `10-200-${number}-${turn}.big${number}.default.svc.cluster.local`
-        putMs.set(name, sharedNowMs())
+        const name = `10-200-${number}-${rolled}.big${number}.default.svc.cluster.local`
+        putMs.set(name, [sharedNowMs(), waitsForCores()])
         world.checker.focus([...putMs.keys()].map(one => ({ name: one, type: 'A' })))
       }
       world.truth.putSlices([asStored(changed)], false)
       world.api.put(SLICES, asStored(changed))
     }
+    const tookMs = performance.now() - startMs
+    const { latencyMs, loopMs } = rolling.end()
+    const ownMs = tookMs - waitedSince(waits)
     await world.until(() => putMs.size === 0, 'all that were waited for')
-    delays.sort((a, b) => a - b)
-    assert.ok(delays.length > 20, `${delays.length} delays were measured`)
-    const p99 = delays[Math.floor(delays.length * 0.99)]!
-    assert.ok(p99 <= 200, `p99 from event to answer ${p99} ms`)
+    const latestMs = p99(delays)
+    context.diagnostic(
+      `${T27_EVENTS} events in ${tookMs.toFixed(0)} ms; p99 from event to answer ${latestMs.toFixed(1)} ms of ${delays.length}; ` +
+        `of answers ${latencyMs.toFixed(2)} ms, idle ${usual.latencyMs.toFixed(2)} ms; of the event loop ${loopMs.toFixed(1)} ms, idle ${usual.loopMs.toFixed(1)} ms`,
+    )
+    assert.ok(ownMs <= 1.1 * T27_MS, `the events took ${ownMs} ms, waits for a core aside`)
+    assert.ok(delays.length > 200, `${delays.length} delays were measured`)
+    assert.ok(latestMs <= 200, `p99 from event to answer ${latestMs} ms`)
+    assert.ok(
+      latencyMs <= Math.max(2 * usual.latencyMs, UNTOLD_MS),
+      `p99 of answers ${latencyMs} ms, idle ${usual.latencyMs} ms`,
+    )
+    assert.ok(loopMs <= 20, `p99 of the event loop's delay ${loopMs} ms`)
   },
 )
 
@@ -263,8 +328,7 @@ story(
     await world.hurry(() => world.api.requests.length > lists + 1, 'it lists')
     await world.watching()
     await world.checker.agrees(5000)
-    latencies.sort((a, b) => a - b)
-    const p99 = latencies[Math.floor(latencies.length * 0.99)]!
-    assert.ok(latencies.length > 500 && p99 <= 20, `p99 of ${latencies.length} answers ${p99} ms`)
+    const ms = p99(latencies)
+    assert.ok(latencies.length > 500 && ms <= 20, `p99 of ${latencies.length} answers ${ms} ms`)
   },
 )
