@@ -46,7 +46,7 @@ for (const transport of ['batch', 'portable'] as const) {
           if (msg === 'query') lines.push(fields)
         },
       })
-      const load = () => loadConfig(file, { listen: ['127.0.0.1:0'] }, { needsSource: true })
+      const load = () => loadConfig(file, { listen: ['127.0.0.1:0'], admin: '127.0.0.1:0' }, { needsSource: true })
       const server = await serve(load(), 'test', log, undefined, { file, load })
       t.after(() => server.stop(0))
       const where = server.addresses[0]!
@@ -115,7 +115,7 @@ describe('the query log over reloads that change no part', () => {
       writeFileSync(file, `${source}\n${rest}\nlimits: { tcp: { idle: ${idle}s } }`)
     }
     write(10)
-    const load = () => loadConfig(file, { listen: ['127.0.0.1:0'] }, { needsSource: true })
+    const load = () => loadConfig(file, { listen: ['127.0.0.1:0'], admin: '127.0.0.1:0' }, { needsSource: true })
     const server = await serve(load(), 'test', log, undefined, { file, load })
     t.after(() => server.stop(0))
     const before = rings
