@@ -20,6 +20,10 @@ const ALLOWED_MS = 1000
 /** An answer comes, and is judged, within this time. */
 const REMEMBERED_MS = 30_000
 const RECORDED_REQUESTS = 1000
+/** Of queries that are for names that there are; the others are for all names that there ever were, and some that never. */
+const FOCUS_SHARE = 0.8
+/** Longer than it takes a pod to come to another slice, where they move. */
+const GAP_MS = 90
 
 export class SoakWorld implements ChangedWorld {
   readonly random: Random
@@ -29,6 +33,10 @@ export class SoakWorld implements ChangedWorld {
   checker!: Checker
   private readonly waiting: Question[] = []
   private cluster!: RandomCluster
+  /** What there is to ask for, by the Service it belongs to. */
+  private readonly present = new Map<string, readonly Question[]>()
+  /** Answers that a name exists. */
+  existing = 0
 
   private constructor(seed: number, api: FakeApiServer) {
     this.random = new Random(seed)
@@ -39,22 +47,41 @@ export class SoakWorld implements ChangedWorld {
   static async start(seed: number, perSecond: number, entry: string, folder: string): Promise<SoakWorld> {
     const api = await FakeApiServer.start()
     const world = new SoakWorld(seed, api)
-    world.cluster = new RandomCluster(world, { services: SERVICES_COUNT })
+    world.cluster = new RandomCluster(world, { services: SERVICES_COUNT, gapMs: GAP_MS })
     const file = join(folder, 'soak.yaml')
     writeFileSync(file, `source: { kubernetes: { endpoint: "${api.url}" } }\n`)
     world.truth.opening()
     world.server = await startServer(['--config', file], { entry })
     world.truth.opened()
     const { port } = world.server
-    const asking = { port, perSecond, tcpShare: 0.05, seed, allowedMs: ALLOWED_MS, ttl: 5, negativeTtl: 1 }
+    const asking = {
+      port,
+      perSecond,
+      tcpShare: 0.05,
+      seed,
+      allowedMs: ALLOWED_MS,
+      ttl: 5,
+      negativeTtl: 1,
+      focusShare: FOCUS_SHARE,
+    }
     world.checker = new Checker(world.truth, asking)
     world.checker.add(world.waiting.splice(0))
+    world.checker.onJudged = ({ reply }) => {
+      if (reply.rcode === 'NOERROR') world.existing++
+    }
+    world.focus()
     return world
   }
 
   /** One change of the cluster. */
   step(): void {
     this.cluster.step()
+  }
+
+  /** From now on most are asked for what there is now. */
+  focus(): void {
+    const all = [...this.present.values()].flat()
+    this.checker.focus(all.filter(question => this.truth.now(question).rcode === 'NOERROR'))
   }
 
   /** What is long over is forgotten, here too. */
@@ -94,18 +121,19 @@ export class SoakWorld implements ChangedWorld {
 
   putService(service: object): void {
     const stored = asStored(service)
-    this.ask(this.truth.putService(stored))
+    this.ask(stored.metadata.name, this.truth.putService(stored))
     this.api.put(SERVICES, stored)
   }
 
   deleteService(name: string, namespace = 'default'): void {
+    this.present.delete(name)
     this.truth.deleteService(namespace, name)
     this.api.delete(SERVICES, namespace, name)
   }
 
   putSlices(...slices: object[]): void {
     const stored = slices.map(asStored)
-    this.ask(this.truth.putSlices(stored))
+    this.ask(stored[0]!.metadata.labels!['kubernetes.io/service-name']!, this.truth.putSlices(stored))
     for (const slice of stored) this.api.put(SLICES, slice)
   }
 
@@ -114,7 +142,8 @@ export class SoakWorld implements ChangedWorld {
     this.api.delete(SLICES, namespace, name)
   }
 
-  private ask(questions: readonly Question[]): void {
+  private ask(service: string, questions: readonly Question[]): void {
+    this.present.set(service, questions)
     if (this.checker === undefined) this.waiting.push(...questions)
     else this.checker.add(questions)
   }

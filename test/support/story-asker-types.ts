@@ -13,12 +13,14 @@ export interface AskerSetup {
   /** 0..1 of queries that go over TCP. */
   readonly tcpShare: number
   readonly seed: number
+  /** 0..1 of queries that are for what is in focus; default: half. */
+  readonly focusShare?: number | undefined
 }
 
 export type AskerMessage =
   /** Questions to ask from now on; they are numbered from 0 in the order in which they come. */
   | { readonly kind: 'questions'; readonly questions: readonly Question[] }
-  /** Half of all queries are for these. */
+  /** Of all queries `focusShare` are for these. */
   | { readonly kind: 'focus'; readonly questions: readonly number[] }
   /** Ask each of these once over UDP and once over TCP, before anything else. */
   | { readonly kind: 'sweep'; readonly questions: readonly number[]; readonly sweep: number }

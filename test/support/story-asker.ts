@@ -33,7 +33,7 @@ interface Asked {
   readonly atMs: number
 }
 
-const { port, perSecond, tcpShare, seed } = workerData as AskerSetup
+const { port, perSecond, tcpShare, seed, focusShare = 0.5 } = workerData as AskerSetup
 const random = new Random(seed)
 const templates: Buffer[] = []
 let focus: readonly number[] = []
@@ -132,7 +132,7 @@ function tick(): void {
   if (isPaused) return
   while (credit >= 1) {
     credit--
-    const isFocused = focus.length > 0 && random.below(2) === 0
+    const isFocused = focus.length > 0 && random.below(1000) < focusShare * 1000
     const question = isFocused ? random.oneOf(focus) : random.below(templates.length)
     const isTcp = random.below(1000) < tcpShare * 1000
     if ((isTcp ? pendingTcp : pending).size < (isTcp ? MOST_PENDING_TCP : MOST_PENDING)) ask(question, isTcp, 0)

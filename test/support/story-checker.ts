@@ -65,8 +65,8 @@ export class Checker {
   constructor(truth: Truth, options: CheckerOptions) {
     this.truth = truth
     this.options = options
-    const { port, perSecond, tcpShare, seed } = options
-    const workerData: AskerSetup = { port, perSecond, tcpShare, seed }
+    const { port, perSecond, tcpShare, seed, focusShare } = options
+    const workerData: AskerSetup = { port, perSecond, tcpShare, seed, focusShare }
     this.asker = new Worker(new URL('./story-asker.ts', import.meta.url), { workerData })
     this.exited = new Promise(resolve => this.asker.once('exit', resolve))
     this.asker.on('error', error => (this.failure = error as Error))
@@ -88,7 +88,7 @@ export class Checker {
     if (added.length > 0) this.say({ kind: 'questions', questions: added })
   }
 
-  /** Half of all queries are for these from now on. */
+  /** Half of all queries, or `focusShare`, are for these from now on. */
   focus(questions: readonly Question[]): void {
     this.add(questions)
     this.say({ kind: 'focus', questions: questions.map(question => this.numberOf(question)) })
