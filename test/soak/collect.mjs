@@ -1,9 +1,10 @@
 /**
- * At SIGUSR2 garbage is collected and what is left is written to SOAK_MEMORY_FILE, so that what is held is measured and not
- * what waits to be collected.
+ * At SIGUSR2 garbage is collected, what malloc holds free goes back to the kernel, as the server does by itself once a minute,
+ * and what is left is written to SOAK_MEMORY_FILE: what is held is measured, and not what waits to be given back.
  */
 
 import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -11,9 +12,28 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc')
 setFlagsFromString('--no-expose-gc')
 
+/** Buffers that were found dead are freed by another thread meanwhile. */
+const FREED_MS = 500
+
+/** Nothing where there is no koffi, or no glibc. */
+function trimOf() {
+  try {
+    return createRequire(import.meta.url)('koffi')
+      .load(null)
+      .func('int malloc_trim(size_t)')
+  } catch {
+    return () => 0
+  }
+}
+
+const trim = trimOf()
+
 process.on('SIGUSR2', () => {
   // What the first finds dead may hold memory that only the second gives back.
   collect()
   collect()
-  writeFileSync(process.env.SOAK_MEMORY_FILE, JSON.stringify(process.memoryUsage()))
+  setTimeout(() => {
+    trim(0)
+    writeFileSync(process.env.SOAK_MEMORY_FILE, JSON.stringify(process.memoryUsage()))
+  }, FREED_MS)
 })

@@ -142,7 +142,7 @@ const rows = [
 ]
 const notes = [
   `${minutes} minutes, seed ${seed}, ${entry}. Memory, descriptors and threads from the second third on.`,
-  `Held: heap and external memory of the main thread right after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
+  `Held: heap and external memory of the main thread after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
   'Descriptors: connections to the API server and of who asks over TCP are opened anew, the old ones still there for a moment.',
   'A slope is that of the least of every minute, by the median of all pairs (Theil and Sen).',
   ...told,
