@@ -10,10 +10,10 @@ import { agrees, story } from './story.ts'
 
 /** `auditInterval`, by default: no two audits lie further apart. */
 const AUDIT_MS = 600_000
-/** An audit lets the watch have its time (15 s), and a list follows it. */
-const HEALED_MS = AUDIT_MS + 30_000
-/** As an API server does, about so often. */
+/** As an API server does, about so often; time goes by in steps of it. */
 const BOOKMARK_MS = 50_000
+/** An audit lets the watch have its time (15 s), a list follows it, and a step of time may pass before all that is seen. */
+const HEALED_MS = AUDIT_MS + 30_000 + BOOKMARK_MS
 
 let cluster: RandomCluster
 const SOME = {
