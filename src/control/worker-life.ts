@@ -28,6 +28,9 @@ import type { Replies } from '../transport/replies.ts'
 const STOP_MS = 2000
 /** What cannot be ended in this time is in a system call, and is left to the end of the process. */
 const END_MS = 1000
+/** It needs some MiB. Without a limit one that keeps what it allocates has 0.5 to 1.9 GB before it is found to hang: more than its pod has. */
+const HEAP = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16 }
+
 export class WorkerLife {
   /** Its row among the table's readers. It is its own until `ended`, so that no other thread's reads go unseen. */
   readonly reader: number
@@ -50,7 +53,7 @@ export class WorkerLife {
     // A word of its own: one that hangs must not hear what its successor is told.
     this.control = new Int32Array(new SharedArrayBuffer(4))
     const workerData: WorkerSetup = { ...setup, control: this.control }
-    this.worker = new Worker(entry, { workerData, name })
+    this.worker = new Worker(entry, { workerData, name, resourceLimits: HEAP })
     const { worker } = this
     const { promise: served, resolve: serves, reject: servesNot } = Promise.withResolvers<DatagramReport>()
     this.served = served

@@ -125,6 +125,44 @@ describe('a worker that nobody can end', { skip: checkBatch() ?? false }, () => 
   })
 })
 
+describe('a worker whose heap is full', { skip: checkBatch() ?? false }, () => {
+  it('is ended and replaced before the process is too large for its pod, and the other loses no query', async t => {
+    /** The shipped pod has 512. */
+    const MOST_MIB = 400
+    const entry = new URL('../support/defective-server.ts', import.meta.url)
+    const child = fork(entry, { silent: true, env: { ...process.env, DEFECT_WORKERS: '2' } })
+    t.after(() => child.kill('SIGKILL'))
+    const [{ port, adminPort }] = (await once(child, 'message')) as [{ port: number; adminPort: number }]
+    const metric = async (name: string): Promise<number> => {
+      const body = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+      return Number(new RegExp(`^${name} (.+)$`, 'm').exec(body)?.[1])
+    }
+    const clients = await Promise.all(Array.from({ length: 16 }, () => UdpClient.open(port, NAME)))
+    t.after(() => clients.map(client => client.close()))
+    for (const client of clients) assert.ok(await client.ask())
+
+    clients[0]!.send('heap')
+    let isOver = false
+    const lost = clients.slice(1).map(async client => {
+      let missing = 0
+      while (!isOver) if (!(await client.ask())) missing++
+      return missing
+    })
+    let most = 0
+    await until(async () => {
+      most = Math.max(most, await metric('process_resident_memory_bytes'))
+      return (await metric('headless_dns_worker_deaths_total')) === 1 && (await metric('headless_dns_workers')) === 2
+    }, 'it is replaced')
+    isOver = true
+    assert.ok((await Promise.all(lost)).includes(0), 'clients of the other worker were answered on')
+    t.diagnostic(`${Math.round(most / (1 << 20))} MiB`)
+    assert.ok(most < MOST_MIB << 20, `${most} octets`)
+    assert.equal(await metric('headless_dns_worker_hangs_total'), 0)
+    for (const client of clients) assert.ok(await client.ask(), 'every client is answered')
+    assert.equal(child.exitCode, null)
+  })
+})
+
 describe('a full disk', () => {
   it('under the log stops nothing, not even the end of the process', async t => {
     const [port, adminPort] = [await freePort(), await freePort()]

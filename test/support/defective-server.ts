@@ -1,5 +1,6 @@
 /**
  * The whole server as a process of its own whose workers have the defects of defective-worker.ts. Tells its ports by IPC.
+ * DEFECT_WORKERS says how many there are.
  */
 
 import { createLogger } from '../../src/control/log.ts'
@@ -13,7 +14,11 @@ const { server, ipv4 } = await startListening(
     cluster.flush()
   },
   {},
-  { admin: { address: '127.0.0.1', port: 0 }, workerEntry: new URL('./defective-worker.ts', import.meta.url) },
+  {
+    workers: Number(process.env['DEFECT_WORKERS'] ?? 1),
+    admin: { address: '127.0.0.1', port: 0 },
+    workerEntry: new URL('./defective-worker.ts', import.meta.url),
+  },
 )
 process.send!({ port: ipv4.port, adminPort: server.adminAddress!.port })
 process.exitCode = await untilSignal(server, createLogger('silent', false))

@@ -3,6 +3,7 @@
  *
  *   throw-below  an error from inside the handler      loop   JavaScript that never ends
  *   exit         process.exit                          sleep  Atomics.wait that never ends
+ *   heap         JavaScript that allocates without end, and keeps it all
  *   poll         a system call of DEFECT_POLL_MS, 3 s, inside the batch, which nobody can end
  */
 
@@ -24,6 +25,10 @@ const DEFECTS: Record<string, () => void> = {
     for (;;);
   },
   sleep: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
+  heap: () => {
+    const kept: unknown[] = []
+    for (;;) kept.push(Array.from({ length: 1000 }, (_, i) => ({ i })))
+  },
   poll: () => {
     const libc = loadLibc()
     if (typeof libc !== 'string') libc.poll(0, 0, POLL_MS)
