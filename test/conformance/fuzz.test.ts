@@ -1,12 +1,24 @@
 /**
  * A short run of every fuzz target (test/fuzz), with a seed that stays and one that is printed. `npm run fuzz` is the long one.
+ * Then the same for a whole server and its sockets.
  */
 
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
+import { checkBatch } from '../../src/transport/batch-check.ts'
+import { STAT_RECEIVED } from '../../src/transport/datagram.ts'
 import { FuzzFailure, type FuzzReport, fuzz } from '../fuzz/engine.ts'
 import { TARGETS } from '../fuzz/targets/index.ts'
+import { queryTarget } from '../fuzz/targets/query.ts'
+import { headless, slice } from '../support/answering.ts'
+import { dataOf } from '../support/dns-client.ts'
+import { Random } from '../support/random.ts'
+import { startListening } from '../support/running-server.ts'
+import { until } from '../support/server-process.ts'
+import { Burst } from '../support/udp-burst.ts'
+import { UdpClient } from '../support/udp-client.ts'
 
 const FIXED_SEED = 20_261_123
 const INPUTS = 2000
@@ -56,3 +68,101 @@ describe('fuzz: no throw, no hang, no slow input, and what is encoded is decoded
     }
   }
 })
+
+describe('100,000 mutated packets to a running server', () => {
+  const PACKETS = 50_000
+  const PROBE_EVERY = 1000
+  /** Fewer than any receive buffer holds. */
+  const PORTION = 50
+  const WEB = 'web.default.svc.cluster.local'
+
+  for (const transport of ['batch', 'portable'] as const) {
+    const seed = randomInt(2 ** 31)
+    const skip = transport === 'batch' ? (checkBatch() ?? false) : false
+
+    it(`${transport}: it is alive after each ${PROBE_EVERY}, over UDP and TCP; no thread dies, nothing is thrown; seed ${seed}`, {
+      skip,
+    }, async t => {
+      const { server, ipv4 } = await startListening(
+        transport,
+        cluster => {
+          const services = cluster.open('Service').replaceAll()
+          services.add(headless('web'))
+          services.commit()
+          const slices = cluster.open('EndpointSlice').replaceAll()
+          slices.add(slice('web', [{ address: '10.0.0.1' }]))
+          slices.commit()
+          cluster.flush()
+        },
+        {},
+        { admin: { address: '127.0.0.1', port: 0 } },
+      )
+      t.after(() => server.stop())
+      const random = new Random(seed)
+      const over = { udp: await Burst.open(1, ipv4), tcp: new MangledStream(ipv4.port) }
+      t.after(() => over.udp.close())
+      t.after(() => over.tcp.close())
+      const probe = await UdpClient.open(ipv4.port, WEB)
+      t.after(() => probe.close())
+      const received = () => server.workers.rows.reduce((sum, row) => sum + row[STAT_RECEIVED]!, 0)
+      let overUdp = 0
+      for (let sent = 1; sent <= PACKETS; sent++) {
+        const packet = queryTarget.generate!(random)
+        // One in eight goes over TCP, now and then with a length that lies.
+        if (random.below(8) === 0) over.tcp.send(packet, random.below(50) === 0 ? random.below(65_536) : packet.length)
+        else {
+          overUdp++
+          over.udp.send(packet, 1)
+        }
+        if (sent % PORTION === 0) assert.ok(await probe.ask(), `packet ${sent}`)
+        if (sent % PROBE_EVERY !== 0) continue
+        assert.deepEqual(await dataOf(WEB, 'A', ipv4), ['10.0.0.1'], `UDP after ${sent}`)
+        assert.deepEqual(await dataOf(WEB, 'A', { ...ipv4, tcp: true }), ['10.0.0.1'], `TCP after ${sent}`)
+      }
+      const metrics = await (await fetch(`http://127.0.0.1:${server.adminAddress!.port}/metrics`)).text()
+      assert.match(metrics, /^coredns_panics_total 0$/m)
+      assert.deepEqual([server.workers.deaths, server.workers.hangs, server.uncaught.count], [0, 0, 0])
+      await until(() => received() >= overUdp, 'every datagram is read')
+      t.diagnostic(`${overUdp} over UDP, ${over.udp.received} replies; ${over.tcp.replies} octets of replies over TCP`)
+      assert.ok(over.udp.received > overUdp / 2 && over.tcp.replies > 0)
+    })
+  }
+})
+
+/** One TCP connection, made anew whenever the server has closed it. */
+class MangledStream {
+  /** Octets. */
+  replies = 0
+  private readonly port: number
+  private socket: Socket | undefined
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  send(message: Buffer, length: number): void {
+    const socket = this.socket ?? this.open()
+    socket.write(Buffer.concat([Buffer.of(length >> 8, length & 255), message]))
+    // Such a connection is closed by the server, or waits for what never comes.
+    if (length === message.length && length >= 12) return
+    socket.end()
+    this.socket = undefined
+  }
+
+  close(): void {
+    this.socket?.destroy()
+  }
+
+  private open(): Socket {
+    const socket = connect(this.port, '127.0.0.1')
+    this.socket = socket
+    socket.on('data', chunk => {
+      this.replies += chunk.length
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      if (this.socket === socket) this.socket = undefined
+    })
+    return socket
+  }
+}
