@@ -194,7 +194,7 @@ describe('F34: what a forged address is sent', () => {
   })
 })
 
-describe('F34: the limits that a configuration says', () => {
+describe('the limits that a configuration says', () => {
   const ROW = 'headless_dns_limited_replies_total'
   const FROM_HOSTS = 'a.example'
   /** Of one client. */
@@ -248,7 +248,7 @@ describe('F34: the limits that a configuration says', () => {
   }
 })
 
-describe('F34, T11: what a forged query is worth', () => {
+describe('what a forged query is worth (F34, T11)', () => {
   /** As short as a query for so many pods can be. */
   const POPULAR = 'p.n.svc.cluster.local'
   const PODS = 100
