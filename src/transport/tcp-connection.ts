@@ -193,18 +193,27 @@ export class TcpConnection implements StreamPath, Peers {
     const { context, socket } = this
     if (socket.destroyed) return
     if (socket.writableLength === 0) this.lastProgressMs = context.nowMs()
-    const octets = LENGTH_OCTETS + message.length
-    const isSpare = socket.writableLength === 0 && octets <= context.spare.length && 2 * octets > context.spare.length
-    const framed = isSpare ? context.spare : Buffer.allocUnsafe(octets)
+    const framed = this.bufferFor(LENGTH_OCTETS + message.length)
     framed.writeUInt16BE(message.length)
     framed.set(message, LENGTH_OCTETS)
-    socket.write(framed.subarray(0, octets), this.onWritten)
-    const unsent = socket.writableLength
-    if (unsent === 0) context.spare = framed
-    else if (isSpare) context.spare = NOTHING
-    this.noteUnsent(unsent)
+    this.send(framed)
+    this.noteUnsent(socket.writableLength)
     this.lastQueryMs = context.nowMs()
     context.onQuery(this)
+  }
+
+  /** The last one that the kernel took whole, if it is not much too large. To be sent before another is asked for. */
+  private bufferFor(octets: number): Buffer {
+    const { spare } = this.context
+    const isFit = this.socket.writableLength === 0 && octets <= spare.length && 2 * octets > spare.length
+    return isFit ? spare.subarray(0, octets) : Buffer.allocUnsafeSlow(octets)
+  }
+
+  private send(framed: Buffer): void {
+    const { context, socket } = this
+    socket.write(framed, this.onWritten)
+    if (socket.writableLength === 0) context.spare = Buffer.from(framed.buffer)
+    else if (framed.buffer === context.spare.buffer) context.spare = NOTHING
   }
 
   private receive(chunk: Buffer): void {
@@ -308,7 +317,11 @@ export class TcpConnection implements StreamPath, Peers {
       }
       // RFC 7766 §8: length and message leave in one write, and those of other replies with them: a write of its own for
       // each would cost more than the answer.
-      if (ready > 0) socket.write(Buffer.from(scratch.subarray(0, ready)), this.onWritten)
+      if (ready > 0) {
+        const framed = this.bufferFor(ready)
+        framed.set(scratch.subarray(0, ready))
+        this.send(framed)
+      }
     } finally {
       if (answered > 0) {
         this.noteUnsent(socket.writableLength)

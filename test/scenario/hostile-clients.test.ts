@@ -39,8 +39,8 @@ const closed = (server: ServerProcess, event: string): Promise<number> =>
 describe('F32: idle and slow TCP clients', () => {
   const MOST = 1000
   /**
-   * T8 has 16 MiB for unread replies, and that is what waits of them at most, in all connections together. What is measured is 150
-   * to 215 MiB: 30 for ten thousand connections that come and go, 8 at most for unfinished queries, and the rest buffers of
+   * T8 has 16 MiB for unread replies, and that is what waits of them at most, in all connections together. What is measured is 140
+   * to 155 MiB: 30 for ten thousand connections that come and go, 8 at most for unfinished queries, and the rest buffers of
    * up to 64 KiB for what is read and written, which pile up until V8 collects them, and which malloc then keeps for the next.
    */
   const RSS_MIB = 256
