@@ -31,7 +31,7 @@ class Place {
   readonly file = join(this.folder, 'snapshot')
 
   constructor(t: TestContext) {
-    t.after(() => rmSync(this.folder, { recursive: true, force: true }))
+    t.after(() => rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
   }
 
   /** As if the last truth were an hour old. */
