@@ -36,7 +36,7 @@ export interface ObjectSink<T> {
    * @param last      the object as it was when it was removed: a removal from before the object that is known is let go
    */
   remove(namespace: string, name: string, last?: Identified): void
-  /** What is served may be old: the watch is broken. Said once per outage; `reason` is for people. */
+  /** What is served may be old: the watch is broken. Said with every failure; `reason` is for people. */
   stale(reason: string): void
   /** The watch runs again from where it stopped: nothing was missed. */
   fresh(): void

@@ -40,9 +40,9 @@ export class Failures {
     this.byReason.set(reason, (this.byReason.get(reason) ?? 0) + 1)
   }
 
-  /** @returns whether it is another than the last of this outage */
-  tell({ message, status }: ApiError): boolean {
-    if (message === this.last) return false
+  /** Once in an outage, unless it is another. */
+  tell({ message, status }: ApiError): void {
+    if (message === this.last) return
     this.last = message
     const now = this.deps.now()
     if (message !== this.told || now - this.toldMs >= TOLD_MS) {
@@ -50,7 +50,6 @@ export class Failures {
       this.toldMs = now
       this.log.warn(message, { resource: this.resource, status })
     }
-    return true
   }
 
   /** The watch runs. */

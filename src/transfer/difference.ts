@@ -2,8 +2,8 @@
  * What has changed in a zone since an earlier version, for incremental transfers, in pieces, while the zone changes on. Layer:
  * transfer. RFC 1995 §4.
  *
- * What was at a name is the oldest of its images since. What is at it is read in the table when its turn comes, twice: for what is gone and for what is new. Of a name that changes
- * meanwhile, what was there at the begin is kept (an image), and read instead from then on.
+ * What was at a name is the oldest of its images since. What is at it is read in the table when its turn comes, twice: for what is
+ * gone and for what is new. Of a name that changes meanwhile, what was there at the begin is kept (an image), and read instead.
  */
 
 import { BLOCK_META, META_ZONE_SHIFT } from '../table/layout.ts'
