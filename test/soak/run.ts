@@ -2,8 +2,8 @@
  * The soak: queries, changes and an API server that goes away again and again, for as long as asked; every answer is judged,
  * and the server's memory, descriptors and threads are watched. The report is printed and kept under bench/results/.
  *
- *     npm run soak                                  # 20 minutes
- *     npm run soak -- --minutes 3 --seed 7
+ *     npm run soak                                  # 20 minutes, after 10 of warm-up
+ *     npm run soak -- --minutes 3 --warm-up 1 --seed 7
  */
 
 import { randomInt } from 'node:crypto'
@@ -24,10 +24,16 @@ const FOCUS_MS = 1000
 const COLLECT_MS = 30_000
 const COLLECTED_MS = 5000
 const OUTAGE_EVERY_MS = 120_000
+/** While V8's spaces, its compiled code and the allocator's arenas find their size: with a new list in every second outage. */
+const WARM_OUTAGE_EVERY_MS = 20_000
 const OUTAGES = [
   { how: 'killed', ms: 5000, isCompacted: false },
   { how: 'killed', ms: 5000, isCompacted: true },
   { how: 'frozen', ms: 25_000, isCompacted: false },
+] as const
+const WARM_OUTAGES = [
+  { how: 'killed', ms: 1000, isCompacted: false },
+  { how: 'killed', ms: 1000, isCompacted: true },
 ] as const
 const SEEN_MS = 90_000
 const MOST_MIB_PER_HOUR = 1
@@ -42,10 +48,15 @@ const LEAST_EXISTING = 0.6
 const MOST_DESCRIPTORS_APART = 4
 const MIB = 1 << 20
 
-const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { minutes: { type: 'string' }, 'warm-up': { type: 'string' }, seed: { type: 'string' } },
+})
 const minutes = Number(values.minutes ?? 20)
+const warmUpMs = Number(values['warm-up'] ?? 10) * 60_000
 const seed = Number(values.seed ?? randomInt(2 ** 31))
-if (!(minutes > 0) || !Number.isInteger(seed)) throw new Error('--minutes is above 0, --seed a whole number')
+if (!(minutes > 0 && warmUpMs >= 0) || !Number.isInteger(seed)) {
+  throw new Error('--minutes is above 0, --warm-up at least 0, --seed a whole number')
+}
 
 const entry = existsSync(join(ROOT, 'dist/main.mjs')) ? 'dist/main.mjs' : 'src/main.ts'
 const folder = mkdtempSync(join(tmpdir(), 'headless-dns-soak-'))
@@ -60,7 +71,7 @@ let changes = 0
 let outages = 0
 
 const startMs = performance.now()
-const endMs = startMs + minutes * 60_000
+const endMs = startMs + warmUpMs + minutes * 60_000
 const nowMs = () => performance.now() - startMs
 const changing = setInterval(() => {
   for (; changes * CHANGE_MS < nowMs(); changes++) world.step()
@@ -76,11 +87,13 @@ const collecting = setInterval(async () => {
   if (memory !== undefined) held.push(memory)
 }, COLLECT_MS)
 
-let nextMs = OUTAGE_EVERY_MS
+let nextMs = warmUpMs > 0 ? WARM_OUTAGE_EVERY_MS : OUTAGE_EVERY_MS
 while (performance.now() < endMs) {
   await sleep(200)
   if (nowMs() < nextMs || performance.now() + SEEN_MS > endMs) continue
-  const { how, ms, isCompacted } = OUTAGES[outages++ % OUTAGES.length]!
+  const isWarmUp = nowMs() < warmUpMs
+  const kinds = isWarmUp ? WARM_OUTAGES : OUTAGES
+  const { how, ms, isCompacted } = kinds[outages++ % kinds.length]!
   world.away(how)
   await sleep(ms)
   world.back(isCompacted)
@@ -88,7 +101,7 @@ while (performance.now() < endMs) {
   while (!world.isSeen && performance.now() < limitMs) await sleep(50)
   if (!world.isSeen) world.checker.told.push(`the API server is back, and not watched after ${SEEN_MS / 1000} s`)
   world.truth.sees()
-  nextMs += OUTAGE_EVERY_MS
+  nextMs = nowMs() + (isWarmUp ? WARM_OUTAGE_EVERY_MS : OUTAGE_EVERY_MS - ms)
   console.error(`${(nowMs() / 60_000).toFixed(1)} min: ${world.checker.checked} answers, ${world.checker.wrong} wrong`)
 }
 clearInterval(changing)
@@ -99,8 +112,8 @@ const metrics = (await world.server.admin('/metrics')).body
 const exitCode = await world.close()
 rmSync(folder, { recursive: true })
 
-const warm = samples.filter(({ atMs }) => atMs > (minutes * 60_000) / 3)
-const warmHeld = held.filter(({ atMs }) => atMs > (minutes * 60_000) / 3)
+const warm = samples.filter(({ atMs }) => atMs > warmUpMs)
+const warmHeld = held.filter(({ atMs }) => atMs > warmUpMs)
 const slopeOf = (pick: (one: (typeof held)[number]) => number) =>
   slopePerHour(warmHeld.map(one => ({ atMs: one.atMs, value: pick(one) / MIB })))
 const heldSlope = slopeOf(({ heapUsed, external }) => heapUsed + external)
@@ -116,7 +129,7 @@ const range = (pick: (one: (typeof samples)[number]) => number) => {
 const { checked, wrong, told } = world.checker
 const apart = (pick: (one: (typeof samples)[number]) => number) =>
   Math.max(...warm.map(pick)) - Math.min(...warm.map(pick))
-const seconds = minutes * 60
+const seconds = (warmUpMs + minutes * 60_000) / 1000
 const existing = world.existing / checked
 const descriptors = apart(({ descriptors }) => descriptors)
 const rows = [
@@ -141,13 +154,14 @@ const rows = [
   ['exit code after SIGTERM', String(exitCode), '0', yes(exitCode === 0)],
 ]
 const notes = [
-  `${minutes} minutes, seed ${seed}, ${entry}. Memory, descriptors and threads from the second third on.`,
+  `${minutes} minutes after ${warmUpMs / 60_000} of warm-up, seed ${seed}, ${entry}. Answers and rates are of all that time, memory, descriptors and threads of what follows the warm-up.`,
+  `In the warm-up the API server is gone for a second every ${WARM_OUTAGE_EVERY_MS / 1000} s, with a new list every second time.`,
   `Held: heap and external memory of the main thread after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
   'Descriptors: connections to the API server and of who asks over TCP are opened anew, the old ones still there for a moment.',
   'A slope is that of the least of every minute, by the median of all pairs (Theil and Sen).',
   ...told,
 ]
-const data = { seed, minutes, samples, held, told, metrics }
+const data = { seed, minutes, warmUpMs, samples, held, told, metrics }
 const table = { title: 'Soak', head: ['', 'seen', 'wanted', 'met'], rows, notes }
 const measured = { data, versions: {}, tables: [table] }
 const args = process.argv.slice(2)
