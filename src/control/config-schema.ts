@@ -306,12 +306,21 @@ function explainUnknown(name: string, path: Path, siblings: object): string {
 
 /** Where a key or group of this very name stands. */
 function placeOf(name: string): string | undefined {
+  places ??= placesByName()
+  return places.get(name)
+}
+
+let places: ReadonlyMap<string, string> | undefined
+
+function placesByName(): ReadonlyMap<string, string> {
+  const byName = new Map<string, string>()
   for (const { path } of describeKeys()) {
     const steps = path.split('.')
-    const at = steps.indexOf(name)
-    if (at >= 0) return steps.slice(0, at + 1).join('.')
+    for (const [at, step] of steps.entries()) {
+      if (!byName.has(step)) byName.set(step, steps.slice(0, at + 1).join('.'))
+    }
   }
-  return undefined
+  return byName
 }
 
 function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback: unknown }[] {

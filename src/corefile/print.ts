@@ -133,7 +133,7 @@ function where({ file, line }: { readonly file: string; readonly line: number })
 /** Nothing in it ends the line, moves the cursor, or is no character of YAML. */
 export function oneLine(text: string, most = 1000): string {
   const line = text
-    .replace(/\s+/g, ' ')
+    .replace(/\s{2,}|[^\S ]/g, ' ')
     .replace(/[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\uffef]/g, '?')
   return line.length > most ? `${line.slice(0, most)}…` : line
 }
