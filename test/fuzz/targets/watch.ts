@@ -59,13 +59,13 @@ export const watchTarget: Target = {
   limitMs: 1,
   async open() {
     return {
-      decode: (input: Buffer): Verdict => readAll([input]),
+      decode: (input: Buffer): Verdict => readAll([input], input.length),
       check(input: Buffer, verdict: Verdict) {
         // RFC 9112 §7.1 in spirit: where a chunk ends has no meaning.
         const at = (input[0] ?? 0) % (input.length + 1)
         const middle = Math.max(at, (input.at(-1) ?? 0) % (input.length + 1))
         const parts = [input.subarray(0, at), input.subarray(at, middle), input.subarray(middle)]
-        assert.deepEqual(readAll(parts), verdict, 'chunks make a difference')
+        assert.deepEqual(readAll(parts, input.length), verdict, 'chunks make a difference')
         const { lines, list } = verdict
         return `${lines.objects.length} ${typeof lines.end} ${list.objects.length} ${typeof list.end}`
       },
@@ -73,22 +73,29 @@ export const watchTarget: Target = {
   },
 }
 
-function readAll(chunks: readonly Buffer[]): Verdict {
+/** @param turn which of the readers has the first object */
+function readAll(chunks: readonly Buffer[], turn: number): Verdict {
   const [lines, list] = [new LineParser(), new ListParser()]
   return {
-    lines: read(chunks, chunk => lines.push(chunk)),
+    lines: read(chunks, turn, chunk => lines.push(chunk)),
     list: read(
       chunks,
+      turn,
       chunk => list.push(chunk),
       () => list.end(),
     ),
   }
 }
 
-function read(chunks: readonly Buffer[], push: (chunk: Buffer) => Iterable<unknown>, end = (): unknown => ''): Read {
+function read(
+  chunks: readonly Buffer[],
+  turn: number,
+  push: (chunk: Buffer) => Iterable<unknown>,
+  end = (): unknown => '',
+): Read {
   const objects: unknown[] = []
   try {
-    for (const chunk of chunks) for (const object of push(chunk)) objects.push(toDomain(object))
+    for (const chunk of chunks) for (const object of push(chunk)) objects.push(toDomain(object, turn + objects.length))
     return { objects, end: end() }
   } catch (error) {
     if (error instanceof ApiError && DECLARED.includes(error.code)) return { objects, end: error.code }
@@ -96,8 +103,9 @@ function read(chunks: readonly Buffer[], push: (chunk: Buffer) => Iterable<unkno
   }
 }
 
-/** Of a line of a watch the object in it, else the object itself: by every reader, whatever its kind. */
-function toDomain(raw: unknown): unknown {
+/** Of a line of a watch the object in it, and the object itself; by one of the readers, whatever its kind, as a server reads it by one. */
+function toDomain(raw: unknown, turn: number): unknown {
+  const readObject = READERS[turn % READERS.length]!
   const inner = (raw as { object?: unknown } | null)?.object
-  return READERS.flatMap(readObject => [readObject(raw), inner === undefined ? '' : readObject(inner)])
+  return [readObject(raw), inner === undefined ? '' : readObject(inner)]
 }
