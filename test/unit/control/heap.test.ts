@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { getHeapSpaceStatistics } from 'node:v8'
 import { giveMemoryBack, whileListing } from '../../../src/control/heap.ts'
 import { loadLibc } from '../../../src/transport/libc.ts'
 
@@ -39,4 +40,29 @@ test('and it does so again and again', { skip: cannot }, t => {
   clearInterval(giving)
   t.mock.timers.tick(600_000)
   assert.equal(trims, 10)
+})
+
+function youngOctets(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')!.space_size
+}
+
+/** Objects that live just long enough to be moved, again and again: what V8 makes the space of young objects larger for. */
+function bursts(): void {
+  let kept: object[] = []
+  for (let i = 0; i < 100_000; i++) {
+    kept.push({ i, of: [i], and: { i } })
+    if (kept.length > 30_000) kept = []
+  }
+}
+
+test('the space of young objects that is large enough keeps its size, whatever bursts come', t => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const giving = giveMemoryBack()
+  while (youngOctets() < 16 << 20) bursts()
+  t.mock.timers.tick(60_000)
+  const before = youngOctets()
+  assert.ok(before < 128 << 20, 'there is room for more')
+  for (let i = 0; i < 20; i++) bursts()
+  assert.ok(youngOctets() <= before, `${before} octets, and ${youngOctets()} after bursts`)
+  clearInterval(giving)
 })
