@@ -26,8 +26,7 @@ import { isNameServer } from './zone-names.ts'
 interface Plan {
   readonly service: Service | undefined
   readonly endpoints: JoinedEndpoints | undefined
-  /** By branch and labels. */
-  readonly names: ReadonlyMap<string, ServiceName>
+  readonly names: readonly ServiceName[]
 }
 
 /** What of the endpoints is other than it was. */
@@ -36,7 +35,7 @@ interface EndpointChanges {
   readonly removed: readonly EndpointName[]
 }
 
-const NOTHING: Plan = { service: undefined, endpoints: undefined, names: new Map() }
+const NOTHING: Plan = { service: undefined, endpoints: undefined, names: [] }
 const NO_LABELS: readonly string[] = []
 /** Characters before the Service's name: an endpoint's label, and the cluster that it is imported from. */
 const MOST_OF_ENDPOINT = MAX_LABEL_OCTETS + 1 + 128
@@ -78,11 +77,9 @@ export class ServicePublisher {
       this.putAll(suffixes, gained, labelsOf(each), endpointContent(each))
     }
     // The Service's own name, which comes first, is the target of others.
-    for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
+    for (const { branch, prefix, content } of now.names) this.putAll(suffixes, [branch], prefix, content)
     if (!this.options.isImported) this.changePtrs(old, now, endpoints, suffixes, external)
-    for (const [key, { branch, prefix }] of [...old.names].reverse()) {
-      if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
-    }
+    for (const { branch, prefix } of namesLost(old, now)) this.removeAll(suffixes, [branch], prefix)
     for (const each of endpoints.removed) this.removeAll(suffixes, oldBranches, labelsOf(each))
     const lost = oldBranches.filter(branch => !branches.includes(branch))
     for (const each of lost.length === 0 ? [] : endpointsOf(old).values())
@@ -105,7 +102,7 @@ export class ServicePublisher {
     const branches = now.service === undefined ? [] : branchesOf(now.service, external)
     for (const old of olds) this.takeAway(old, now, branches, suffixes)
     for (const each of endpointsOf(now).values()) this.putAll(suffixes, branches, labelsOf(each), endpointContent(each))
-    for (const { branch, prefix, content } of now.names.values()) this.putAll(suffixes, [branch], prefix, content)
+    for (const { branch, prefix, content } of now.names) this.putAll(suffixes, [branch], prefix, content)
     if (this.options.isImported) return
     const put = [...endpointsOf(now).values()].map(each => ({ before: undefined, now: each }))
     this.changePtrs(NOTHING, now, { put, removed: [] }, suffixes, external)
@@ -120,9 +117,7 @@ export class ServicePublisher {
     for (const each of endpointsOf(old).values()) {
       this.removeAll(suffixes, endpointsOf(now).has(each.label) ? lost : oldBranches, labelsOf(each))
     }
-    for (const [key, { branch, prefix }] of [...old.names].reverse()) {
-      if (!now.names.has(key)) this.removeAll(suffixes, [branch], prefix)
-    }
+    for (const { branch, prefix } of namesLost(old, now)) this.removeAll(suffixes, [branch], prefix)
     if (this.options.isImported) return
     const put: EndpointChanges['put'][number][] = []
     const removed: EndpointName[] = []
@@ -167,10 +162,7 @@ export class ServicePublisher {
     const isLooked = !noEndpoints && service.kind !== 'externalName'
     const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
     if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
-    const names = new Map<string, ServiceName>()
-    for (const name of serviceNames(service, looked, this.externalOf(service)))
-      names.set(`${name.branch}/${name.prefix.join('/')}`, name)
-    return { service, endpoints: looked, names }
+    return { service, endpoints: looked, names: serviceNames(service, looked, this.externalOf(service)) }
   }
 
   /** K8s DNS spec §2.3.3 and §2.4.3. */
@@ -269,6 +261,14 @@ function withNames(content: Content, owner: WireName): Content {
   return { ...content, srv: { ...srv, targets: srv.targets.filter(({ label }) => label.length <= Math.max(0, room)) } }
 }
 
+/** Those of `old` that `now` has not: names below others first. */
+function namesLost(old: Plan, now: Plan): ServiceName[] {
+  if (old.names.length === 0) return []
+  const keyOf = ({ branch, prefix }: ServiceName) => `${branch}/${prefix.join('/')}`
+  const kept = new Set(now.names.map(keyOf))
+  return old.names.filter(name => !kept.has(keyOf(name))).reverse()
+}
+
 function endpointsOf(plan: Plan): ReadonlyMap<string, EndpointName> {
   return plan.endpoints?.byLabel ?? NO_ENDPOINTS
 }
@@ -290,7 +290,7 @@ function changesOf(
 
 /** Addresses of the Service itself that it is served with. */
 function serviceAddresses({ service, names }: Plan, branch: Branch): readonly string[] {
-  if (service === undefined || names.size === 0) return []
+  if (service === undefined || names.length === 0) return []
   return branch === 'external' ? (service.externalIPs ?? []) : service.clusterIPs
 }
 

@@ -67,6 +67,11 @@ export class TableReader {
   /** Starts a batch: until `end`, blocks that are found stay as they are. */
   begin(): void {
     goOnline(this.words, this.myWord)
+    this.look()
+  }
+
+  /** What `begin` sees, for the writer's own thread: nothing is given back while it looks. */
+  look(): void {
     // In this order: names are published before the state says so. The index of before and the state of after would deny them.
     this.state = Atomics.load(this.words, CONTROL_STATE)
     this.index = Atomics.load(this.words, CONTROL_INDEX)

@@ -328,10 +328,8 @@ export class TableWriter implements NameWriter {
     const { nameView, nameLength, labels, labelStart, suffixHash } = this.name
     if (level > labels) return 0
     const start = labelStart[level]!
-    this.reader.begin()
-    const block = this.reader.find(suffixHash[level]!, nameView, start, nameLength - start)
-    this.reader.end()
-    return block
+    this.reader.look()
+    return this.reader.find(suffixHash[level]!, nameView, start, nameLength - start)
   }
 }
 
