@@ -14,15 +14,16 @@ import { loadLibc } from '../transport/libc.ts'
 const COLLECT_AFTER_MS = 100
 const TRIM_AFTER_MS = 1000
 const GIVE_BACK_MS = 60_000
+const LOOK_AT_YOUNG_MS = 20
 /** Of the space of young objects: a change of a Service of thousands of endpoints is garbage before it is full. */
 const ENOUGH_YOUNG_OCTETS = 16 << 20
 
 let collection: NodeJS.Timeout | undefined
+let looking: NodeJS.Timeout | undefined
 let collect: (() => void) | undefined
 
 export function favourMemory(isOn: boolean): void {
   setFlagsFromString(isOn ? '--optimize-for-size' : '--no-optimize-for-size')
-  if (isOn) growYoung(true)
 }
 
 /**
@@ -32,21 +33,27 @@ export function favourMemory(isOn: boolean): void {
 export function whileListing(isListing: boolean): void {
   favourMemory(isListing)
   clearTimeout(collection)
-  if (!isListing) collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
+  clearInterval(looking)
+  if (isListing) {
+    boundYoung()
+    looking = setInterval(boundYoung, LOOK_AT_YOUNG_MS).unref()
+  } else collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
 }
 
 /**
- * From now on, once in a while, the kernel gets the pages that malloc holds free, and the space of young objects that is large enough
- * keeps its size until a list comes.
+ * From now on, once in a while, the kernel gets the pages that malloc holds free, and the space of young objects grows no more when it
+ * is large enough.
  * @returns what ends that
  */
 export function giveMemoryBack(): NodeJS.Timeout {
   return setInterval(trim, GIVE_BACK_MS)
 }
 
-/** By V8's own factor, or not at all. */
-function growYoung(isOn: boolean): void {
-  setFlagsFromString(`--semi-space-growth-factor=${isOn ? 2 : 1}`)
+/** The space of young objects grows by V8's own factor until it has enough, then not at all. */
+function boundYoung(): void {
+  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
+  const hasEnough = young !== undefined && young.space_size >= ENOUGH_YOUNG_OCTETS
+  setFlagsFromString(`--semi-space-growth-factor=${hasEnough ? 1 : 2}`)
 }
 
 /** V8 gives its collector to contexts made after the flag is set. */
@@ -62,8 +69,7 @@ function collectGarbage(): void {
 }
 
 function trim(): void {
-  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
-  if (young !== undefined && young.space_size >= ENOUGH_YOUNG_OCTETS) growYoung(false)
+  boundYoung()
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.trim?.()
 }

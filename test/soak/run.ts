@@ -19,6 +19,8 @@ import { SoakWorld } from './soak-world.ts'
 
 const QUERIES_PER_SECOND = 5000
 const CHANGE_MS = 50
+/** In the warm-up: what takes long to come about comes about there. */
+const WARM_CHANGE_MS = 5
 const SAMPLE_MS = 5000
 const FOCUS_MS = 1000
 const COLLECT_MS = 30_000
@@ -65,17 +67,19 @@ const memoryFile = join(folder, 'memory.json')
 process.env['SOAK_MEMORY_FILE'] = memoryFile
 const world = await SoakWorld.start(seed, QUERIES_PER_SECOND, 'test/soak/entry.mjs', folder)
 const samples: { atMs: number; rss: number; descriptors: number; threads: number }[] = []
-/** What the main thread holds after a collection, and all that the process has then. */
-const held: { atMs: number; heapUsed: number; external: number; rss: number }[] = []
+/** What the main thread holds after a collection, how much of it is code, and all that the process has then. */
+const held: { atMs: number; heapUsed: number; code: number; external: number; rss: number }[] = []
 let changes = 0
 let outages = 0
 
 const startMs = performance.now()
 const endMs = startMs + warmUpMs + minutes * 60_000
 const nowMs = () => performance.now() - startMs
+let warmChanges = 0
 const changing = setInterval(() => {
-  for (; changes * CHANGE_MS < nowMs(); changes++) world.step()
-}, CHANGE_MS)
+  for (; warmChanges * WARM_CHANGE_MS < Math.min(nowMs(), warmUpMs); warmChanges++) world.step()
+  for (; changes * CHANGE_MS < nowMs() - warmUpMs; changes++) world.step()
+}, WARM_CHANGE_MS)
 const focusing = setInterval(() => world.focus(), FOCUS_MS)
 const sampling = setInterval(() => {
   samples.push(sample())
@@ -116,7 +120,8 @@ const warm = samples.filter(({ atMs }) => atMs > warmUpMs)
 const warmHeld = held.filter(({ atMs }) => atMs > warmUpMs)
 const slopeOf = (pick: (one: (typeof held)[number]) => number) =>
   slopePerHour(warmHeld.map(one => ({ atMs: one.atMs, value: pick(one) / MIB })))
-const heldSlope = slopeOf(({ heapUsed, external }) => heapUsed + external)
+const withoutCode = ({ heapUsed, code, external }: (typeof held)[number]) => heapUsed - code + external
+const heldSlope = slopeOf(withoutCode)
 const rssSlope = slopeOf(({ rss }) => rss)
 const heldRange = (pick: (one: (typeof held)[number]) => number) => {
   const all = warmHeld.map(one => pick(one) / MIB)
@@ -137,11 +142,12 @@ const rows = [
   ['wrong answers', String(wrong), '0', yes(wrong === 0 && told.length === 0)],
   ['answers that a name exists', percent(existing), `≥ ${percent(LEAST_EXISTING)}`, yes(existing >= LEAST_EXISTING)],
   rateRow('queries a second', checked / seconds, QUERIES_PER_SECOND),
-  rateRow('changes a second', changes / seconds, 1000 / CHANGE_MS),
+  rateRow('changes a second', changes / (minutes * 60), 1000 / CHANGE_MS),
   ['outages of the API server', String(outages), '', ''],
   ['RSS, MiB', range(({ rss }) => Math.round(rss / MIB)), '', ''],
-  ['held after a collection, MiB', heldRange(({ heapUsed, external }) => heapUsed + external), '', ''],
+  ['held after a collection, MiB', heldRange(withoutCode), '', ''],
   slopeRow('slope of what is held, MiB an hour', heldSlope),
+  ['code, MiB', heldRange(({ code }) => code), '', ''],
   ['RSS after a collection, MiB', heldRange(({ rss }) => rss), '', ''],
   slopeRow('slope of RSS after a collection, MiB an hour', rssSlope),
   [
@@ -155,8 +161,8 @@ const rows = [
 ]
 const notes = [
   `${minutes} minutes after ${warmUpMs / 60_000} of warm-up, seed ${seed}, ${entry}. Answers and rates are of all that time, memory, descriptors and threads of what follows the warm-up.`,
-  `In the warm-up the API server is gone for a second every ${WARM_OUTAGE_EVERY_MS / 1000} s, with a new list every second time.`,
-  `Held: heap and external memory of the main thread after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
+  `In the warm-up the API server is gone for a second every ${WARM_OUTAGE_EVERY_MS / 1000} s, with a new list every second time, and there are ${1000 / WARM_CHANGE_MS} changes a second.`,
+  `Held: heap without compiled code, and external memory, of the main thread after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
   'Descriptors: connections to the API server and of who asks over TCP are opened anew, the old ones still there for a moment.',
   'A slope is that of the least of every minute, by the median of all pairs (Theil and Sen).',
   ...told,
@@ -185,8 +191,9 @@ async function collected(): Promise<(typeof held)[number] | undefined> {
   while (nowMs() - atMs < COLLECTED_MS) {
     await sleep(20)
     try {
-      const { heapUsed, external, rss } = JSON.parse(readFileSync(memoryFile, 'utf8')) as NodeJS.MemoryUsage
-      return { atMs, heapUsed, external, rss }
+      const written = JSON.parse(readFileSync(memoryFile, 'utf8')) as NodeJS.MemoryUsage & { code: number }
+      const { heapUsed, code, external, rss } = written
+      return { atMs, heapUsed, code, external, rss }
     } catch {}
   }
   return undefined

@@ -49,7 +49,9 @@ export class SoakWorld implements ChangedWorld {
     const world = new SoakWorld(seed, api)
     world.cluster = new RandomCluster(world, { services: SERVICES_COUNT, gapMs: GAP_MS })
     const file = join(folder, 'soak.yaml')
-    writeFileSync(file, `source: { kubernetes: { endpoint: "${api.url}" } }\n`)
+    // What happens once in a while happens in the warm-up too.
+    const kubernetes = `{ endpoint: "${api.url}", auditInterval: 60s }`
+    writeFileSync(file, `source: { kubernetes: ${kubernetes} }\n`)
     world.truth.opening()
     world.server = await startServer(['--config', file], { entry })
     world.truth.opened()
