@@ -106,9 +106,13 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   for (const slices of [view.slices, view.held ?? []]) {
     for (const slice of slices) bySlice.set(slice, before?.bySlice.get(slice) ?? readSlice(slice, podNames))
   }
+  const words = [...bySlice.values()]
   // Sorted once: everything below is filled in the order of addresses.
-  const said = saidBy(bySlice)
-  const outdated = outdatedOf(said, unreadyOf(bySlice))
+  const said = words.flatMap(({ ready }) => ready).sort(compareSaid)
+  const outdated = outdatedOf(
+    said,
+    words.flatMap(({ unready }) => unready),
+  )
   const all = outdated.size === 0 ? said : said.filter(contribution => !outdated.has(contribution))
 
   const byLabel = new Map<string, EndpointName>()
@@ -122,9 +126,9 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   for (const contribution of all) {
     const { name, address, zone, keys, targets } = contribution
     const { label } = name
-    if (byLabel.has(label)) getOrMake(shared, label, noContributions).push(contribution)
+    if (byLabel.has(label)) getOrMake(shared, label, () => []).push(contribution)
     else byLabel.set(label, name)
-    const gathered = getOrMake(zones, zone, nothingGathered)
+    const gathered = getOrMake(zones, zone, () => ({ v4: [], v6: [] }))
     if (typeof address === 'number') {
       gathered.v4.push(address)
       everywhere.v4.push(address)
@@ -134,7 +138,7 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
     }
     if (keys !== ofKeys) {
       ofKeys = keys
-      listsOfKeys = keys.map(key => getOrMake(lists, key, noTargets))
+      listsOfKeys = keys.map(key => getOrMake(lists, key, () => []))
     }
     for (let i = 0; i < targets.length; i++) listsOfKeys[i]!.push(targets[i]!)
   }
@@ -193,28 +197,8 @@ export function isPortName(name: string, protocol: string): boolean {
   return isLabel(name) && name.length < MAX_LABEL_OCTETS && isLabel(protocol) && protocol.length < MAX_LABEL_OCTETS
 }
 
-/** The ready endpoints of all slices, in the order of addresses. */
-function saidBy(bySlice: ReadonlyMap<EndpointSlice, SliceWord>): Contribution[] {
-  const said: Contribution[] = []
-  let isSorted = true
-  for (const { ready } of bySlice.values()) {
-    for (const one of ready) {
-      isSorted &&= said.length === 0 || compareSaid(said.at(-1)!, one) <= 0
-      said.push(one)
-    }
-  }
-  return isSorted ? said : said.sort(compareSaid)
-}
-
-function unreadyOf(bySlice: ReadonlyMap<EndpointSlice, SliceWord>): Word[] {
-  const all: Word[] = []
-  for (const { unready } of bySlice.values()) for (const one of unready) all.push(one)
-  return all
-}
-
 /** @param said in the order of addresses */
 function outdatedOf(said: readonly Contribution[], unready: Word[]): ReadonlySet<Contribution> {
-  if (unready.length === 0 && !hasTwins(said)) return NOTHING_OUTDATED
   const outdated = new Set<Contribution>()
   unready.sort((a, b) => compareAddresses(a.address, b.address))
   let at = 0
@@ -228,14 +212,6 @@ function outdatedOf(said: readonly Contribution[], unready: Word[]): ReadonlySet
     if (at > from) addContradicted(said.slice(start, end), unready.slice(from, at), outdated)
   }
   return outdated.size === 0 ? NOTHING_OUTDATED : outdated
-}
-
-/** Whether one address is said twice. */
-function hasTwins(said: readonly Contribution[]): boolean {
-  for (let i = 1; i < said.length; i++) {
-    if (compareAddresses(said[i - 1]!.address, said[i]!.address) === 0) return true
-  }
-  return false
 }
 
 /** One pod said to be ready by two slices: the newer one has its name and zone. Slices of other ports go on with theirs. */
@@ -303,7 +279,7 @@ function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, Endpo
 
 /** What stands before the Service in the endpoint's own name. */
 export function labelsOf({ label }: EndpointName): string[] {
-  return label.includes('.') ? label.split('.') : [label]
+  return label.split('.')
 }
 
 /** Each IPv6 address of a name, 16 octets. */
@@ -356,10 +332,6 @@ export function dashedAddress(address: Address, text: string): string {
   const dashed = formatIPv6(address).replaceAll(':', '-')
   return `${dashed.startsWith('-') ? '0' : ''}${dashed}${dashed.endsWith('-') ? '0' : ''}`
 }
-
-const nothingGathered = (): Gathered => ({ v4: [], v6: [] })
-const noContributions = (): Contribution[] => []
-const noTargets = (): Target[] => []
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key)

@@ -165,7 +165,7 @@ function zoneGroups({ byZone }: JoinedEndpoints): ZoneGroup[] {
   const groups: ZoneGroup[] = []
   const others: Addresses[] = []
   for (const zone of [...byZone.keys()].sort()) {
-    const name = zone === '' ? undefined : prependLabels(zone.includes('.') ? zone.split('.') : [zone], ROOT)
+    const name = zone === '' ? undefined : prependLabels(zone.split('.'), ROOT)
     const addresses = byZone.get(zone)!
     if (name === undefined || groups.length === MAX_ZONES) others.push(addresses)
     else groups.push({ labels: name.subarray(0, -1), ...addresses })

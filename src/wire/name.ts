@@ -36,8 +36,7 @@ export function prependLabels(labels: readonly string[], suffix: WireName): Wire
   }
   const name = new Uint8Array(at + suffix.length)
   for (let i = 0; i < at; i++) name[i] = scratch[i]!
-  // Names are short: the call of `set` costs more.
-  for (let i = 0; i < suffix.length; i++) name[at + i] = suffix[i]!
+  name.set(suffix, at)
   return name
 }
 
