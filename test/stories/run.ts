@@ -24,7 +24,7 @@ if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first)) {
 const { together, alone } = storyFiles()
 const commit = commitName()
 /** They wait more than they work. */
-const TOGETHER = 3
+const TOGETHER = 4
 const folder = mkdtempSync(join(tmpdir(), 'stories-'))
 const rounds: { seed: number; stories: number; checked: number; wrong: number; isRight: boolean }[] = []
 try {
@@ -32,7 +32,13 @@ try {
     const seed = (first + run) % 2 ** 31
     const tally = join(folder, `${run}`)
     const startMs = performance.now()
-    const env = { ...process.env, STORIES_SEED: String(seed), STORIES_TALLY: tally, STORIES_RUN: String(run) }
+    const env = {
+      ...process.env,
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
+      STORIES_SEED: String(seed),
+      STORIES_TALLY: tally,
+      STORIES_RUN: String(run),
+    }
     const isRight = [together, alone].map((some, only) => {
       const reporter = runs === 1 ? 'spec' : 'dot'
       const args = ['--test', `--test-concurrency=${only === 0 ? TOGETHER : 1}`, `--test-reporter=${reporter}`, ...some]
