@@ -3,7 +3,8 @@
  * While a list of a whole cluster comes in, nearly all that is allocated is garbage at once; V8, left alone, lets the heap
  * grow to several times of what lives in it before it looks (measured: decision log of src/README.md). While nothing but
  * single changes come, time matters more. What malloc holds free (buffers of a list, zones of V8's compiler) it would keep for good,
- * and the space of young objects V8 doubles, in a day of small bursts, up to 128 MiB, of which nothing comes back.
+ * and the space of young objects V8 doubles, in a day of small bursts, up to 128 MiB, of which nothing comes back: it grows here only
+ * while lists come in, which say how large a cluster is.
  */
 
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
@@ -35,25 +36,31 @@ export function whileListing(isListing: boolean): void {
   clearTimeout(collection)
   clearInterval(looking)
   if (isListing) {
-    boundYoung()
-    looking = setInterval(boundYoung, LOOK_AT_YOUNG_MS).unref()
-  } else collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
+    growYoung()
+    looking = setInterval(growYoung, LOOK_AT_YOUNG_MS).unref()
+  } else {
+    looking = undefined
+    keepYoung()
+    collection = setTimeout(collectGarbage, COLLECT_AFTER_MS).unref()
+  }
 }
 
-/**
- * From now on, once in a while, the kernel gets the pages that malloc holds free, and the space of young objects grows no more when it
- * is large enough.
- * @returns what ends that
- */
+/** From now on memory is not kept: once in a while the kernel gets the pages that malloc holds free. @returns what ends that */
 export function giveMemoryBack(): NodeJS.Timeout {
+  if (looking === undefined) keepYoung()
   return setInterval(trim, GIVE_BACK_MS)
 }
 
-/** The space of young objects grows by V8's own factor until it has enough, then not at all. */
-function boundYoung(): void {
+/** The space of young objects may grow by V8's own factor until it has enough. */
+function growYoung(): void {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
-  const hasEnough = young !== undefined && young.space_size >= ENOUGH_YOUNG_OCTETS
-  setFlagsFromString(`--semi-space-growth-factor=${hasEnough ? 1 : 2}`)
+  if (young === undefined || young.space_size < ENOUGH_YOUNG_OCTETS) setFlagsFromString('--semi-space-growth-factor=2')
+  else keepYoung()
+}
+
+/** It keeps the size that it has. */
+function keepYoung(): void {
+  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 /** V8 gives its collector to contexts made after the flag is set. */
@@ -69,7 +76,6 @@ function collectGarbage(): void {
 }
 
 function trim(): void {
-  boundYoung()
   const libc = loadLibc()
   if (typeof libc !== 'string') libc.trim?.()
 }
