@@ -133,7 +133,7 @@ function publishInto(
         return false
       }
     }
-    publishServices(changes.services, attempt)
+    publishServices(changes.services, changes.first, attempt)
     if (records.pods === 'verified') publishPods(changes.podAddresses, attempt)
     if (records.pods === 'insecure') {
       for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
@@ -146,7 +146,11 @@ function publishInto(
   }
   const cluster = new ClusterState(namespaces, publish, onListing, moves)
 
-  function publishServices(changes: readonly ServiceChange[], attempt: (step: () => void) => boolean): void {
+  function publishServices(
+    changes: readonly ServiceChange[],
+    isFirst: boolean,
+    attempt: (step: () => void) => boolean,
+  ): void {
     const due = new Map(unpublished)
     for (const { before, after } of changes) {
       const { namespace, name } = (after ?? before)!.service
@@ -161,7 +165,7 @@ function publishInto(
       const { before, after } = change
       const views = (some: readonly (ServiceView | undefined)[]) => some.filter(view => view !== undefined)
       const isDone = attempt(() => {
-        if (tried.length === 0) services.publish(change, due.size > MANY_CHANGES)
+        if (tried.length === 0) services.publish(change, due.size > MANY_CHANGES, isFirst)
         else services.mend(after, views([before, ...tried]))
       })
       if (isDone) continue

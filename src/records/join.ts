@@ -108,11 +108,8 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   }
   const words = [...bySlice.values()]
   // Sorted once: everything below is filled in the order of addresses.
-  const said = words.flatMap(({ ready }) => ready).sort(compareSaid)
-  const outdated = outdatedOf(
-    said,
-    words.flatMap(({ unready }) => unready),
-  )
+  const said = inOrder(words.length === 1 ? words[0]!.ready : words.flatMap(({ ready }) => ready))
+  const outdated = outdatedOf(said, unreadyOf(words))
   const all = outdated.size === 0 ? said : said.filter(contribution => !outdated.has(contribution))
 
   const byLabel = new Map<string, EndpointName>()
@@ -120,25 +117,30 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const zones = new Map<string, Gathered>()
   const everywhere: Gathered = { v4: [], v6: [] }
   const lists = new Map<string, Target[]>()
-  // Neighbours by address have their slice in common as a rule, and so their ports.
+  // Neighbours by address have their slice in common as a rule, and so their ports, and often their zone.
   let ofKeys: readonly string[] | undefined
   let listsOfKeys: Target[][] = []
+  let ofZone: string | undefined
+  let inZone: Gathered = everywhere
   for (const contribution of all) {
     const { name, address, zone, keys, targets } = contribution
     const { label } = name
-    if (byLabel.has(label)) getOrMake(shared, label, () => []).push(contribution)
+    if (byLabel.has(label)) getOrMake(shared, label, noneYet<Contribution>).push(contribution)
     else byLabel.set(label, name)
-    const gathered = getOrMake(zones, zone, () => ({ v4: [], v6: [] }))
+    if (zone !== ofZone) {
+      ofZone = zone
+      inZone = getOrMake(zones, zone, nothingGathered)
+    }
     if (typeof address === 'number') {
-      gathered.v4.push(address)
+      inZone.v4.push(address)
       everywhere.v4.push(address)
     } else {
-      gathered.v6.push(address)
+      inZone.v6.push(address)
       everywhere.v6.push(address)
     }
     if (keys !== ofKeys) {
       ofKeys = keys
-      listsOfKeys = keys.map(key => getOrMake(lists, key, () => []))
+      listsOfKeys = keys.map(key => getOrMake(lists, key, noneYet<Target>))
     }
     for (let i = 0; i < targets.length; i++) listsOfKeys[i]!.push(targets[i]!)
   }
@@ -279,7 +281,7 @@ function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, Endpo
 
 /** What stands before the Service in the endpoint's own name. */
 export function labelsOf({ label }: EndpointName): string[] {
-  return label.split('.')
+  return label.includes('.') ? label.split('.') : [label]
 }
 
 /** Each IPv6 address of a name, 16 octets. */
@@ -331,6 +333,24 @@ export function dashedAddress(address: Address, text: string): string {
   if (typeof address === 'number') return text.replaceAll('.', '-')
   const dashed = formatIPv6(address).replaceAll(':', '-')
   return `${dashed.startsWith('-') ? '0' : ''}${dashed}${dashed.endsWith('-') ? '0' : ''}`
+}
+
+/** @returns them in the order of their addresses: themselves when they are in it, as those of one slice often are */
+function inOrder(said: readonly Contribution[]): readonly Contribution[] {
+  for (let i = 1; i < said.length; i++) if (compareSaid(said[i - 1]!, said[i]!) > 0) return said.toSorted(compareSaid)
+  return said
+}
+
+function unreadyOf(words: readonly SliceWord[]): Word[] {
+  return words.every(({ unready }) => unready.length === 0) ? [] : words.flatMap(({ unready }) => unready)
+}
+
+function noneYet<T>(): T[] {
+  return []
+}
+
+function nothingGathered(): Gathered {
+  return { v4: [], v6: [] }
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -162,6 +162,8 @@ function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
 
 /** Endpoints without a zone, with none that is a name, or of one too many are one group: `prefer` has them among all. */
 function zoneGroups({ byZone }: JoinedEndpoints): ZoneGroup[] {
+  const unzoned = byZone.size === 1 ? byZone.get('') : undefined
+  if (unzoned !== undefined) return [{ labels: NO_OCTETS, ...unzoned }]
   const groups: ZoneGroup[] = []
   const others: Addresses[] = []
   for (const zone of [...byZone.keys()].sort()) {

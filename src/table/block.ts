@@ -150,19 +150,19 @@ export class BlockDraft {
     this.length += 2
     for (const set of sets) {
       this.reserve(2)
-      const records = set.rdata.slice(0, MAX_COUNT)
+      const records = set.rdata.length > MAX_COUNT ? set.rdata.slice(0, MAX_COUNT) : set.rdata
       const head = this.length
       this.words[head] = set.type | (records.length << 16)
       this.length += 2
-      const octets = new Uint8Array(records.reduce((sum, rdata) => sum + 2 + rdata.length, 0))
-      let at = 0
+      let size = 0
+      for (const rdata of records) size += 2 + rdata.length
+      let at = this.roomFor(size)
       for (const rdata of records) {
-        octets[at++] = rdata.length >>> 8
-        octets[at++] = rdata.length & 255
-        octets.set(rdata, at)
+        this.octets[at++] = rdata.length >>> 8
+        this.octets[at++] = rdata.length & 255
+        this.octets.set(rdata, at)
         at += rdata.length
       }
-      this.putOctets(octets)
       this.words[head + 1] = this.length - head
     }
     this.words[start + 1] = this.length - start
@@ -196,13 +196,19 @@ export class BlockDraft {
     for (const group of groups) this.putV6(group.v6, group.v6.length >>> 4)
   }
 
-  /** Octets padded with zeros to a word. */
   private putOctets(octets: Uint8Array): void {
-    const words = (octets.length + 3) >>> 2
+    const at = this.roomFor(octets.length)
+    this.octets.set(octets, at)
+  }
+
+  /** Room for so many octets, padded with zeros to a word. @returns where in `octets` they go */
+  private roomFor(size: number): number {
+    const words = (size + 3) >>> 2
     this.reserve(words)
     if (words > 0) this.words[this.length + words - 1] = 0
-    this.octets.set(octets, this.length * 4)
+    const at = this.length * 4
     this.length += words
+    return at
   }
 
   private putV6(octets: Uint8Array, count: number): void {

@@ -44,12 +44,12 @@ export interface OwnerRecords {
   /** Seconds, 0..2³¹−1 (RFC 2181 §8). */
   readonly ttl: number
   /** A: addresses as unsigned integers, sorted. */
-  readonly a?: readonly number[]
+  readonly a?: readonly number[] | undefined
   /** AAAA: 16 octets each, end to end, sorted. */
-  readonly aaaa?: Uint8Array
-  readonly srv?: SrvSet
-  readonly raw?: readonly RawSet[]
-  readonly zones?: readonly ZoneGroup[]
+  readonly aaaa?: Uint8Array | undefined
+  readonly srv?: SrvSet | undefined
+  readonly raw?: readonly RawSet[] | undefined
+  readonly zones?: readonly ZoneGroup[] | undefined
   /** NAME_… bits: what else the name is. */
   readonly flags?: number
 }

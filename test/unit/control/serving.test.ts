@@ -15,6 +15,23 @@ function create() {
   return { ...server, problems, ask }
 }
 
+describe('the first lists', () => {
+  it('make each name once: none is an empty non-terminal first', () => {
+    const { services, slices, flush, serving } = createAnswering({ unsynced: true })
+    const { table } = serving
+    const [changes, { names }] = [table.changes, table.stats()]
+    const list = services.replaceAll()
+    list.add(headless('web'))
+    list.commit()
+    const slicesListed = slices.replaceAll()
+    slicesListed.add(slice('web', MANY(1, 20), { ports: [{ name: 'http', protocol: 'tcp', port: 80 }] }))
+    slicesListed.commit()
+    flush()
+    assert.ok(table.stats().names - names > 60)
+    assert.equal(table.changes - changes, table.stats().names - names)
+  })
+})
+
 describe('a table that is full, seen from the cluster', () => {
   it('serves what it served, whole; other Services change on; the rest is served as soon as there is room', () => {
     const { services, slices, flush, problems, ask, serving } = create()

@@ -23,6 +23,8 @@ const OPTIONS: RecordOptions = {
   ownV6: new Uint8Array(0),
 }
 
+const MANY = Array.from({ length: 20 }, (_, i) => ({ address: `10.0.0.${i}`, hostname: `h${i}` }))
+
 const port: fc.Arbitrary<Port> = fc.record({
   name: fc.constantFrom('', 'http', 'grpc', 'x'.repeat(64)),
   protocol: fc.constantFrom('tcp', 'udp'),
@@ -128,6 +130,28 @@ describe('a Service that changes', () => {
       }),
       { numRuns: 1000 },
     )
+  })
+
+  it('gives the same names from the top down, as while nobody is answered', () => {
+    fc.assert(
+      fc.property(view, options, (after, chosen) => {
+        const [safe, unseen] = [new MapWriter(), new MapWriter()]
+        new ServicePublisher(safe, { ...OPTIONS, ...chosen }).publish({ before: undefined, after })
+        new ServicePublisher(unseen, { ...OPTIONS, ...chosen }).publish({ before: undefined, after }, true, true)
+        assert.deepEqual(unseen.snapshot(), safe.snapshot())
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is written with one write for each name when it is new', () => {
+    const writer = new MapWriter()
+    const after = {
+      service: headless('web'),
+      slices: [slice('web', MANY, { ports: [{ name: 'http', protocol: 'tcp', port: 80 }] })],
+    }
+    new ServicePublisher(writer, OPTIONS).publish({ before: undefined, after })
+    assert.equal(writer.writes, writer.names.size + writer.shared.size)
   })
 
   it('two Services share the PTRs of an address: each takes away only its own', () => {
