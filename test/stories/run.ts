@@ -1,6 +1,6 @@
 /**
  * Tells all stories, once or as often as asked, each time with another seed; then says how many answers were checked. More than
- * one round leaves a table in bench/results/.
+ * one round leaves a table in bench/results/, also when SIGINT ends them with the round at hand.
  *
  *     npm run test:stories                       # once, with a seed of its own
  *     STORIES_RUNS=50 npm run test:stories       # or: npm run test:stories -- 50
@@ -12,6 +12,7 @@ import { randomInt } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { commitName, pageOf, writeResult } from '../../bench/results.ts'
 import { storyFiles } from './files.ts'
 
@@ -27,8 +28,12 @@ const commit = commitName()
 const TOGETHER = 4
 const folder = mkdtempSync(join(tmpdir(), 'stories-'))
 const rounds: { seed: number; stories: number; checked: number; wrong: number; isRight: boolean }[] = []
+let isEnded = false
+process.once('SIGINT', () => {
+  isEnded = true
+})
 try {
-  for (let run = 0; run < runs; run++) {
+  for (let run = 0; run < runs && !isEnded; run++) {
     const seed = (first + run) % 2 ** 31
     const tally = join(folder, `${run}`)
     const startMs = performance.now()
@@ -51,6 +56,7 @@ try {
     rounds.push({ seed, stories: counts.length, checked, wrong, isRight: !isRight.includes(false) })
     const seconds = ((performance.now() - startMs) / 1000).toFixed(0)
     console.log(`seed ${seed}: ${counts.length} stories, ${checked} answers checked, ${seconds} s`)
+    await setImmediate()
   }
 } finally {
   rmSync(folder, { recursive: true })
@@ -58,11 +64,11 @@ try {
 const total = (what: 'checked' | 'wrong') => rounds.reduce((sum, one) => sum + one[what], 0)
 const failed = rounds.filter(({ isRight }) => !isRight)
 const again = failed.map(({ seed }) => `failed; see it again: STORIES_SEED=${seed} npm run test:stories`)
-console.log(`${runs} run(s) from seed ${first}: ${total('checked')} answers checked, ${total('wrong')} wrong`)
+console.log(`${rounds.length} run(s) from seed ${first}: ${total('checked')} answers checked, ${total('wrong')} wrong`)
 for (const line of again) console.log(line)
 if (runs > 1) {
   const rows = [
-    ['rounds, each with another seed', String(runs), '50', runs >= 50 ? 'yes' : 'no'],
+    ['rounds, each with another seed', String(rounds.length), '50', rounds.length >= 50 ? 'yes' : 'no'],
     ['rounds that failed', String(failed.length), '0', failed.length === 0 ? 'yes' : 'no'],
     ['answers checked', String(total('checked')), '1000000', total('checked') >= 1_000_000 ? 'yes' : 'no'],
     ['wrong answers', String(total('wrong')), '0', total('wrong') === 0 ? 'yes' : 'no'],
