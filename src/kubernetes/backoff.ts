@@ -43,18 +43,19 @@ export class Backoff {
   /**
    * After the server has said that it does not know where the watch stood. That ends an outage as a rule, and what is
    * served is old until the list is in: it does not wait for that outage's bound, but has one of its own, for a server that
-   * says so again and again.
+   * says so again and again. It is the least time between two lists: what has passed since the last one counts.
    * @param listedMs when the last list was complete
    * @param leastMs what the server asked for. @returns ms to wait
    */
   afterExpiry(listedMs: number, leastMs: number): number {
-    if (this.deps.now() - listedMs >= BETWEEN_LISTS_MS) {
+    const passedMs = this.deps.now() - listedMs
+    if (passedMs >= BETWEEN_LISTS_MS) {
       this.listBoundMs = FIRST_MS
       return leastMs
     }
     const bound = this.listBoundMs
     this.listBoundMs = Math.min(bound * 2, STEADY_MS)
-    return leastMs + this.waitOf(bound)
+    return leastMs + Math.max(0, this.waitOf(bound) - passedMs)
   }
 
   private forgetAfter(startedMs: number): void {

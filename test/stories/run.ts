@@ -25,7 +25,7 @@ if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first)) {
 const { together, alone } = storyFiles()
 const commit = commitName()
 /** They wait more than they work. */
-const TOGETHER = 4
+const TOGETHER = 3
 const folder = mkdtempSync(join(tmpdir(), 'stories-'))
 const rounds: { seed: number; stories: number; checked: number; wrong: number; isRight: boolean }[] = []
 let isEnded = false

@@ -75,7 +75,6 @@ describe('an audit', () => {
     await world.until(() => world.status('services').audits === 1, 'the Services are as they are')
     await world.until(() => world.time.soonest(500) !== undefined, 'the watch is given its chance')
     await world.time.advance(CHANCE_MS)
-    await world.passBackoff(EPS)
     await world.synced()
     assert.deepEqual([world.addresses('a'), world.addresses('b')], [['10.0.0.8', '10.0.0.9'], []])
     const { drifted, lists, failures } = world.status(EPS)
@@ -92,7 +91,6 @@ describe('an audit', () => {
     for (let i = 0; i < 20; i++) world.api.slip(SERVICES, serviceOf(`lost-${i}`))
     world.api.bookmark()
     await untilAudited(world)
-    await world.passBackoff('services')
     await world.until(() => world.addresses('lost-19') !== undefined, 'they are served')
     assert.equal(world.status('services').drifted, 20)
     assert.equal(world.changes.at(-1)!.services.length, 20)
@@ -133,7 +131,6 @@ describe('an audit', () => {
     world.api.version = 10
     world.api.forget(SERVICES, 'default', 'b')
     await world.time.advance(INTERVAL_MS / 2)
-    await world.passBackoff('services')
     await world.until(() => world.addresses('b') === undefined, 'it is gone')
     assert.deepEqual([...world.status('services').failures], [['history', 1]])
   })

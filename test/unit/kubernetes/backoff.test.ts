@@ -41,7 +41,7 @@ describe('Backoff', () => {
     const backoff = new Backoff({ now: () => now, random: () => 0.5 })
     assert.equal(backoff.afterExpiry(0, 0), 250)
     now = 299_999
-    assert.equal(backoff.afterExpiry(0, 1000), 1500)
+    assert.equal(backoff.afterExpiry(now, 1000), 1500)
     now = 300_000
     assert.equal(backoff.afterExpiry(0, 0), 0)
     assert.equal(backoff.afterExpiry(0, 1000), 1000)
@@ -55,6 +55,18 @@ describe('Backoff', () => {
     assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 8000, 35_000, 35_000])
     now = 300_000
     assert.deepEqual([backoff.afterExpiry(0, 0), backoff.afterExpiry(now, 0)], [0, 250])
+  })
+
+  it('what has passed since the last list counts: outages one after the other, each with a new list, are no longer for that', () => {
+    let now = 0
+    const backoff = new Backoff({ now: () => now, random: () => 0.5 })
+    for (let i = 0; i < 8; i++) backoff.afterExpiry(now, 0)
+    now = 20_000
+    assert.equal(backoff.afterExpiry(0, 0), 15_000)
+    now = 35_000
+    assert.equal(backoff.afterExpiry(0, 0), 0)
+    assert.equal(backoff.afterExpiry(0, 1000), 1000)
+    assert.equal(backoff.afterExpiry(now, 0), 35_000)
   })
 
   it('is in no tight loop, whatever fails or is closed: never more than one request in 30 s', () => {
