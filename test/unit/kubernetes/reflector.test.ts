@@ -331,6 +331,32 @@ describe('410', () => {
     assert.equal(world.warnings.length, 1)
   })
 
+  it('at the end of each of ten outages, 25 s apart: what is served is that of today within 60 s each time', async t => {
+    const world = await FakeApiWorld.start(t, {}, api => {
+      api.put(SERVICES, serviceOf('a'))
+      api.put(SLICES, sliceOf('a-1', 'a', ['10.0.0.1']))
+    })
+    const pass = async (ms: number) => {
+      await world.time.advance(ms)
+      for (let turns = 0; turns < 50; turns++) await setImmediate()
+    }
+    for (let outage = 2; outage < 12; outage++) {
+      await world.synced()
+      await world.time.advance(25_000)
+      world.api.fail({ kind: 'hang up' }, () => true, Number.POSITIVE_INFINITY)
+      world.api.resetWatches()
+      for (let seconds = 0; seconds < 5; seconds++) await pass(1000)
+      world.api.put(SLICES, sliceOf('a-1', 'a', [`10.0.0.${outage}`]))
+      world.api.compact()
+      world.api.heal()
+      const backMs = world.time.nowMs
+      while (world.addresses('a')?.[0] !== `10.0.0.${outage}`) {
+        await pass(1000)
+        assert.ok(world.time.nowMs - backMs <= 60_000, `not in 60 s after outage ${outage - 1}`)
+      }
+    }
+  })
+
   it('versions that go back are another history: all is listed again', async t => {
     const world = await FakeApiWorld.start(t, {}, twoServices)
     await world.synced()
