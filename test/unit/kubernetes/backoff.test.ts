@@ -42,6 +42,7 @@ describe('Backoff', () => {
     assert.equal(backoff.afterExpiry(0, 0), 250)
     now = 299_999
     assert.equal(backoff.afterExpiry(now, 1000), 1500)
+    assert.deepEqual([backoff.afterExpiry(0, 0), backoff.afterExpiry(now, 0)], [0, 2000])
     now = 300_000
     assert.equal(backoff.afterExpiry(0, 0), 0)
     assert.equal(backoff.afterExpiry(0, 1000), 1000)
