@@ -59,7 +59,6 @@ export interface TableStats {
 const FEW_PAIRS = 64
 /** Words from which on a typed array's own copy is worth its call. */
 const MANY_WORDS = 128
-const NO_SETS: readonly RawSet[] = []
 
 export class TableWriter implements NameWriter {
   private readonly views: Views
@@ -146,10 +145,6 @@ export class TableWriter implements NameWriter {
     removed: readonly Uint8Array[],
   ): void {
     const block = this.find(owner)
-    if (block === 0 && added.length === 1) {
-      this.putSets(owner, 0, ttl, NO_SETS, type, added)
-      return
-    }
     const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
     const left = without(known, removed)
@@ -199,12 +194,12 @@ export class TableWriter implements NameWriter {
     owner: WireName,
     block: number,
     ttl: number,
-    sets: readonly RawSet[],
+    sets: RawSet[],
     type: number,
-    rdata: readonly Uint8Array[],
+    rdata: Uint8Array[],
   ): void {
     const others = sets.filter(set => set.type !== type)
-    const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.toSorted(compareOctets) }]
+    const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
     if (raw.length === 0) {
       if (block !== 0) this.clear(owner, block)
       return

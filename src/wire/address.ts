@@ -62,26 +62,10 @@ export function formatIPv6(octets: Uint8Array): string {
 const IN_ADDR_ARPA = prependLabels(['in-addr', 'arpa'], new Uint8Array(1))!
 const IP6_ARPA = prependLabels(['ip6', 'arpa'], new Uint8Array(1))!
 
-const reverse = new Uint8Array(16)
-
-/** @param octet 0..255 @returns the end of its label */
-function putDecimalLabel(out: Uint8Array, start: number, octet: number): number {
-  let at = start + 1
-  if (octet >= 100) out[at++] = 0x30 + Math.floor(octet / 100)
-  if (octet >= 10) out[at++] = 0x30 + (Math.floor(octet / 10) % 10)
-  out[at++] = 0x30 + (octet % 10)
-  out[start] = at - start - 1
-  return at
-}
-
 /** RFC 1035 §3.5: the octets in reverse order below in-addr.arpa. */
 export function reverseNameOfIPv4(address: number): WireName {
-  let at = 0
-  for (let shift = 0; shift < 32; shift += 8) at = putDecimalLabel(reverse, at, (address >>> shift) & 255)
-  const name = new Uint8Array(at + IN_ADDR_ARPA.length)
-  for (let i = 0; i < at; i++) name[i] = reverse[i]!
-  name.set(IN_ADDR_ARPA, at)
-  return name
+  const octets = [address & 255, (address >>> 8) & 255, (address >>> 16) & 255, address >>> 24]
+  return prependLabels(octets.map(String), IN_ADDR_ARPA)!
 }
 
 /** RFC 3596 §2.5: the nibbles in reverse order below ip6.arpa. */
