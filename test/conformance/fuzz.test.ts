@@ -69,6 +69,21 @@ describe('fuzz: no throw, no hang, no slow input, and what is encoded is decoded
   }
 })
 
+describe('the limit of time', () => {
+  it('a machine that is slow while an input is decoded a hundred times, and is itself again, is not held against the input', async () => {
+    const SLOW_MS = 2
+    let calls = 0
+    const decode = () => {
+      calls++
+      for (const end = performance.now() + (calls > 150 ? 0 : SLOW_MS); performance.now() < end; );
+    }
+    const target = { ...queryTarget, limitMs: SLOW_MS / 2, open: async () => ({ decode, check: () => 'decoded' }) }
+    const { worstMs } = await fuzz(target, { inputs: 1, seconds: MAX_SECONDS, seed: FIXED_SEED })
+    assert.ok(worstMs < target.limitMs, `${worstMs} ms`)
+    assert.ok(calls > 150, `${calls} measurements`)
+  })
+})
+
 describe('100,000 mutated packets to a running server', () => {
   const PACKETS = 50_000
   const PROBE_EVERY = 1000

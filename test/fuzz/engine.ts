@@ -3,6 +3,7 @@
  * The same seed gives the same inputs. Inputs with an outcome not met before join the seeds.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import { Random } from '../support/random.ts'
 import { type Decoder, seedsOf, type Target } from './target.ts'
 
@@ -40,6 +41,9 @@ const MAX_OUTCOMES = 2000
 const MAX_CORPUS = 4000
 /** A pause of the collector, or another process, does not come so often in a row. */
 const MEASUREMENTS = 100
+/** A machine that others slow down is itself again after one of these. */
+const PAUSES = 4
+const PAUSE_MS = 1000
 /** Inputs between two looks at the clock. */
 const STEP = 64
 
@@ -113,6 +117,11 @@ async function runInput(
     // nothing slow is let through; the thread's own CPU clock is no better, since kernels count it in ticks of milliseconds.
     const least = Math.min(worstMs, target.limitMs)
     for (let i = 1; ms > least && i < MEASUREMENTS; i++) ms = Math.min(ms, (await measure(decoder, input)).ms)
+    for (let pause = 0; ms > target.limitMs && pause < PAUSES; pause++) {
+      await setTimeout(PAUSE_MS)
+      for (let i = 0; ms > target.limitMs && i < MEASUREMENTS; i++)
+        ms = Math.min(ms, (await measure(decoder, input)).ms)
+    }
     if (ms > target.limitMs) throw new Error(`it took ${ms.toFixed(2)} ms; the limit is ${target.limitMs} ms`)
     const outcome = decoder.check(input, verdict as never)
     return { outcome: typeof outcome === 'string' ? outcome : await outcome, ms }
