@@ -74,6 +74,11 @@ const DEFAULT_MAX_PER_CLIENT = 100
 /** Octets of unfinished queries, of all connections together. */
 const MAX_HELD_OCTETS = 8 << 20
 const SWEEP_MS = 500
+/**
+ * Connections that wait to be accepted; the kernel takes no more than net.core.somaxconn. Of one that finds no room the first
+ * packet is lost, and its client waits a second before it sends another: a flood must not have others wait.
+ */
+const BACKLOG = 4096
 
 export const SYSTEM_CLOCK: Clock = {
   nowMs: () => performance.now(),
@@ -128,7 +133,7 @@ async function listen(where: ListenAddress, reusePort: boolean, accept: (socket:
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
   const { address: host, port } = where
   try {
-    server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host), reusePort })
+    server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host), reusePort, backlog: BACKLOG })
     await once(server, 'listening')
     return server
   } catch (error) {

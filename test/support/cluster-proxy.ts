@@ -13,13 +13,14 @@ export interface ApiProxy {
   cut(isAway: boolean): void
   /** Nothing goes over connections any more, in either direction, though the kernel acknowledges what comes. */
   freeze(): void
-  /** New connections are taken again. */
+  /** New connections are taken again, those that were made meanwhile too, as those that a stopped process has not accepted yet. */
   comeBack(): void
   close(): Promise<void>
 }
 
 export async function openProxy(target: { host: string; port: number }): Promise<ApiProxy> {
   const sockets = new Set<Socket>()
+  const waiting = new Set<Socket>()
   let isAway = false
   let isFrozen = false
   let accepted = 0
@@ -29,16 +30,20 @@ export async function openProxy(target: { host: string; port: number }): Promise
     // Its other half is closed with it; who broke first does not matter.
     socket.on('error', () => {})
   }
-  const server = createServer(client => {
-    accepted++
-    track(client)
-    if (isAway) client.resetAndDestroy()
-    if (isAway || isFrozen) return
+  const join = (client: Socket) => {
     const upstream = connect(target)
     track(upstream)
     client.pipe(upstream).pipe(client)
     client.on('close', () => upstream.destroy())
     upstream.on('close', () => client.destroy())
+  }
+  const server = createServer(client => {
+    accepted++
+    track(client)
+    client.on('close', () => waiting.delete(client))
+    if (isAway) client.resetAndDestroy()
+    else if (isFrozen) waiting.add(client)
+    else join(client)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cut = () => {
@@ -58,6 +63,8 @@ export async function openProxy(target: { host: string; port: number }): Promise
     comeBack() {
       isFrozen = false
       isAway = false
+      for (const client of waiting) join(client)
+      waiting.clear()
     },
     async close() {
       cut()

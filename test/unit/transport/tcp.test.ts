@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { DEFERRED, type MessageHandler, type ReturnPath, type StreamPath } from '../../../src/transport/handler.ts'
 import { type Clock, DEFAULT_LIMITS, openTcp, type TcpOptions, type TcpServer } from '../../../src/transport/tcp.ts'
@@ -28,6 +30,8 @@ class ManualClock implements Clock {
   }
 }
 
+/** It only ends a test that fails. */
+const LIMIT_MS = 3000
 const DROP = 0
 const BIG = 1
 const BIG_OCTETS = 60_000
@@ -431,6 +435,37 @@ describe('turns', () => {
     await one.reply(1)
     one.socket.resetAndDestroy()
     await until(() => server.connections() === 0, 'forgotten')
+  })
+})
+
+describe('a flood of connections', () => {
+  const MANY = 1500
+  const room = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+  const skip = room >= MANY ? false : `the kernel keeps ${room} connections waiting (net.core.somaxconn)`
+
+  test(`${MANY} of them are made while the server accepts none: who comes then need not send his first packet again`, {
+    skip,
+  }, async () => {
+    const { port } = await serve()
+    const made = new Int32Array(new SharedArrayBuffer(4))
+    const worker = new Worker(
+      `const { workerData: { port, made, many } } = require('node:worker_threads')
+       const { connect } = require('node:net')
+       const one = () => connect(port, '127.0.0.1').on('connect', () => {
+         if (Atomics.add(made, 0, 1) + 1 === many) Atomics.notify(made, 0)
+         else one()
+       }).on('error', () => {})
+       one()`,
+      { eval: true, workerData: { port, made, many: MANY } },
+    )
+    cleanups.push(() => worker.terminate())
+    await once(worker, 'online')
+    // Nothing is accepted as long as this thread waits.
+    const endMs = performance.now() + LIMIT_MS
+    for (let seen = 0; seen < MANY && performance.now() < endMs; seen = Atomics.load(made, 0)) {
+      Atomics.wait(made, 0, seen, LIMIT_MS)
+    }
+    assert.equal(Atomics.load(made, 0), MANY)
   })
 })
 
