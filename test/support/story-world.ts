@@ -47,6 +47,9 @@ const LONGEST_BACKOFF_MS = 40_000
 /** In turns of the event loop, of which one counts at most TURN_MS: on a busy machine this thread stands still for longer. */
 const QUIET_MS = 15
 const TURN_MS = 8
+/** Before a wait of `LONG_MS` ends at once: it may be a limit of silence, and what it waits for on its way on a slow machine. */
+const LONG_QUIET_MS = 100
+const LONG_MS = 5000
 const HOUR_MS = 3_600_000
 /** In any fault there is no more than one request in this time, of one resource. */
 const STEADY_MS = 30_000
@@ -219,7 +222,8 @@ export class StoryWorld {
         requests = this.api.requests.length
         const soonestMs = this.clock.soonestMs
         // What was just asked for is given the time to come: limits of silence are waits as well.
-        if (soonestMs === undefined || soonestMs > longestMs || quietMs < QUIET_MS) return false
+        if (soonestMs === undefined || soonestMs > longestMs) return false
+        if (quietMs < (soonestMs < LONG_MS ? QUIET_MS : LONG_QUIET_MS)) return false
         await this.clock.advance(soonestMs)
         quietMs = 0
         return false
