@@ -15,6 +15,8 @@ import type { Io } from './main.ts'
 /** Something that answers depend on has no equivalent; apart from 2, which is wrong usage. */
 const STATUS_DIFFERS = 3
 const MAX_FILE_OCTETS = 1 << 20
+/** At one time: what is refused is taken out, and the rest looked at again. */
+const MAX_PROBLEMS = 1000
 
 /** @returns 0 when answers stay the same; 3 when not, or with `strict` when anything has no equivalent */
 export function runImportCorefile(file: string, strict: boolean, io: Io): number {
@@ -32,7 +34,7 @@ export function toolsOf(env: Readonly<Record<string, string | undefined>>): Impo
     reverseZonesOf,
     env: name => env[name],
     problemsOf(raw) {
-      const values = validate(raw)
+      const values = validate(raw, MAX_PROBLEMS)
       if (Array.isArray(values)) return values
       const surroundings = { directory: '/', isInPod: false, nodeName: '' }
       return resolveConfig(values, '/', surroundings, false).problems

@@ -197,21 +197,22 @@ export type FileConfig = v.InferOutput<typeof SCHEMA>
 
 /** Keys that are known to come: said so, rather than called unknown. */
 const PLANNED = new Set(['node.zone', 'answers.topology'])
-/** The rest would say the same, and each takes time. */
+/** For people: the rest would say the same, and each takes time. */
 const MAX_PROBLEMS = 20
 
 /**
- * @param raw the file, parsed, with its long forms
+ * @param raw  the file, parsed, with its long forms
+ * @param most problems that are told
  * @returns the values with defaults filled in, or what is wrong, in part when there is very much of it
  */
-export function validate(raw: unknown): FileConfig | Problem[] {
+export function validate(raw: unknown, most = MAX_PROBLEMS): FileConfig | Problem[] {
   const whole = raw ?? {}
   const problems: Problem[] = []
-  checkShape(SCHEMA, whole, [], problems)
+  checkShape(SCHEMA, whole, [], problems, most)
   const result = v.safeParse(SCHEMA, whole)
   for (const issue of result.issues ?? []) {
     // A mapping that is none was found by checkShape.
-    if (issue.type === 'object' || problems.length >= MAX_PROBLEMS) continue
+    if (issue.type === 'object' || problems.length >= most) continue
     const path = (issue.path ?? []).map(item => item.key as string | number)
     // A list in the place of a mapping has functions of that name.
     if (problems.some(each => isBelow(path, each.path))) continue
@@ -275,10 +276,10 @@ interface AnySchema {
 }
 
 /** Finds keys that do not exist, and what should be a mapping and is none. */
-function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Problem[]): void {
+function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Problem[], most: number): void {
   const { entries, item } = schema.wrapped ?? schema
   if (item?.entries !== undefined && Array.isArray(raw)) {
-    for (const [i, each] of raw.entries()) checkShape(item, each, [...path, i], problems)
+    for (const [i, each] of raw.entries()) checkShape(item, each, [...path, i], problems, most)
     return
   }
   if (entries === undefined || raw === undefined || raw === null) return
@@ -287,8 +288,8 @@ function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Probl
     return
   }
   for (const name of Object.keys(raw)) {
-    if (problems.length >= MAX_PROBLEMS) return
-    if (Object.hasOwn(entries, name)) checkShape(entries[name]!, raw[name], [...path, name], problems)
+    if (problems.length >= most) return
+    if (Object.hasOwn(entries, name)) checkShape(entries[name]!, raw[name], [...path, name], problems, most)
     else problems.push({ path: [...path, name], reason: explainUnknown(name, path, entries) })
   }
 }

@@ -175,6 +175,7 @@ function carryAbsent({ draft, blocks, routes, findings }: Gathered): void {
 
 /** Takes out what our configuration does not take, with its reason; bounded, since each round takes more out. */
 function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): void {
+  const told = new Set<string>()
   for (let round = 0; ; round++) {
     const problems = problemsOf(rawRoot(draft)).toReversed()
     if (problems.length === 0) return
@@ -185,7 +186,7 @@ function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): voi
       if (seen.has(place.join())) continue
       seen.add(place.join())
       const { removed, isAlone } = draft.remove(place)
-      if (removed !== undefined) noteRefused(removed, path, reason, findings)
+      if (removed !== undefined) noteRefused(removed, path, reason, findings, told)
       if (!isAlone || round >= MAX_ROUNDS) break
     }
   }
@@ -201,13 +202,17 @@ function coarser(path: Path, step: number): Path {
   return step === 0 ? path : step === 1 && list > 0 ? path.slice(0, list) : path.slice(0, 1)
 }
 
-function noteRefused(removed: Entry, path: Path, reason: string, findings: Finding[]): void {
+/** @param told what was said of lines: of a value that stands in one many times it is said once */
+function noteRefused(removed: Entry, path: Path, reason: string, findings: Finding[], told: Set<string>): void {
   const key = path.filter(step => typeof step === 'string').join('.')
   const value = JSON.stringify(rawOf(removed))
   for (const origin of originsOf(removed).slice(0, 10)) {
+    const { file, line } = origin
+    const said = `${file}:${line} ${key}: ${value}`
+    if (told.has(said)) continue
+    told.add(said)
     const did = `It would be ${key}: ${value.length > 100 ? `${value.slice(0, 100)}…` : value}.`
     const instead = `The configuration does not take that: ${reason}.`
-    const { file, line } = origin
     findings.push({ file, line, text: textOf(origin), verdict: 'changesAnswers', did, instead })
   }
 }

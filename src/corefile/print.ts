@@ -72,9 +72,13 @@ const MAX_PLACES = 8
 
 /** Findings that say the same of the same text, as one. */
 export function group(findings: readonly Finding[]): Remarks[] {
-  const groups = Map.groupBy(findings, ({ text, verdict, did, instead }) =>
-    JSON.stringify([text, verdict, did, instead]),
-  )
+  // Lines may be long, and much be said of each.
+  const lines = new Map<string, number>()
+  const groups = Map.groupBy(findings, ({ text, verdict, did, instead }) => {
+    const line = lines.get(text) ?? lines.size
+    lines.set(text, line)
+    return JSON.stringify([line, verdict, did, instead])
+  })
   return [...groups.values()].map(all => {
     const these = [...new Map(all.map(finding => [`${finding.file}:${finding.line}`, finding])).values()]
     const shown = these.slice(0, MAX_PLACES)

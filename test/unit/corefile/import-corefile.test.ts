@@ -577,6 +577,13 @@ describe('dns64 and local', () => {
 })
 
 describe('the import', () => {
+  it('of a value that is refused many times in one line it is said once', () => {
+    const { config, findings } = importText(`. {\nforward . ${'x y '.repeat(30)}10.0.0.1\n}`)
+    assert.deepEqual(load(config).forward[0]?.upstreams, ['10.0.0.1'])
+    const said = findings.filter(({ did }) => did.startsWith('It would be forward.upstreams')).map(({ did }) => did)
+    assert.deepEqual(said, ['It would be forward.upstreams: "y".', 'It would be forward.upstreams: "x".'])
+  })
+
   it('takes out what is refused in bounded time, however much there is', () => {
     const start = performance.now()
     const names = Array.from({ length: 3000 }, (_, i) => `X${i}`)
