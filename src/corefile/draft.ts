@@ -72,10 +72,11 @@ export class Draft {
 
   /**
    * Takes away what is at a path, or the nearest above it that is there, and what holds nothing else.
+   * @param isExact only what is at the path itself
    * @returns what was at the path, or nearest to it; undefined when not even its first step is there; and whether other
-   * paths still lead where they led, but for greater indices in the same list
+   * paths still lead where they led, or nowhere, but for greater indices in the list that it stood in
    */
-  remove(path: Path): { removed: Entry | undefined; isAlone: boolean } {
+  remove(path: Path, isExact: boolean): { removed: Entry | undefined; isAlone: boolean } {
     const chain: { take: () => void; holder: Map<string, Entry> | Entry[] }[] = []
     let holder: Entry['value'] = this.root
     let found: Entry | undefined
@@ -89,13 +90,14 @@ export class Draft {
       found = next
       holder = next.value
     }
-    let taken = 0
-    for (const { take, holder } of chain.toReversed()) {
+    let isAlone = chain.length === path.length
+    if (isExact && !isAlone) return { removed: undefined, isAlone: true }
+    for (const [taken, { take, holder }] of chain.toReversed().entries()) {
       take()
-      taken++
+      if (taken > 0 && Array.isArray(holder)) isAlone = false
       if ((holder instanceof Map ? holder.size : holder.length) > 0) break
     }
-    return { removed: found, isAlone: taken === 1 && chain.length === path.length }
+    return { removed: found, isAlone }
   }
 
   private mapAt(path: readonly string[], origin: Directive): Map<string, Entry> {

@@ -185,7 +185,8 @@ function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): voi
       const place = coarser(path, Math.floor(round / MAX_ROUNDS))
       if (seen.has(place.join())) continue
       seen.add(place.join())
-      const { removed, isAlone } = draft.remove(place)
+      // What was the holder of others is gone with them: whether that is right is asked again.
+      const { removed, isAlone } = draft.remove(place, seen.size > 1)
       if (removed !== undefined) noteRefused(removed, path, reason, findings, told)
       if (!isAlone || round >= MAX_ROUNDS) break
     }
