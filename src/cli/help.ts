@@ -54,7 +54,7 @@ The exit status is 0 for any reply, 9 for none.
 
 Examples:
   headless-dns query my-headless-service.default.svc.cluster.local
-  headless-dns query _http._tcp.db.default.svc.cluster.local SRV --server 127.0.0.1:5353
+  headless-dns query _sql._tcp.db.default.svc.cluster.local SRV --server 127.0.0.1:5353
   headless-dns query 10.244.0.5
 `,
   compare: `Usage: headless-dns compare --against ADDR[:PORT] [options]

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -48,6 +48,18 @@ for (const transport of ['batch', 'portable']) {
         `simulated pods lie in 127.1.0.0/16: ${udp}`,
       )
       assert.deepEqual(await dataOf(NAME, 'A', { port: server.port, tcp: true }), udp)
+    })
+
+    it('answers what the README and the demo files ask', async () => {
+      const demo = globSync(join(ROOT, 'config/demo/*.yaml'))
+      const [, tried = ''] = readFileSync(join(ROOT, 'README.md'), 'utf8').split(/^##+ .*$/m)
+      const asked = [tried, ...demo.map(file => readFileSync(file, 'utf8'))].flatMap(text => [
+        ...text.matchAll(/(?:dig|query) .*?([\w.-]+\.cluster\.local\.?)(?: (SRV|AAAA|CNAME))?/g),
+      ])
+      assert.ok(asked.length > 5, `${asked.length} names`)
+      for (const [line, name = '', type = 'A'] of asked) {
+        assert.notDeepEqual(await dataOf(name, type, { port: server.port }), [], line)
+      }
     })
 
     it('answers each pod by its own name', async () => {
