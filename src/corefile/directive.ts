@@ -18,16 +18,7 @@ export interface ServerBlock extends Place {
   readonly plugins: readonly Directive[]
 }
 
-/** A line may be of thousands of words, and all of them be spoken of. */
-const texts = new WeakMap<object, string>()
-
 /** As written, but for white space and line ends. */
-export function textOf(directive: Pick<Directive, 'name' | 'args'>): string {
-  let text = texts.get(directive)
-  if (text === undefined) {
-    const words = [directive.name, ...directive.args]
-    text = words.map(word => (word === '' || /\s/.test(word) ? JSON.stringify(word) : word)).join(' ')
-    texts.set(directive, text)
-  }
-  return text
+export function textOf({ name, args }: Pick<Directive, 'name' | 'args'>): string {
+  return [name, ...args].map(word => (word === '' || /\s/.test(word) ? JSON.stringify(word) : word)).join(' ')
 }

@@ -209,7 +209,7 @@ function noteRefused(removed: Entry, path: Path, reason: string, findings: Findi
   const value = JSON.stringify(rawOf(removed))
   for (const origin of originsOf(removed).slice(0, 10)) {
     const { file, line } = origin
-    const said = `${file}:${line} ${key}: ${value}`
+    const said = `${file}:${line} ${key}: ${value} ${reason}`
     if (told.has(said)) continue
     told.add(said)
     const did = `It would be ${key}: ${value.length > 100 ? `${value.slice(0, 100)}…` : value}.`
