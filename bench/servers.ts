@@ -5,6 +5,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Api } from './api.ts'
@@ -215,15 +216,15 @@ async function settle(
   }
 }
 
-/** Whether the address answers 200. */
-export async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(1000) })
-    await response.arrayBuffer()
-    return response.status === 200
-  } catch {
-    return false
-  }
+/** Whether the address answers 200. Without `fetch`: asked every 5 ms by that, a start took 12 % longer. */
+export function isReady(url: string): Promise<boolean> {
+  return new Promise(done => {
+    const request = get(url, { agent: false, signal: AbortSignal.timeout(1000) }, response => {
+      response.on('error', () => {}).resume()
+      done(response.statusCode === 200)
+    })
+    request.on('error', () => done(false))
+  })
 }
 
 /** What a server calls its version, under its own name; empty when it does not say. */

@@ -4,7 +4,8 @@
  */
 
 import { type Answer, differencesOf, isSilence, type Outcome, type RecordText } from './answers.ts'
-import { type Cause, caseOf, causeOf } from './causes.ts'
+import { caseOf } from './case.ts'
+import { type Cause, causeOf } from './causes.ts'
 import type { Names } from './names.ts'
 import type { Question } from './questions.ts'
 

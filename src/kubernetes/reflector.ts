@@ -17,14 +17,14 @@ import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
 import { Failures } from './failures.ts'
 import { LineParser } from './json-stream.ts'
+import { Position } from './position.ts'
 import type { ReflectorDeps, ReflectorLogger, ReflectorStatus, Resource } from './reflector-types.ts'
 import { Refusals } from './refusals.ts'
 import { type Query, Requests, SILENCE_MS } from './requests.ts'
 import { SilenceLimit } from './silence-limit.ts'
-import { asApiError, metadataOf, statusError } from './status.ts'
-import { isLess } from './versions.ts'
+import { asApiError } from './status.ts'
+import { noStreamingList, WatchEvents } from './watch-events.ts'
 
-const PAGE = 500
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
 const WATCH_SECONDS = 300
 /** A watch that goes on from a version and is silent for so long at its start: perhaps that version is yet to come. */
@@ -53,12 +53,8 @@ export class Reflector<T> {
   private readonly stopped = new AbortController()
   private running: Promise<void> = Promise.resolve()
 
-  /** Where to go on; '' before a list. */
-  private version = ''
-  /** The newest version of this history: no list may be older. '' when none is known. */
-  private newest = ''
-  /** Nobody's cache is believed: the server that was asked has another history, or is behind. */
-  private isDoubted = false
+  private readonly position = new Position()
+  private readonly events: WatchEvents<T>
   /** The watch that runs. */
   private current: SilenceLimit | undefined
   private hasWatchList = true
@@ -68,8 +64,6 @@ export class Reflector<T> {
   private hasStreamed = false
   /** Streaming lists in a row whose end was not marked, since the last whole list. */
   private unmarked = 0
-  /** Events in a row that say nothing but that something is wrong. */
-  private errorEvents = 0
   private state: ReflectorStatus['state'] = 'listing'
   private lastEventMs: number | undefined
   private lists = 0
@@ -95,6 +89,7 @@ export class Reflector<T> {
     this.deps = deps
     this.backoff = new Backoff(deps)
     this.refusals = new Refusals(resource.name, log)
+    this.events = new WatchEvents(resource, sink, this.position, this.refusals)
     this.failures = new Failures(resource.name, log, deps)
     const { requests } = this
     this.audit = new Audit(
@@ -102,7 +97,7 @@ export class Reflector<T> {
         resource,
         sink,
         requests,
-        watched: () => (this.state === 'watching' ? this.version : ''),
+        watched: () => (this.state === 'watching' ? this.position.version : ''),
         lists: () => this.lists,
         repair: why => this.current?.fail(why),
         unwatched: () => this.listInstead(),
@@ -138,11 +133,11 @@ export class Reflector<T> {
     if (delayMs > 0) await this.deps.sleep(delayMs, signal)
     while (!signal.aborted) {
       const startedMs = this.deps.now()
-      const isList = this.version === ''
+      const isList = this.position.version === ''
       let waitMs = 0
       let isAway = false
       try {
-        if (this.version !== '') await this.watch()
+        if (this.position.version !== '') await this.watch()
         else if (this.hasWatchList) await this.watchList()
         else await this.list()
         waitMs = this.backoff.afterSuccess(startedMs, isList)
@@ -190,7 +185,7 @@ export class Reflector<T> {
 
   /** Such watches may say nothing of what happened, either: where no audit finds a watch, the next request is a list. */
   private listInstead(): void {
-    if (this.state === 'backing off' && !this.isFailing) this.version = ''
+    if (this.state === 'backing off' && !this.isFailing) this.position.lose()
   }
 
   /** Takes note of a failure. @returns ms to wait */
@@ -198,15 +193,12 @@ export class Reflector<T> {
     const { code, message, retryAfterMs } = error
     this.isFailing = true
     this.failures.count(error)
-    if (code === 'ERR_API_HISTORY') {
-      this.newest = ''
-      this.isDoubted = true
-    }
-    const isKnown = this.version !== ''
+    if (code === 'ERR_API_HISTORY') this.position.doubt()
+    const isKnown = this.position.version !== ''
     // A watch from this version ends in an error again and again; a server that is too busy gets no list on top.
-    const isFutile = this.errorEvents >= MOST_ERROR_EVENTS && error.status !== 429
-    if (LOST.has(code) || isFutile) this.version = ''
-    if (isKnown && this.version === '' && code !== 'ERR_API_MALFORMED') {
+    const isFutile = this.events.errors >= MOST_ERROR_EVENTS && error.status !== 429
+    if (LOST.has(code) || isFutile) this.position.lose()
+    if (isKnown && this.position.version === '' && code !== 'ERR_API_MALFORMED') {
       this.log.info('listing again', { resource: this.resource.name, reason: message })
       // Until that list is in, nobody knows how old what is served is.
       this.sink.stale(message)
@@ -244,7 +236,7 @@ export class Reflector<T> {
     await this.stream({
       watch: '1',
       allowWatchBookmarks: 'true',
-      resourceVersion: this.version,
+      resourceVersion: this.position.version,
       timeoutSeconds: this.watchSeconds(),
     })
   }
@@ -263,7 +255,7 @@ export class Reflector<T> {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         this.heard(silence)
         for (const event of lines.push(chunk)) {
-          if (this.apply(event, initial)) {
+          if (this.events.apply(event, initial)) {
             initial!.commit()
             initial = undefined
             this.hasStreamed = true
@@ -296,7 +288,7 @@ export class Reflector<T> {
     if (silence.over.aborted || silence.hasHeard) return
     const own = new SilenceLimit(this.deps, silence.over)
     try {
-      const query = { limit: '1', resourceVersion: this.version, resourceVersionMatch: 'NotOlderThan' }
+      const query = { limit: '1', resourceVersion: this.position.version, resourceVersionMatch: 'NotOlderThan' }
       await this.requests.page(query, own, () => {})
     } catch (error) {
       // Anything else the watch itself will meet.
@@ -307,59 +299,20 @@ export class Reflector<T> {
     }
   }
 
-  /** @returns true at the bookmark that ends the initial events */
-  private apply(event: unknown, initial: Replacement<T> | undefined): boolean {
-    const { type, object } = Object(event) as { type?: unknown; object?: unknown }
-    if (type === 'ERROR') {
-      this.errorEvents++
-      throw statusError(object, this.resource.name, 'watch', 0)
-    }
-    this.errorEvents = 0
-    const { resourceVersion, annotations } = metadataOf(object)
-    // What is older than what was seen is of no use: nothing of it may be served, not even until the list is in.
-    if (initial === undefined) this.refuseOlder(resourceVersion)
-    if (type !== 'BOOKMARK' && this.resource.identityOf(object).name === '') {
-      throw malformed(`an event of type ${JSON.stringify(type)} without the name of an object`)
-    }
-    switch (type) {
-      case 'BOOKMARK':
-        // No other bookmark comes before the one that ends a streaming list.
-        if (initial !== undefined && annotations['k8s.io/initial-events-end'] !== 'true') throw noStreamingList()
-        this.moveTo(resourceVersion)
-        return initial !== undefined
-      case 'ADDED':
-      case 'MODIFIED': {
-        const converted = this.convert(object)
-        if (converted === undefined) this.removeRaw(object, initial)
-        else if (initial === undefined) this.sink.upsert(converted)
-        else initial.add(converted)
-        break
-      }
-      case 'DELETED':
-        this.removeRaw(object, initial)
-        break
-      default:
-        throw malformed(`an event of type ${JSON.stringify(type)}`)
-    }
-    // Before the end of the initial events a version is that of an object, not of the list.
-    if (initial === undefined) this.moveTo(resourceVersion)
-    return false
-  }
-
   /** A list from the watch cache, for servers without streaming lists. */
   private async list(): Promise<void> {
     this.state = 'listing'
     const replacement = this.sink.replaceAll()
     const silence = new SilenceLimit(this.deps, this.stopped.signal)
     try {
-      const version = await this.requests.list(this.listQuery(), silence, raw => {
+      const version = await this.requests.list(this.position.listQuery(), silence, raw => {
         this.lastEventMs = this.deps.now()
-        const converted = this.convert(raw)
+        const converted = this.events.convert(raw)
         if (converted !== undefined) replacement.add(converted)
       })
       replacement.commit()
       this.listed()
-      this.moveTo(version)
+      this.position.moveTo(version)
       this.publish()
     } catch (error) {
       replacement.abort()
@@ -369,16 +322,9 @@ export class Reflector<T> {
     }
   }
 
-  /** Any replica's cache may be behind: what was seen is not to be taken back. In pages a version would be etcd's to give. */
-  private listQuery(): Query {
-    if (this.newest !== '') return { resourceVersion: this.newest, resourceVersionMatch: 'NotOlderThan' }
-    // Without a version it is what etcd holds now.
-    return this.isDoubted ? { limit: String(PAGE) } : { limit: String(PAGE), resourceVersion: '0' }
-  }
-
   private listed(): void {
-    this.isDoubted = false
-    this.errorEvents = 0
+    this.position.listed()
+    this.events.errors = 0
     this.unmarked = 0
     this.lists++
     this.listedMs = this.deps.now()
@@ -396,17 +342,6 @@ export class Reflector<T> {
     this.lastEventMs = this.deps.now()
   }
 
-  /** @throws ApiError ERR_API_EXPIRED when versions go back: they never do within one history of etcd */
-  private refuseOlder(version: string): void {
-    if (version !== '' && isLess(version, this.version)) throw otherHistory(`version ${version} after ${this.version}`)
-  }
-
-  private moveTo(version: string): void {
-    if (version === '') return
-    this.version = version
-    this.newest = version
-  }
-
   /** A failure to publish is no failure of the API server: it is told, and what comes next is tried. */
   private publish(): void {
     try {
@@ -417,19 +352,6 @@ export class Reflector<T> {
       const { name: resource } = this.resource
       this.log.warn(`not all that the API server said is served: ${(error as Error).message}`, { resource })
     }
-  }
-
-  private convert(raw: unknown): T | undefined {
-    const converted = this.resource.fromApi(raw)
-    if (typeof converted !== 'string') return converted
-    this.refusals.add(this.resource.identityOf(raw), converted)
-    return undefined
-  }
-
-  private removeRaw(raw: unknown, initial: Replacement<T> | undefined): void {
-    const identity = this.resource.identityOf(raw)
-    if (initial === undefined) this.sink.remove(identity.namespace, identity.name, identity)
-    else initial.drop(identity.namespace, identity.name)
   }
 
   private watchSeconds(): string {
@@ -449,16 +371,4 @@ const LOST: ReadonlySet<ApiError['code']> = new Set([
 function isOfServer({ code, status, retryAfterMs }: ApiError): boolean {
   if (code === 'ERR_API_UNREACHABLE' || code === 'ERR_API_STREAM') return true
   return code === 'ERR_API_STATUS' && status >= 500 && retryAfterMs === 0
-}
-
-function otherHistory(sign: string): ApiError {
-  return new ApiError('ERR_API_HISTORY', `the API server seems to have another history: ${sign}`)
-}
-
-function malformed(what: string): ApiError {
-  return new ApiError('ERR_API_MALFORMED', `the API server sent ${what}`)
-}
-
-function noStreamingList(): ApiError {
-  return new ApiError('ERR_API_NO_STREAMING_LIST', 'the end of the list was not marked')
 }
