@@ -165,8 +165,13 @@ function publishInto(
       const { before, after } = change
       const views = (some: readonly (ServiceView | undefined)[]) => some.filter(view => view !== undefined)
       const isDone = attempt(() => {
-        if (tried.length === 0) services.publish(change, due.size > MANY_CHANGES, isFirst)
-        else services.mend(after, views([before, ...tried]))
+        if (tried.length > 0) return services.mend(after, views([before, ...tried]))
+        try {
+          services.publish(change, due.size > MANY_CHANGES, isFirst)
+        } catch {
+          // There is no room for what comes beside what goes: what goes makes some.
+          services.mend(after, views([before]))
+        }
       })
       if (isDone) continue
       // Half of it may be served: what was served before is put back, whole.

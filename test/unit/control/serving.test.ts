@@ -82,18 +82,13 @@ describe('a table that is full, seen from the cluster', () => {
   it('is not left with half of a change that could be neither made nor taken back, nor with what such a change was to replace', () => {
     const { services, slices, flush, serving, server } = bounded()
     const base = serving.table.stats().names
-    const pods = (net: number, from: number, count: number) =>
-      Array.from({ length: count }, (_, i) => ({
-        address: `10.${net}.${(from + i) >>> 8}.${(from + i) & 255}`,
-        hostname: `h${from + i}`,
-      }))
     const rcode = (host: string) => server.ask(`${host}.web.default.svc.cluster.local`, 'A').rcode
     services.upsert(headless('web'))
-    slices.upsert(slice('web', pods(2, 0, 200)))
+    slices.upsert(slice('web', namedPods(2, 0, 200)))
     flush()
     assert.equal(serving.unpublished(), 0)
     // A hundred names are those of before with other addresses, and there is no room for the rest.
-    slices.upsert(slice('web', pods(3, 100, 900)))
+    slices.upsert(slice('web', namedPods(3, 100, 900)))
     flush()
     assert.equal(serving.unpublished(), 1)
     assert.deepEqual([rcode('h250'), rcode('h999')], ['NXDOMAIN', 'NXDOMAIN'])
@@ -123,17 +118,12 @@ describe('a table that is full, seen from the cluster', () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), steps => {
         const { services, slices, flush, serving, server } = bounded()
         const base = serving.table.stats().names
-        const pods = ({ net, from, count }: { net: number; from: number; count: number }) =>
-          Array.from({ length: count }, (_, i) => ({
-            address: `10.${net}.${(from + i) >>> 8}.${(from + i) & 255}`,
-            hostname: `h${from + i}`,
-          }))
         for (const name of ['a', 'b']) services.upsert(headless(name))
         for (const one of steps) {
-          slices.upsert(slice(one.service, pods(one)))
+          slices.upsert(slice(one.service, namedPods(one.net, one.from, one.count)))
           flush()
         }
-        slices.upsert(slice('a', pods({ net: 9, from: 0, count: 3 })))
+        slices.upsert(slice('a', namedPods(9, 0, 3)))
         slices.upsert(slice('b', []))
         flush()
         serving.retry()
@@ -150,6 +140,32 @@ describe('a table that is full, seen from the cluster', () => {
       }),
       { numRuns: 40 },
     )
+  })
+
+  it('of a table filled to the brim is made all the same when it needs less room than there was before', () => {
+    type Served = ReturnType<typeof bounded>
+    const becomes = (endpoints: Parameters<typeof slice>[1]) => (to: Served) =>
+      to.slices.upsert(slice('web', endpoints))
+    const smaller: Record<string, (to: Served, count: number) => void> = {
+      'three others': becomes(namedPods(9, 0, 3)),
+      none: becomes([]),
+      'half of them, elsewhere': (to, count) => becomes(namedPods(9, 94, count >>> 1))(to),
+      gone: ({ services }) => services.remove('default', 'web'),
+    }
+    const waiting: string[] = []
+    for (const [change, make] of Object.entries(smaller)) {
+      for (let count = 640; count < 700; count++) {
+        const served = bounded()
+        served.services.upsert(headless('web'))
+        served.slices.upsert(slice('web', namedPods(1, 94, count)))
+        served.flush()
+        if (served.serving.unpublished() > 0) break
+        make(served, count)
+        served.flush()
+        if (served.serving.unpublished() > 0) waiting.push(`${change}, after ${count}`)
+      }
+    }
+    assert.deepEqual(waiting, [])
   })
 
   it('is tried again when others have made room, without a change of the Service itself', () => {
@@ -169,6 +185,14 @@ describe('a table that is full, seen from the cluster', () => {
     assert.equal(addressesOf(server.ask('web.default.svc.cluster.local', 'A', { stream: true }).answers).length, 450)
   })
 })
+
+/** Endpoints `h<from>` on, with addresses in `10.<net>.0.0/16`. */
+function namedPods(net: number, from: number, count: number) {
+  return Array.from({ length: count }, (_, i) => ({
+    address: `10.${net}.${(from + i) >>> 8}.${(from + i) & 255}`,
+    hostname: `h${from + i}`,
+  }))
+}
 
 function bounded() {
   const server = createAnswering({ memory: createBoundedMemory(2, 4), onUnpublished: () => {}, seed: 1 })
