@@ -90,10 +90,14 @@ export async function untilSignal(server: RunningServer & Partial<ServedConfig>,
 
 /** What is served, and where, for a person who has just started it. */
 export function describe(server: RunningServer, config: Config, sample: string | undefined): string[] {
-  const { services, endpoints } = server.serving.cluster.counts()
+  const { cluster } = server.serving
+  const { services, endpoints } = cluster.counts()
   const where = server.addresses.map(formatSocketAddress).join(', ')
+  const place = `${config.zones.join(', ')} on ${where} (UDP and TCP)`
   const lines = [
-    `serving ${services} services with ${endpoints} ready endpoints in ${config.zones.join(', ')} on ${where} (UDP and TCP)`,
+    cluster.synced
+      ? `serving ${services} services with ${endpoints} ready endpoints in ${place}`
+      : `listening for ${place}: names are answered when all lists are in`,
   ]
   if (server.adminAddress !== undefined)
     lines.push(`health, readiness and metrics on http://${formatSocketAddress(server.adminAddress)}`)

@@ -70,34 +70,41 @@ export class Draft {
     return entry
   }
 
+  /** Whether a path leads to something. */
+  has(path: Path): boolean {
+    return this.stepsTo(path).length === path.length
+  }
+
   /**
    * Takes away what is at a path, or the nearest above it that is there, and what holds nothing else.
-   * @param isExact only what is at the path itself
    * @returns what was at the path, or nearest to it; undefined when not even its first step is there; and whether other
    * paths still lead where they led, or nowhere, but for greater indices in the list that it stood in
    */
-  remove(path: Path, isExact: boolean): { removed: Entry | undefined; isAlone: boolean } {
-    const chain: { take: () => void; holder: Map<string, Entry> | Entry[] }[] = []
-    let holder: Entry['value'] = this.root
-    let found: Entry | undefined
-    for (const step of path) {
-      if (typeof holder !== 'object') break
-      const inside: Map<string, Entry> | Entry[] = holder
-      const next: Entry | undefined = inside instanceof Map ? inside.get(String(step)) : inside[Number(step)]
-      if (next === undefined) break
-      const take = () => void (inside instanceof Map ? inside.delete(String(step)) : inside.splice(Number(step), 1))
-      chain.push({ take, holder: inside })
-      found = next
-      holder = next.value
-    }
-    let isAlone = chain.length === path.length
-    if (isExact && !isAlone) return { removed: undefined, isAlone: true }
-    for (const [taken, { take, holder }] of chain.toReversed().entries()) {
-      take()
+  remove(path: Path): { removed: Entry | undefined; isAlone: boolean } {
+    const steps = this.stepsTo(path)
+    let isAlone = steps.length === path.length
+    for (const [taken, { step, holder }] of steps.toReversed().entries()) {
+      if (holder instanceof Map) holder.delete(String(step))
+      else holder.splice(Number(step), 1)
       if (taken > 0 && Array.isArray(holder)) isAlone = false
       if ((holder instanceof Map ? holder.size : holder.length) > 0) break
     }
-    return { removed: found, isAlone }
+    return { removed: steps.at(-1)?.entry, isAlone }
+  }
+
+  /** As far as the path leads: what is reached by each step, and what it is held by. */
+  private stepsTo(path: Path): { step: string | number; holder: Map<string, Entry> | Entry[]; entry: Entry }[] {
+    const steps = []
+    let value: Entry['value'] = this.root
+    for (const step of path) {
+      if (typeof value !== 'object') break
+      const holder: Map<string, Entry> | Entry[] = value
+      const entry: Entry | undefined = holder instanceof Map ? holder.get(String(step)) : holder[Number(step)]
+      if (entry === undefined) break
+      steps.push({ step, holder, entry })
+      value = entry.value
+    }
+    return steps
   }
 
   private mapAt(path: readonly string[], origin: Directive): Map<string, Entry> {

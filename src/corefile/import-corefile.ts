@@ -186,7 +186,8 @@ function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): voi
       if (seen.has(place.join())) continue
       seen.add(place.join())
       // What was the holder of others is gone with them: whether that is right is asked again.
-      const { removed, isAlone } = draft.remove(place, seen.size > 1)
+      if (seen.size > 1 && !draft.has(place)) continue
+      const { removed, isAlone } = draft.remove(place)
       if (removed !== undefined) noteRefused(removed, path, reason, findings, told)
       if (!isAlone || round >= MAX_ROUNDS) break
     }

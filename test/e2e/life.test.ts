@@ -71,6 +71,8 @@ describe('before the API server is there', () => {
     const server = await startServer(['--config', file], { untilStatus: 503 })
     t.after(() => server.stop('SIGINT'))
     await until(async () => (await server.admin('/readyz')).body.includes('EndpointSlice'), '/readyz names the slices')
+    assert.match(server.output(), /listening for cluster\.local on [^"]*: names are answered when all lists are in"/)
+    assert.doesNotMatch(server.output(), /serving 0 services/)
     assert.equal((await server.admin('/healthz')).status, 200)
     for (const tcp of [false, true]) {
       const exchange = await askServer('web.default.svc.cluster.local', 'A', { port: server.port, tcp })
