@@ -14,6 +14,7 @@ import {
 import type { RecordOptions } from '../records/options.ts'
 import { ServicePublisher } from '../records/publisher.ts'
 import { putPodAddresses, putPodNamespace, putZoneNames, zoneApexes } from '../records/zone-names.ts'
+import { TableFullError } from '../table/allocator.ts'
 import { createSharedMemory, type SharedMemory } from '../table/memory.ts'
 import { TableWriter } from '../table/writer.ts'
 import { useHugePages } from './huge-pages.ts'
@@ -168,7 +169,8 @@ function publishInto(
         if (tried.length > 0) return services.mend(after, views([before, ...tried]))
         try {
           services.publish(change, due.size > MANY_CHANGES, isFirst)
-        } catch {
+        } catch (error) {
+          if (!(error instanceof TableFullError)) throw error
           // There is no room for what comes beside what goes: what goes makes some.
           services.mend(after, views([before]))
         }

@@ -168,6 +168,26 @@ describe('a table that is full, seen from the cluster', () => {
     assert.deepEqual(waiting, [])
   })
 
+  it('is no excuse for a defect: that is told of, and the change is taken back and tried again', () => {
+    const { services, slices, flush, problems, ask, serving } = create()
+    services.upsert(headless('web'))
+    slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+    flush()
+    let changes = 0
+    serving.table.watcher = {
+      changed() {
+        if (++changes === 3) throw new TypeError('a defect')
+      },
+      serialMoved() {},
+    }
+    slices.upsert(slice('web', MANY(1, 3)))
+    flush()
+    assert.deepEqual(problems, [new TypeError('a defect')])
+    assert.deepEqual([addressesOf(ask('web').answers), serving.unpublished()], [['10.0.0.1'], 1])
+    serving.retry()
+    assert.deepEqual([ask('web').answers.length, serving.unpublished()], [3, 0])
+  })
+
   it('is tried again when others have made room, without a change of the Service itself', () => {
     const { services, slices, flush, serving, server } = bounded()
     for (const name of ['big', 'web']) services.upsert(headless(name))
