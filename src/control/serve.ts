@@ -97,7 +97,7 @@ export function describe(server: RunningServer, config: Config, sample: string |
   const lines = [
     cluster.synced
       ? `serving ${services} services with ${endpoints} ready endpoints in ${place}`
-      : `listening for ${place}: names are answered when all lists are in`,
+      : `listening for ${place}: not ready yet, there is nothing to answer from`,
   ]
   if (server.adminAddress !== undefined)
     lines.push(`health, readiness and metrics on http://${formatSocketAddress(server.adminAddress)}`)

@@ -170,8 +170,8 @@ function publishInto(
         try {
           services.publish(change, due.size > MANY_CHANGES, isFirst)
         } catch (error) {
-          if (!(error instanceof TableFullError)) throw error
-          // There is no room for what comes beside what goes: what goes makes some.
+          if (!(error instanceof TableFullError) || endpointsIn(after) >= endpointsIn(before)) throw error
+          // There is no room for what comes beside what goes: what goes, which is more, makes some.
           services.mend(after, views([before]))
         }
       })
@@ -200,4 +200,8 @@ function publishInto(
       if (waiting() > 0) publish(NO_CHANGES)
     },
   }
+}
+
+function endpointsIn(view: ServiceView | undefined): number {
+  return view?.slices.reduce((sum, { endpoints }) => sum + endpoints.length, 0) ?? 0
 }

@@ -154,18 +154,43 @@ describe('a table that is full, seen from the cluster', () => {
     }
     const waiting: string[] = []
     for (const [change, make] of Object.entries(smaller)) {
-      for (let count = 640; count < 700; count++) {
+      let count = 600
+      const filled = () => {
         const served = bounded()
         served.services.upsert(headless('web'))
         served.slices.upsert(slice('web', namedPods(1, 94, count)))
         served.flush()
-        if (served.serving.unpublished() > 0) break
+        return served
+      }
+      for (let served = filled(); served.serving.unpublished() === 0; count++, served = filled()) {
         make(served, count)
         served.flush()
         if (served.serving.unpublished() > 0) waiting.push(`${change}, after ${count}`)
       }
+      assert.ok(count > 600, 'a table that is not full was filled to the brim')
     }
     assert.deepEqual(waiting, [])
+  })
+
+  it('takes away nothing, not for a moment, for a change that needs more room than there is', () => {
+    const { services, slices, flush, ask, serving } = create()
+    for (const name of ['web', 'other']) services.upsert(headless(name))
+    slices.upsert(slice('web', MANY(1, 200)))
+    flush()
+    let changes = 0
+    const missing: string[] = []
+    const look = () => {
+      changes++
+      if (ask('h7.web').rcode !== 'NOERROR') missing.push(`after ${changes} changes`)
+    }
+    serving.table.watcher = { changed: look, serialMoved() {} }
+    slices.upsert(slice('web', namedPods(2, 1000, 2000)))
+    flush()
+    slices.upsert(slice('other', [{ address: '10.9.0.1' }]))
+    flush()
+    serving.retry()
+    assert.ok(changes > 1000)
+    assert.deepEqual([missing, serving.unpublished()], [[], 1])
   })
 
   it('is no excuse for a defect: that is told of, and the change is taken back and tried again', () => {
