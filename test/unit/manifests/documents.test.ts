@@ -194,7 +194,7 @@ describe('any JSON value anywhere in an object', () => {
       fc.property(fc.array(object, { minLength: 1, maxLength: 4 }), objects => {
         const items = objects.map(([kind, changes]) => {
           const raw = { apiVersion: apiVersions[kind] ?? 'v1', kind, ...structuredClone(template) }
-          for (const [path, changed] of changes) set(raw, path, changed)
+          for (const [path, changed] of changes) set(raw, path, structuredClone(changed))
           return raw
         })
         const read = readDocuments('f', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))
