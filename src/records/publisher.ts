@@ -92,8 +92,8 @@ export class ServicePublisher {
   }
 
   /**
-   * Writes all of one state of a Service where some of others may be in the table: their changes could not be made whole.
-   * What they alone have goes first, which needs no room and gives some.
+   * Writes all of one state of a Service where others of it, or parts of them, may be in the table. What they alone have goes
+   * first, which gives room and takes next to none.
    * @throws TableFullError: it may be there in part
    */
   mend(whole: ServiceView | undefined, others: readonly ServiceView[]): void {

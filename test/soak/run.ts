@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { commitName, pageOf, writeResult } from '../../bench/results.ts'
+import { commitName, median, pageOf, writeResult } from '../../bench/results.ts'
 import { ROOT } from '../support/server-process.ts'
 import { slopePerHour } from './slope.ts'
 import { SoakWorld } from './soak-world.ts'
@@ -140,7 +140,7 @@ const existing = world.existing / checked
 const descriptors = apart(({ descriptors }) => descriptors)
 const usual = Array.from({ length: PARTS }, (_, part) => {
   const own = warm.slice((part * warm.length) / PARTS, ((part + 1) * warm.length) / PARTS)
-  return own.map(one => one.descriptors).sort((a, b) => a - b)[own.length >>> 1]!
+  return median(own.map(one => one.descriptors))
 })
 const rows = [
   ['answers checked', String(checked), '', ''],

@@ -4,8 +4,6 @@ import fc from 'fast-check'
 import { createAnswering, headless, slice } from '../../support/answering.ts'
 import { createBoundedMemory } from '../../support/bounded-memory.ts'
 
-const MANY = (first: number, count: number) =>
-  Array.from({ length: count }, (_, i) => ({ address: `10.${first}.${i >>> 8}.${i & 255}`, hostname: `h${i}` }))
 const addressesOf = (answers: readonly string[]): string[] => answers.map(answer => answer.split(' ').at(-1)!).sort()
 
 function create() {
@@ -24,7 +22,7 @@ describe('the first lists', () => {
     list.add(headless('web'))
     list.commit()
     const slicesListed = slices.replaceAll()
-    slicesListed.add(slice('web', MANY(1, 20), { ports: [{ name: 'http', protocol: 'tcp', port: 80 }] }))
+    slicesListed.add(slice('web', namedPods(1, 0, 20), { ports: [{ name: 'http', protocol: 'tcp', port: 80 }] }))
     slicesListed.commit()
     flush()
     assert.ok(table.stats().names - names > 60)
@@ -37,12 +35,12 @@ describe('a table that is full, seen from the cluster', () => {
     const { services, slices, flush, problems, ask, serving } = create()
     for (const name of ['web', 'large', 'other']) services.upsert(headless(name))
     slices.upsert(slice('web', [{ address: '10.0.0.1', hostname: 'a' }]))
-    slices.upsert(slice('large', MANY(1, 300)))
+    slices.upsert(slice('large', namedPods(1, 0, 300)))
     slices.upsert(slice('other', [{ address: '10.0.2.1' }]))
     flush()
     assert.deepEqual([problems.length, serving.unpublished()], [0, 0])
 
-    slices.upsert(slice('web', MANY(2, 2000)))
+    slices.upsert(slice('web', namedPods(2, 0, 2000)))
     slices.upsert(slice('other', [{ address: '10.0.2.2' }]))
     flush()
     assert.equal((problems[0] as { code: string }).code, 'ERR_TABLE_FULL')
@@ -54,7 +52,7 @@ describe('a table that is full, seen from the cluster', () => {
     assert.deepEqual(addressesOf(ask('other').answers), ['10.0.2.2'])
 
     // Another change of the same Service replaces the one that waits: the old one must never come back over it.
-    slices.upsert(slice('web', MANY(3, 250)))
+    slices.upsert(slice('web', namedPods(3, 0, 250)))
     slices.remove('default', slice('large', []).name)
     flush()
     flush()
@@ -73,7 +71,7 @@ describe('a table that is full, seen from the cluster', () => {
     slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
     flush()
     for (let i = 0; i < 20; i++) {
-      slices.upsert(slice('web', MANY(i, 3000)))
+      slices.upsert(slice('web', namedPods(i, 0, 3000)))
       flush()
       assert.equal(serving.unpublished(), 1)
     }
@@ -175,7 +173,7 @@ describe('a table that is full, seen from the cluster', () => {
   it('takes away nothing, not for a moment, for a change that needs more room than there is', () => {
     const { services, slices, flush, ask, serving } = create()
     for (const name of ['web', 'other']) services.upsert(headless(name))
-    slices.upsert(slice('web', MANY(1, 200)))
+    slices.upsert(slice('web', namedPods(1, 0, 200)))
     flush()
     let changes = 0
     const missing: string[] = []
@@ -205,7 +203,7 @@ describe('a table that is full, seen from the cluster', () => {
       },
       serialMoved() {},
     }
-    slices.upsert(slice('web', MANY(1, 3)))
+    slices.upsert(slice('web', namedPods(1, 0, 3)))
     flush()
     assert.deepEqual(problems, [new TypeError('a defect')])
     assert.deepEqual([addressesOf(ask('web').answers), serving.unpublished()], [['10.0.0.1'], 1])
@@ -216,9 +214,9 @@ describe('a table that is full, seen from the cluster', () => {
   it('is tried again when others have made room, without a change of the Service itself', () => {
     const { services, slices, flush, serving, server } = bounded()
     for (const name of ['big', 'web']) services.upsert(headless(name))
-    slices.upsert(slice('big', MANY(1, 500)))
+    slices.upsert(slice('big', namedPods(1, 0, 500)))
     flush()
-    slices.upsert(slice('web', MANY(2, 450)))
+    slices.upsert(slice('web', namedPods(2, 0, 450)))
     flush()
     assert.equal(serving.unpublished(), 1)
     services.remove('default', 'big')
