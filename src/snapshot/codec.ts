@@ -17,7 +17,7 @@ import {
   type SnapshotHead,
   type SnapshotIds,
 } from './format.ts'
-import { formatListHead, formatObject, LineReader } from './lines.ts'
+import { formatListHead, formatObject, LineReader, parseLines } from './lines.ts'
 
 /** All objects of one watch. */
 export interface SnapshotList {
@@ -102,23 +102,36 @@ function readLists(head: SnapshotHead, text: Buffer): SnapshotList[] {
   const reader = new LineReader()
   const lists: SnapshotList[] = []
   let at = 0
+  let lines: unknown[] = []
+  let next = 0
   while (lists.length < head.lists) {
     const { kind, partition, count } = reader.readListHead(nextLine())
     const objects: Kinds[Kind][] = []
     while (objects.length < count) objects.push(reader.readObject(kind, nextLine()))
     lists.push({ kind, partition, objects })
   }
-  if (at !== text.length) throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds more than the lists it says')
+  if (at !== text.length || next !== lines.length) {
+    throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds more than the lists it says')
+  }
   return lists
 
-  function nextLine(): string {
-    const end = text.indexOf(NEWLINE, at)
-    if (end < 0) throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds fewer objects than it says')
-    if (end - at > MAX_LINE_OCTETS) throw tooLarge()
-    const line = text.toString('utf8', at, end)
-    at = end + 1
-    return line
+  function nextLine(): unknown {
+    if (next === lines.length) {
+      const end = endOfLines(text, at)
+      if (end < 0) throw new SnapshotError('ERR_SNAPSHOT_FORMAT', 'it holds fewer objects than it says')
+      if (end - at > MAX_LINE_OCTETS) throw tooLarge()
+      lines = parseLines(text.toString('utf8', at, end))
+      next = 0
+      at = end + 1
+    }
+    return lines[next++]
   }
+}
+
+/** @returns where the newline is that ends as many lines as a chunk holds, one at least; −1: none */
+function endOfLines(text: Buffer, from: number): number {
+  const end = text.lastIndexOf(NEWLINE, Math.min(from + CHUNK_OCTETS, text.length) - 1)
+  return end < from ? text.indexOf(NEWLINE, from) : end
 }
 
 function tooLarge(): SnapshotError {

@@ -19,7 +19,6 @@ import { familyOf } from '../cluster/from-api.ts'
 import type {
   Endpoint,
   EndpointSlice,
-  Identified,
   Kind,
   Kinds,
   Namespace,
@@ -43,6 +42,7 @@ const TERMINATING = 2
 /** An endpoint of the API may have a hundred addresses: its line would be many times what the object is in etcd. */
 const REPEATS = 4
 const PORT_FIELDS = 3
+const NOTHING: readonly string[] = []
 
 export function formatListHead({ kind, partition, count }: ListHead): string {
   return JSON.stringify([kind, partition, count])
@@ -100,18 +100,32 @@ function flatEndpoints(endpoints: readonly Endpoint[]): unknown[] {
   return flat
 }
 
-/** Reads the lines of one snapshot. All methods throw SnapshotError ERR_SNAPSHOT_FORMAT, and nothing else. */
+/**
+ * Many lines at once: parsed one by one they take a fifth longer.
+ * @param text without the last newline
+ * @returns what each line holds
+ * @throws SnapshotError ERR_SNAPSHOT_FORMAT
+ */
+export function parseLines(text: string): unknown[] {
+  try {
+    return JSON.parse(`[${text.replaceAll('\n', ',')}]`) as unknown[]
+  } catch (error) {
+    throw misfit(error)
+  }
+}
+
+/** Reads the lines of one snapshot, parsed. All methods throw SnapshotError ERR_SNAPSHOT_FORMAT, and nothing else. */
 export class LineReader {
   /** One copy of what many objects repeat: nodes, zones, names of ports. */
   private readonly strings = new Map<string, string>()
 
-  readListHead(line: string): ListHead {
+  readListHead(line: unknown): ListHead {
     const [kind, partition, count] = fieldsOf(line, 3)
     if (!isWhole(count, Number.MAX_SAFE_INTEGER)) throw misfit()
     return { kind: oneOf(KINDS, kind), partition: text(partition), count }
   }
 
-  readObject(kind: Kind, line: string): Kinds[Kind] {
+  readObject(kind: Kind, line: unknown): Kinds[Kind] {
     switch (kind) {
       case 'Service':
         return this.readService(line)
@@ -124,62 +138,61 @@ export class LineReader {
     }
   }
 
-  private readService(line: string): Service {
+  private readService(line: unknown): Service {
     const fields = fieldsOf(line, 11)
     const [namespace, name, uid, version, selection, kind, clusterIPs, externalName, ports, outside, host] = fields
-    const externalIPs = addressesOf(outside)
-    const externalHost = text(host)
-    return {
-      ...identified(uid, version),
+    const service: Service = {
       namespace: filled(namespace),
       name: filled(name),
+      uid: fingerprint(uid),
+      version: versionOf(version),
       selection: fingerprint(selection),
       kind: oneOf(SERVICE_KINDS, kind),
       clusterIPs: addressesOf(clusterIPs),
       externalName: text(externalName),
       ports: this.portsOf(ports),
-      ...(externalIPs.length > 0 && { externalIPs }),
-      ...(externalHost !== '' && { externalHost }),
-      omitted: [],
+      omitted: NOTHING,
     }
+    const externalIPs = addressesOf(outside)
+    const externalHost = text(host)
+    if (externalIPs.length > 0) return { ...service, externalIPs }
+    return externalHost === '' ? service : { ...service, externalHost }
   }
 
-  private readSlice(line: string): EndpointSlice {
+  private readSlice(line: unknown): EndpointSlice {
     const [namespace, name, uid, version, service, type, trigger, ports, endpoints] = fieldsOf(line, 9)
     if (typeof trigger !== 'number' || !Number.isFinite(trigger)) throw misfit()
     const addressType = oneOf(ADDRESS_TYPES, type)
     return {
-      ...identified(uid, version),
       namespace: filled(namespace),
       name: filled(name),
+      uid: fingerprint(uid),
+      version: versionOf(version),
       serviceName: text(service),
       addressType,
       ports: this.portsOf(ports),
       endpoints: this.endpointsOf(endpoints, addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : -1),
       lastChangeTriggerTime: trigger,
-      omitted: [],
+      omitted: NOTHING,
     }
   }
 
   private endpointsOf(raw: unknown, family: number): Endpoint[] {
     const flat = listOf(raw, 1)
     const endpoints: Endpoint[] = []
-    let rest: Omit<Endpoint, 'address' | 'ready'> | undefined
+    let [hostname, podName, target, nodeName, zone] = ['', '', 0, '', '']
     for (let i = 0; i < flat.length; ) {
       const address = text(flat[i++])
       const flags = flat[i++]
       if (familyOf(address) !== family || !isWhole(flags, READY | TERMINATING | REPEATS)) throw misfit()
       if ((flags & REPEATS) === 0) {
-        rest = {
-          hostname: text(flat[i++]),
-          podName: text(flat[i++]),
-          target: fingerprint(flat[i++]),
-          nodeName: this.shared(flat[i++]),
-          zone: this.shared(flat[i++]),
-        }
-      }
-      if (rest === undefined) throw misfit()
-      const one = { address, ready: (flags & READY) !== 0, ...rest }
+        hostname = text(flat[i++])
+        podName = text(flat[i++])
+        target = fingerprint(flat[i++])
+        nodeName = this.shared(flat[i++])
+        zone = this.shared(flat[i++])
+      } else if (endpoints.length === 0) throw misfit()
+      const one: Endpoint = { address, ready: (flags & READY) !== 0, hostname, podName, target, nodeName, zone }
       endpoints.push((flags & TERMINATING) === 0 ? one : { ...one, terminating: true })
     }
     return endpoints
@@ -205,24 +218,25 @@ export class LineReader {
   }
 }
 
-function readNamespace(line: string): Namespace {
+function readNamespace(line: unknown): Namespace {
   const [name, uid, version] = fieldsOf(line, 3)
-  return { ...identified(uid, version), name: filled(name) }
+  return { name: filled(name), uid: fingerprint(uid), version: versionOf(version) }
 }
 
-function readPod(line: string): Pod {
+function readPod(line: unknown): Pod {
   const [namespace, name, uid, version, addresses] = fieldsOf(line, 5)
   return {
-    ...identified(uid, version),
     namespace: filled(namespace),
     name: filled(name),
+    uid: fingerprint(uid),
+    version: versionOf(version),
     addresses: addressesOf(addresses),
   }
 }
 
-function identified(uid: unknown, version: unknown): Required<Identified> {
-  if (!isWhole(version, Number.MAX_SAFE_INTEGER)) throw misfit()
-  return { uid: fingerprint(uid), version }
+function versionOf(raw: unknown): number {
+  if (!isWhole(raw, Number.MAX_SAFE_INTEGER)) throw misfit()
+  return raw
 }
 
 /** 32 bits, with a sign. */
@@ -231,14 +245,9 @@ function fingerprint(raw: unknown): number {
   return raw
 }
 
-function fieldsOf(line: string, count: number): unknown[] {
-  let fields: unknown
-  try {
-    fields = JSON.parse(line)
-  } catch (error) {
-    throw misfit(error)
-  }
-  if (!Array.isArray(fields) || fields.length !== count) throw misfit()
+function fieldsOf(line: unknown, count: number): unknown[] {
+  const fields = listOf(line, 1)
+  if (fields.length !== count) throw misfit()
   return fields
 }
 
