@@ -79,9 +79,15 @@ export interface Contribution extends Word {
   /** Its name, as if no other endpoint had the same. */
   readonly name: EndpointName
   readonly zone: string
-  /** `name/protocol`, and target, for each named port of the slice. */
-  readonly keys: readonly string[]
+  /** The named ports of the slice, and a target for each. */
+  readonly ports: readonly PortKey[]
   readonly targets: readonly Target[]
+}
+
+/** A named port of a slice. */
+interface PortKey extends Port {
+  /** `name/protocol` */
+  readonly key: string
 }
 
 type Address = number | Uint8Array
@@ -95,6 +101,10 @@ const MAX_TARGETS = 1 << 18
 interface Gathered {
   readonly v4: number[]
   readonly v6: Uint8Array[]
+}
+
+interface GatheredPort extends NamedPort {
+  readonly targets: Target[]
 }
 
 /**
@@ -113,19 +123,19 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const all = outdated.size === 0 ? said : said.filter(contribution => !outdated.has(contribution))
 
   const byLabel = new Map<string, EndpointName>()
-  const shared = new Map<string, Contribution[]>()
+  let shared: Map<string, Contribution[]> | undefined
   const zones = new Map<string, Gathered>()
   const everywhere: Gathered = { v4: [], v6: [] }
-  const lists = new Map<string, Target[]>()
+  const named = new Map<string, GatheredPort>()
   // Neighbours by address have their slice in common as a rule, and so their ports, and often their zone.
-  let ofKeys: readonly string[] | undefined
-  let listsOfKeys: Target[][] = []
+  let ofPorts: readonly PortKey[] | undefined
+  let listsOfPorts: GatheredPort[] = []
   let ofZone: string | undefined
   let inZone: Gathered = everywhere
   for (const contribution of all) {
-    const { name, address, zone, keys, targets } = contribution
+    const { name, address, zone, ports, targets } = contribution
     const { label } = name
-    if (byLabel.has(label)) getOrMake(shared, label, noneYet<Contribution>).push(contribution)
+    if (byLabel.has(label)) getOrMake((shared ??= new Map()), label, noneYet<Contribution>).push(contribution)
     else byLabel.set(label, name)
     if (zone !== ofZone) {
       ofZone = zone
@@ -138,35 +148,30 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
       inZone.v6.push(address)
       everywhere.v6.push(address)
     }
-    if (keys !== ofKeys) {
-      ofKeys = keys
-      listsOfKeys = keys.map(key => getOrMake(lists, key, noneYet<Target>))
+    if (ports !== ofPorts) {
+      ofPorts = ports
+      listsOfPorts = ports.map(port => portIn(named, port))
     }
-    for (let i = 0; i < targets.length; i++) listsOfKeys[i]!.push(targets[i]!)
+    for (let i = 0; i < targets.length; i++) listsOfPorts[i]!.targets.push(targets[i]!)
   }
-  for (const [label, more] of shared) byLabel.set(label, merge([byLabel.get(label)!, ...more.map(({ name }) => name)]))
+  for (const [label, more] of shared ?? []) {
+    byLabel.set(label, merge([byLabel.get(label)!, ...more.map(({ name }) => name)]))
+  }
 
   const byZone = new Map<string, Addresses>()
   for (const [zone, { v4, v6 }] of zones) byZone.set(zone, { v4: distinctV4(v4), v6: distinctV6(v6) })
   const v4 = distinctV4(everywhere.v4)
   const v6 = distinctV6(everywhere.v6)
-  const ports = [...lists].map(([key, targets]) => {
-    const [name = '', protocol = ''] = key.split('/')
-    return { name, protocol, targets: shared.size === 0 ? targets : retarget(targets, byLabel) }
-  })
-  return { byLabel, v4, v6, ports, byZone, bySlice, outdated }
+  const ports: NamedPort[] = [...named.values()]
+  const told = shared === undefined ? ports : ports.map(port => retarget(port, byLabel))
+  return { byLabel, v4, v6, ports: told, byZone, bySlice, outdated }
 }
 
 function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
   const { endpoints } = slice
-  const ports = portsOf(slice)
-  const numbers = [...new Set(ports.map(({ port }) => port))]
-  const named = new Map<string, { key: string; port: number }>()
-  for (const { name, protocol, port } of ports) {
-    if (isPortName(name, protocol)) named.set(`${name}/${protocol}/${port}`, { key: `${name}/${protocol}`, port })
-  }
-  const distinct = [...named.values()]
-  const keys = distinct.map(({ key }) => key)
+  const all = portsOf(slice)
+  const numbers = numbersOf(all)
+  const ports = namedOf(all)
   const ready: Contribution[] = []
   const unready: Word[] = []
   for (const endpoint of endpoints) {
@@ -182,14 +187,32 @@ function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
     const label = slice.sourceCluster === undefined ? own : `${own}.${slice.sourceCluster}`
     const isV4 = typeof address === 'number'
     const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
-    const targets = distinct.map(({ port }) => targetOf(name, port))
-    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), keys, targets })
+    const targets = ports.map(({ port }) => targetOf(name, port))
+    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), ports, targets })
   }
   return { ready, unready }
 }
 
+/** @param ports in the order of their numbers @returns each number once */
+function numbersOf(ports: readonly Port[]): readonly number[] {
+  const numbers: number[] = []
+  for (const { port } of ports) if (port !== numbers.at(-1)) numbers.push(port)
+  return numbers
+}
+
+/** Each of those that have a name of their own, once. */
+function namedOf(ports: readonly Port[]): readonly PortKey[] {
+  const named = new Map<string, PortKey>()
+  for (const { name, protocol, port } of ports) {
+    const key = `${name}/${protocol}`
+    if (isPortName(name, protocol)) named.set(`${key}/${port}`, { key, name, protocol, port })
+  }
+  return [...named.values()]
+}
+
 /** Ports in the order of their numbers; of very many, those that are served. */
 export function portsOf({ ports, endpoints }: EndpointSlice): readonly Port[] {
+  if (ports.length < 2) return ports
   const most = Math.max(1, Math.floor(MAX_TARGETS / Math.max(1, endpoints.length)))
   return ports.toSorted((a, b) => a.port - b.port).slice(0, most)
 }
@@ -201,6 +224,7 @@ export function isPortName(name: string, protocol: string): boolean {
 
 /** @param said in the order of addresses */
 function outdatedOf(said: readonly Contribution[], unready: Word[]): ReadonlySet<Contribution> {
+  if (unready.length === 0 && !hasRepeated(said)) return NOTHING_OUTDATED
   const outdated = new Set<Contribution>()
   unready.sort((a, b) => compareAddresses(a.address, b.address))
   let at = 0
@@ -214,6 +238,11 @@ function outdatedOf(said: readonly Contribution[], unready: Word[]): ReadonlySet
     if (at > from) addContradicted(said.slice(start, end), unready.slice(from, at), outdated)
   }
   return outdated.size === 0 ? NOTHING_OUTDATED : outdated
+}
+
+function hasRepeated(said: readonly Contribution[]): boolean {
+  for (let i = 1; i < said.length; i++) if (compareAddresses(said[i - 1]!.address, said[i]!.address) === 0) return true
+  return false
 }
 
 /** One pod said to be ready by two slices: the newer one has its name and zone. Slices of other ports go on with theirs. */
@@ -247,7 +276,8 @@ function addContradicted(
 function hasSamePorts(a: Contribution, b: Contribution): boolean {
   const isSame = (some: readonly unknown[], others: readonly unknown[]) =>
     some.length === others.length && some.every((one, i) => one === others[i])
-  return isSame(a.name.ports, b.name.ports) && isSame(a.keys, b.keys)
+  const keysOf = ({ ports }: Contribution) => ports.map(({ key }) => key)
+  return isSame(a.name.ports, b.name.ports) && isSame(keysOf(a), keysOf(b))
 }
 
 function targetOf(endpoint: EndpointName, port: number): Target {
@@ -266,17 +296,17 @@ function merge(names: readonly EndpointName[]): EndpointName {
 }
 
 /** Targets with the names that they have after all were merged, each once, and its addresses once (RFC 2181 §5). */
-function retarget(targets: readonly Target[], byLabel: ReadonlyMap<string, EndpointName>): Target[] {
+function retarget(named: NamedPort, byLabel: ReadonlyMap<string, EndpointName>): NamedPort {
   const distinct = new Map<string, Target>()
   const labels = new Set<string>()
-  for (const { label, port } of targets) {
+  for (const { label, port } of named.targets) {
     const key = `${label}/${port}`
     if (distinct.has(key)) continue
     const target = targetOf(byLabel.get(label)!, port)
     distinct.set(key, labels.has(label) ? { ...target, v4: [], v6: NO_V6 } : target)
     labels.add(label)
   }
-  return [...distinct.values()]
+  return { ...named, targets: [...distinct.values()] }
 }
 
 /** What stands before the Service in the endpoint's own name. */
@@ -304,8 +334,10 @@ function compareSaid(a: Contribution, b: Contribution): number {
 
 /** @param addresses sorted */
 function distinctV4(addresses: readonly number[]): readonly number[] {
-  const isRepeated = (address: number, i: number) => i > 0 && address === addresses[i - 1]
-  return addresses.some(isRepeated) ? addresses.filter((address, i) => !isRepeated(address, i)) : addresses
+  for (let i = 1; i < addresses.length; i++) {
+    if (addresses[i] === addresses[i - 1]) return addresses.filter((address, j) => j === 0 || address !== addresses[j - 1])
+  }
+  return addresses
 }
 
 /** @param addresses sorted @returns end to end */
@@ -347,6 +379,10 @@ function unreadyOf(words: readonly SliceWord[]): Word[] {
 
 function noneYet<T>(): T[] {
   return []
+}
+
+function portIn(named: Map<string, GatheredPort>, { key, name, protocol }: PortKey): GatheredPort {
+  return getOrMake(named, key, () => ({ name, protocol, targets: [] }))
 }
 
 function nothingGathered(): Gathered {

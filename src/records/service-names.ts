@@ -11,7 +11,7 @@
 import { isIP } from 'node:net'
 import type { Service } from '../cluster/objects.ts'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
-import { TYPE_CNAME } from '../wire/constants.ts'
+import { MAX_NAME_OCTETS, TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
 import { addressesV6, type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
@@ -64,12 +64,12 @@ export function serviceNames(
   // K8s DNS spec §2.4.1: without ready endpoints a headless Service has no name
   const sets = endpointSets(endpoints)
   if (service.kind === 'headless') {
-    for (const set of sets) names.push({ branch: 'svc', ...set })
+    for (const { prefix, content } of sets) names.push({ branch: 'svc', prefix, content })
     names.push({ branch: 'svc', prefix: ['_zone'], content: { zones: zoneGroups(endpoints) } })
   }
-  for (const set of sets) names.push({ branch: 'direct', ...set })
+  for (const { prefix, content } of sets) names.push({ branch: 'direct', prefix, content })
   if (external !== undefined && isServedOutside(service, external)) {
-    for (const set of sets) names.push({ branch: 'external', ...set })
+    for (const { prefix, content } of sets) names.push({ branch: 'external', prefix, content })
   }
   return names
 }
@@ -163,17 +163,22 @@ function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
 /** Endpoints without a zone, with none that is a name, or of one too many are one group: `prefer` has them among all. */
 function zoneGroups({ byZone }: JoinedEndpoints): ZoneGroup[] {
   const unzoned = byZone.size === 1 ? byZone.get('') : undefined
-  if (unzoned !== undefined) return [{ labels: NO_OCTETS, ...unzoned }]
+  if (unzoned !== undefined) return [groupOf(NO_OCTETS, unzoned)]
   const groups: ZoneGroup[] = []
   const others: Addresses[] = []
   for (const zone of [...byZone.keys()].sort()) {
-    const name = zone === '' ? undefined : prependLabels(zone.split('.'), ROOT)
+    const labels = zone === '' ? undefined : prependLabels(zone.split('.'), NO_OCTETS)
     const addresses = byZone.get(zone)!
-    if (name === undefined || groups.length === MAX_ZONES) others.push(addresses)
-    else groups.push({ labels: name.subarray(0, -1), ...addresses })
+    // RFC 1035 §2.3.4: with the root label no name is longer than 255 octets
+    if (labels === undefined || labels.length === MAX_NAME_OCTETS || groups.length === MAX_ZONES) others.push(addresses)
+    else groups.push(groupOf(labels, addresses))
   }
-  if (others.length === 1 && groups.length === 0) return [{ labels: NO_OCTETS, ...others[0]! }]
-  return others.length === 0 ? groups : [...groups, { labels: NO_OCTETS, ...newOnes(others, groups) }]
+  if (others.length === 1 && groups.length === 0) return [groupOf(NO_OCTETS, others[0]!)]
+  return others.length === 0 ? groups : [...groups, groupOf(NO_OCTETS, newOnes(others, groups))]
+}
+
+function groupOf(labels: Uint8Array, { v4, v6 }: Addresses): ZoneGroup {
+  return { labels, v4, v6 }
 }
 
 /** RFC 2181 §5: addresses that have no record yet, each once. */
@@ -188,8 +193,6 @@ function newOnes(some: readonly Addresses[], known: readonly Addresses[]): Addre
   return newOf(some)
 }
 
-const ROOT = new Uint8Array(1)
-
 /** RFC 2782: all of equal priority; equal weights that add up to about 100 and are never 0. */
 function srvSet(suffixStart: number, targets: readonly SrvTarget[]): SrvSet {
   return { suffixStart, weight: Math.max(1, Math.floor(100 / targets.length)), targets }
@@ -200,7 +203,9 @@ function portLabels(name: string, protocol: string): [string, string] {
   return [`_${name}`, `_${protocol}`]
 }
 
-/** Octets that labels take on the wire. */
+/** Octets that labels take on the wire. They are ASCII, as those of ports are. */
 function octetsOf(labels: readonly string[]): number {
-  return (prependLabels(labels, ROOT)?.length ?? 1) - 1
+  let octets = 0
+  for (const label of labels) octets += 1 + label.length
+  return octets
 }

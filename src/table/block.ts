@@ -183,10 +183,9 @@ export class BlockDraft {
       this.words[this.length++] = n6
       all4 += group.v4.length
       all6 += n6
-      const labels = new Uint8Array(1 + group.labels.length)
-      labels[0] = group.labels.length
-      labels.set(group.labels, 1)
-      this.putOctets(labels)
+      const at = this.roomFor(1 + group.labels.length)
+      this.octets[at] = group.labels.length
+      this.octets.set(group.labels, at + 1)
     }
     this.words[start] = groups.length | ((this.length - start) << 16)
     this.words[start + 1] = all4
