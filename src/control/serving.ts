@@ -108,6 +108,7 @@ interface Unpublished {
 
 /** More than one is there only where not even taking away went well. */
 const MOST_TRIED = 8
+const NONE_TRIED: readonly ServiceView[] = []
 const NO_CHANGES: Changes = { services: [], podAddresses: [], namespaces: new Map(), slices: [], first: false }
 
 /** @param onFirst all names are published that the first complete lists give */
@@ -152,23 +153,14 @@ function publishInto(
     isFirst: boolean,
     attempt: (step: () => void) => boolean,
   ): void {
-    const due = new Map(unpublished)
-    for (const { before, after } of changes) {
-      const { namespace, name } = (after ?? before)!.service
-      const key = `${namespace}/${name}`
-      const waiting = due.get(key)
-      // What is served is still what it was before the first change that failed.
-      const change = { before: waiting === undefined ? before : waiting.change.before, after }
-      due.set(key, { change, tried: waiting?.tried ?? [] })
-    }
+    const due = allDue(changes)
     unpublished.clear()
-    for (const [key, { change, tried }] of due) {
+    for (const { change, tried } of due) {
       const { before, after } = change
-      const views = (some: readonly (ServiceView | undefined)[]) => some.filter(view => view !== undefined)
       const isDone = attempt(() => {
         if (tried.length > 0) return services.mend(after, views([before, ...tried]))
         try {
-          services.publish(change, due.size > MANY_CHANGES, isFirst)
+          services.publish(change, due.length > MANY_CHANGES, isFirst)
         } catch (error) {
           if (!(error instanceof TableFullError) || endpointsIn(after) >= endpointsIn(before)) throw error
           // There is no room for what comes beside what goes: what goes, which is more, makes some.
@@ -179,8 +171,22 @@ function publishInto(
       // Half of it may be served: what was served before is put back, whole.
       const half = views([...tried, after])
       const isBack = attempt(() => services.mend(before, half))
-      unpublished.set(key, { change, tried: isBack ? [] : half.slice(-MOST_TRIED) })
+      unpublished.set(keyOf(change), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
     }
+  }
+
+  /** What waits for room, as it has become by these changes, and the others of them. */
+  function allDue(changes: readonly ServiceChange[]): readonly Unpublished[] {
+    if (unpublished.size === 0) return changes.map(change => ({ change, tried: NONE_TRIED }))
+    const due = new Map(unpublished)
+    for (const change of changes) {
+      const key = keyOf(change)
+      const waiting = due.get(key)
+      // What is served is still what it was before the first change that failed.
+      const { before } = waiting?.change ?? change
+      due.set(key, { change: { before, after: change.after }, tried: waiting?.tried ?? NONE_TRIED })
+    }
+    return [...due.values()]
   }
 
   function publishPods(changes: readonly PodAddressChange[], attempt: (step: () => void) => boolean): void {
@@ -200,6 +206,15 @@ function publishInto(
       if (waiting() > 0) publish(NO_CHANGES)
     },
   }
+}
+
+function keyOf({ before, after }: ServiceChange): string {
+  const { namespace, name } = (after ?? before)!.service
+  return `${namespace}/${name}`
+}
+
+function views(some: readonly (ServiceView | undefined)[]): ServiceView[] {
+  return some.filter(view => view !== undefined)
 }
 
 function endpointsIn(view: ServiceView | undefined): number {

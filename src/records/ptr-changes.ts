@@ -59,7 +59,7 @@ export function addressesOf(endpoint: EndpointName): readonly Address[] {
 /** @returns those of `some` that are not among `others`; nearly always there is one of each, and no set is made for it */
 export function without<T extends Address | string>(some: readonly T[], others: readonly T[]): readonly T[] {
   if (some === others) return []
-  if (others.length === 0) return some
+  if (some.length === 0 || others.length === 0) return some
   if (some.length === 1 && others.length === 1) return isSame(some[0]!, others[0]!) ? [] : some
   if (some.length * others.length <= FEW_PAIRS) return some.filter(one => !others.some(other => isSame(one, other)))
   const known = new Set(others.map(keyOf))

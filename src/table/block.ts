@@ -24,6 +24,7 @@ import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './section
 /** Addresses of an SRV target, per family: what their count in the block can say. */
 const MAX_GLUE = 255
 const DOT = 0x2e
+const NO_ADDRESSES: readonly number[] = []
 
 /** SRV targets from which on the words of a set are kept for the next name. */
 const MANY_TARGETS = 16
@@ -43,7 +44,7 @@ export class BlockDraft {
    * @param hash of the owner name (wire/hash.ts)
    */
   encode(records: OwnerRecords, hash: number, moreFlags = 0): void {
-    const { owner, a = [], aaaa } = records
+    const { owner, a = NO_ADDRESSES, aaaa } = records
     const a4 = Math.min(a.length, MAX_COUNT)
     const a6 = Math.min((aaaa?.length ?? 0) >>> 4, MAX_COUNT)
     this.length = BLOCK_NAME

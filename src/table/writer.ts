@@ -57,6 +57,7 @@ export interface TableStats {
 
 /** Up to so many comparisons cost less than a set. */
 const FEW_PAIRS = 64
+const NO_SETS: readonly RawSet[] = []
 /** Words from which on a typed array's own copy is worth its call. */
 const MANY_WORDS = 128
 
@@ -145,6 +146,10 @@ export class TableWriter implements NameWriter {
     removed: readonly Uint8Array[],
   ): void {
     const block = this.find(owner)
+    if (block === 0) {
+      if (added.length > 0) this.putSets(owner, 0, ttl, NO_SETS, type, [...added])
+      return
+    }
     const sets = this.rawSetsAt(block)
     const known = sets.find(set => set.type === type)?.rdata ?? []
     const left = without(known, removed)
@@ -194,7 +199,7 @@ export class TableWriter implements NameWriter {
     owner: WireName,
     block: number,
     ttl: number,
-    sets: RawSet[],
+    sets: readonly RawSet[],
     type: number,
     rdata: Uint8Array[],
   ): void {
