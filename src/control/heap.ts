@@ -5,6 +5,9 @@
  * single changes come, time matters more. What malloc holds free (buffers of a list, zones of V8's compiler) it would keep for good,
  * and the space of young objects V8 doubles, in a day of small bursts, up to 128 MiB, of which nothing comes back: it grows here only
  * while lists come in, which say how large a cluster is.
+ *
+ * All of that is said by V8's flags, and code that was compiled under other flags V8 does not take: a thread that starts under
+ * flags that are not those of the process compiles all that Node is made of. So they stay as they are until `useFlags`.
  */
 
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
@@ -19,12 +22,23 @@ const LOOK_AT_YOUNG_MS = 20
 /** Of the space of young objects: a change of a Service of thousands of endpoints is garbage before it is full. */
 const ENOUGH_YOUNG_OCTETS = 16 << 20
 
+let areFlagsUsed = false
+let isMemoryFavoured = false
 let collection: NodeJS.Timeout | undefined
 let looking: NodeJS.Timeout | undefined
 let collect: (() => void) | undefined
 
+/** From now on; all threads of a start have started, or what comes in is too much to wait for them. */
+export function useFlags(): void {
+  if (areFlagsUsed) return
+  areFlagsUsed = true
+  favourMemory(isMemoryFavoured)
+  if (looking === undefined) keepYoung()
+}
+
 export function favourMemory(isOn: boolean): void {
-  setFlagsFromString(isOn ? '--optimize-for-size' : '--no-optimize-for-size')
+  isMemoryFavoured = isOn
+  if (areFlagsUsed) setFlagsFromString(isOn ? '--optimize-for-size' : '--no-optimize-for-size')
 }
 
 /**
@@ -47,20 +61,23 @@ export function whileListing(isListing: boolean): void {
 
 /** From now on memory is not kept: once in a while the kernel gets the pages that malloc holds free. @returns what ends that */
 export function giveMemoryBack(): NodeJS.Timeout {
-  if (looking === undefined) keepYoung()
   return setInterval(trim, GIVE_BACK_MS)
 }
 
 /** The space of young objects may grow by V8's own factor until it has enough. */
 function growYoung(): void {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
-  if (young === undefined || young.space_size < ENOUGH_YOUNG_OCTETS) setFlagsFromString('--semi-space-growth-factor=2')
-  else keepYoung()
+  setYoungGrowth(young === undefined || young.space_size < ENOUGH_YOUNG_OCTETS ? 2 : 1)
 }
 
 /** It keeps the size that it has. */
 function keepYoung(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
+  setYoungGrowth(1)
+}
+
+/** @param factor 2 is V8's own */
+function setYoungGrowth(factor: 1 | 2): void {
+  if (areFlagsUsed) setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 }
 
 /** V8 gives its collector to contexts made after the flag is set. */

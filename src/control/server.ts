@@ -32,7 +32,7 @@ import { formatName } from '../wire/name.ts'
 import { Answering, type OwnZones } from './answering.ts'
 import { openGate } from './autopath.ts'
 import type { ForwardService } from './forwarding.ts'
-import { giveMemoryBack, whileListing } from './heap.ts'
+import { giveMemoryBack, useFlags, whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import type { NameService } from './name-service.ts'
@@ -193,6 +193,7 @@ class Server implements RunningServer, ServerParts {
     this.answering.takeOver()
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
+      useFlags()
       await this.feed()
       const { imports } = this.serving
       const giveUpMs = performance.now() + IMPORTS_WAIT_MS
@@ -329,6 +330,7 @@ class Server implements RunningServer, ServerParts {
 
   private async openData(): Promise<void> {
     this.data = await this.startWorkers(this.options, this.answering, this.queryLog)
+    useFlags()
   }
 
   private async feed(): Promise<void> {

@@ -15,7 +15,7 @@ import { FallbackSink } from '../snapshot/fallback-sink.ts'
 import { readSnapshotFile } from '../snapshot/file.ts'
 import { digestOf, type SnapshotIds } from '../snapshot/format.ts'
 import { SnapshotKeeper } from '../snapshot/keeper.ts'
-import { favourMemory } from './heap.ts'
+import { favourMemory, useFlags } from './heap.ts'
 import type { Logger } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { Source } from './server-options.ts'
@@ -163,6 +163,7 @@ export class SnapshotSource implements Source {
     const ageMs = Date.now() - file.confirmedAtMs
     this.trueAtMs = this.deps.now() - ageMs
     this.endpoints = endpointsIn(snapshot.lists)
+    if (this.endpoints > FEW_ENDPOINTS) useFlags()
     this.fallback.offer(snapshot.lists)
     // A time to come is that of a clock that was wrong: nothing is known of the age.
     if (ageMs >= 0 && ageMs <= intervalMs * YOUNG_INTERVALS) this.fallback.serve()

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { getHeapSpaceStatistics } from 'node:v8'
-import { giveMemoryBack, whileListing } from '../../../src/control/heap.ts'
+import { cachedDataVersionTag, getHeapSpaceStatistics } from 'node:v8'
+import { giveMemoryBack, useFlags, whileListing } from '../../../src/control/heap.ts'
 import { loadLibc } from '../../../src/transport/libc.ts'
 
 const libc = loadLibc()
@@ -30,6 +30,16 @@ function bursts(): void {
 
 /** What V8 would let it grow to is 128 MiB. Survivors may lie beside what it has. */
 const ENOUGH = 16 << 20
+
+test("until the threads of a start have started, a list changes no flag of V8: what Node's code was compiled under is what it runs under", t => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  const before = cachedDataVersionTag()
+  whileListing(true)
+  assert.equal(cachedDataVersionTag(), before)
+  useFlags()
+  assert.notEqual(cachedDataVersionTag(), before)
+  whileListing(false)
+})
 
 test('the space of young objects does not grow while no list comes in', t => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
