@@ -1,7 +1,8 @@
 /**
  * What a request to the API server needs besides its path: address, TLS material, Authorization. Layer: kubernetes.
  * @kubernetes/client-node (kube-config.ts) is used for what it is good at: kubeconfig files, exec plugins, tokens,
- * certificates. Files are watched here: tokens are replaced every hour, certificate authorities every few years.
+ * certificates; it is not loaded in a pod. Files are watched here: tokens are replaced every hour, certificate authorities every
+ * few years.
  */
 
 import type { ChildProcess } from 'node:child_process'
@@ -11,6 +12,7 @@ import { dirname, resolve } from 'node:path'
 import { abortable } from './abortable.ts'
 import { ApiError } from './errors.ts'
 import type { KubeConfig } from './kube-config.ts'
+import { readServiceAccount } from './service-account.ts'
 
 export interface ClientOptions {
   /** One of these three. */
@@ -127,25 +129,36 @@ function stampOf(files: readonly string[]): string {
     .join()
 }
 
-function load(given: ClientOptions): Promise<Loaded> {
-  return given.endpoint === undefined ? loadKubeConfig(given) : plainEndpoint(given.endpoint)
+async function load({ endpoint, kubeconfig, context, root = '' }: ClientOptions): Promise<Loaded> {
+  if (endpoint !== undefined) return plainEndpoint(endpoint)
+  return kubeconfig === undefined ? loadServiceAccount(root) : loadKubeConfig(kubeconfig, context)
 }
 
-async function plainEndpoint(server: string): Promise<Loaded> {
+function loadServiceAccount(root: string): Loaded {
+  try {
+    const { token, authority, ...found } = readServiceAccount(root)
+    const headers = { Authorization: `Bearer ${token}` }
+    return { ...found, authority, options: async () => ({ ca: authority, headers }) }
+  } catch (cause) {
+    const message = `the service account of this pod cannot be used: ${(cause as Error).message}`
+    throw new ApiError('ERR_API_CONFIG', message, { cause })
+  }
+}
+
+function plainEndpoint(server: string): Loaded {
   return { server, authority: '', files: [], options: async () => ({}) }
 }
 
-async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions): Promise<Loaded> {
+async function loadKubeConfig(kubeconfig: string, context: string | undefined): Promise<Loaded> {
   const { KubeConfig, loadYaml } = await import('./kube-config.ts')
   const config = new KubeConfig()
   limitPlugins(config)
   try {
-    if (kubeconfig !== undefined) loadFile(config, kubeconfig, loadYaml)
-    else loadInCluster(config, root)
+    loadFile(config, kubeconfig, loadYaml)
     if (context !== undefined) config.setCurrentContext(context)
   } catch (cause) {
-    const what = kubeconfig === undefined ? 'the service account of this pod' : `the kubeconfig ${kubeconfig}`
-    throw new ApiError('ERR_API_CONFIG', `${what} cannot be used: ${(cause as Error).message}`, { cause })
+    const message = `the kubeconfig ${kubeconfig} cannot be used: ${(cause as Error).message}`
+    throw new ApiError('ERR_API_CONFIG', message, { cause })
   }
   const cluster = config.getCurrentCluster()
   if (cluster === null) {
@@ -164,7 +177,7 @@ async function loadKubeConfig({ kubeconfig, context, root = '' }: ClientOptions)
   return {
     server: cluster.server,
     authority: authorityOf(cluster),
-    files: [kubeconfig, ...filesOf(config)].filter(file => file !== undefined),
+    files: [kubeconfig, ...filesOf(config)],
     async options() {
       const all: RequestOptions = {}
       await config.applyToHTTPSOptions(all)
@@ -194,10 +207,11 @@ function limitPlugins(config: KubeConfig): void {
 }
 
 /** Files that the cluster and the user of the current context name. */
-function filesOf(config: KubeConfig): (string | undefined)[] {
+function filesOf(config: KubeConfig): string[] {
   const user = config.getCurrentUser()
   const tokenFile: string | undefined = user?.authProvider?.config?.tokenFile
-  return [config.getCurrentCluster()?.caFile, user?.certFile, user?.keyFile, tokenFile]
+  const all = [config.getCurrentCluster()?.caFile, user?.certFile, user?.keyFile, tokenFile]
+  return all.filter(file => file !== undefined)
 }
 
 /** What cannot be read is said by the first request. */
@@ -233,17 +247,4 @@ function loadFile(config: KubeConfig, file: string, parseYaml: (text: string) =>
     const { token: _, ...others } = user
     return { ...others, authProvider: { name: 'tokenFile', config: { tokenFile: resolve(dirname(file), tokenFile) } } }
   })
-}
-
-interface InClusterConfig {
-  loadFromCluster(root: string): void
-}
-
-function loadInCluster(config: InClusterConfig, root: string): void {
-  const token = `${root}/var/run/secrets/kubernetes.io/serviceaccount/token`
-  if (process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
-    throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
-  }
-  readFileSync(token)
-  config.loadFromCluster(root)
 }

@@ -486,6 +486,16 @@ describe('in a pod', () => {
     assert.equal(api.requests.at(-1)!.headers.authorization, 'Bearer rotated')
   })
 
+  it('an address of IPv6 stands in brackets; what tells the cluster is had without asking it', async t => {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'token'), 'pod-token\n')
+    writeFileSync(join(folder, 'ca.crt'), 'CA 1\n')
+    withPodEnvironment(t, 'fd00::1', '443')
+    const client = await openClient({ inCluster: true, root: join(root, 'pod') })
+    t.after(() => client.close())
+    assert.equal(client.identity, 'https://[fd00::1]:443\nCA 1')
+  })
+
   it('outside of one the error says what to do', async t => {
     withPodEnvironment(t, undefined)
     await assert.rejects(openClient({ inCluster: true }), {
