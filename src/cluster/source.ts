@@ -18,7 +18,7 @@ export interface SourceOwner {
    */
   apply<K extends Kind>(kind: K, previous: Kinds[K] | undefined, next: Kinds[K] | undefined, isEvent: boolean): void
   /** Sources of the same kind, this one included. */
-  sourcesOf<K extends Kind>(kind: K): Iterable<Source<K>>
+  sourcesOf<K extends Kind>(kind: K): readonly Source<K>[]
   touched(slice: EndpointSlice): void
   listBegins(): void
   listEnds(): void
@@ -46,26 +46,28 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   }
 
   replaceAll(): Replacement<Kinds[K]> {
-    const seen = new Set<string>()
     /** What is other than it was: of a cluster that is listed again next to nothing. */
     const changed = new Map<string, Kinds[K]>()
+    // Of the first list all is.
+    const seen = this.objects.size === 0 ? undefined : new Set<string>()
     this.owner.listBegins()
     return {
       add: object => {
         const key = identityKey(object)
-        seen.add(key)
-        const own = this.objects.get(key)
+        seen?.add(key)
+        const own = seen && this.objects.get(key)
         if (own === undefined || !isEqual(own, object)) changed.set(key, object)
         else changed.delete(key)
       },
       drop: (namespace, name) => {
         const key = keyOf(namespace, name)
-        seen.delete(key)
+        seen?.delete(key)
         changed.delete(key)
       },
       commit: () => {
         for (const [key, object] of changed) this.put(key, object, false)
-        for (const key of this.objects.keys()) if (!seen.has(key)) this.unset(key, false)
+        const there = seen ?? changed
+        for (const key of this.objects.keys()) if (!there.has(key)) this.unset(key, false)
         this.removed.clear()
         this.owner.listed(this as unknown as Source<Kind>)
         this.synced = true
@@ -111,11 +113,17 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
       this.objects.set(key, object)
       return
     }
+    const sources = this.owner.sourcesOf(this.kind)
+    if (sources.length === 1) {
+      this.objects.set(key, object)
+      this.owner.apply(this.kind, own, object, isEvent)
+      return
+    }
     const before = this.known(key)
     this.objects.set(key, object)
     // All that hold an object hold what was said of it last, unless they know better, or mean another: one with a version
     // is an API server's, one without is a file's.
-    for (const other of this.owner.sourcesOf(this.kind)) {
+    for (const other of sources) {
       const theirs = other.objects.get(key)
       if (theirs === undefined || isVersioned(theirs) !== isVersioned(object)) continue
       if (!isBefore(object.version, theirs.version)) other.objects.set(key, object)

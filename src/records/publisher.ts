@@ -29,9 +29,14 @@ interface Plan {
   readonly names: readonly ServiceName[]
 }
 
+interface EndpointPut {
+  readonly before: EndpointName | undefined
+  readonly now: EndpointName
+}
+
 /** What of the endpoints is other than it was. */
 interface EndpointChanges {
-  readonly put: readonly { readonly before: EndpointName | undefined; readonly now: EndpointName }[]
+  readonly put: readonly EndpointPut[]
   readonly removed: readonly EndpointName[]
 }
 
