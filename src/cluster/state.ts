@@ -17,6 +17,11 @@ export interface ServiceView {
   readonly held?: readonly EndpointSlice[]
 }
 
+/** Endpoints, ready or not. */
+export function endpointsIn(slices: readonly EndpointSlice[]): number {
+  return slices.reduce((sum, { endpoints }) => sum + endpoints.length, 0)
+}
+
 /** One Service, as it was served and as it is to be served; undefined: not at all. */
 export interface ServiceChange {
   readonly before: ServiceView | undefined

@@ -7,6 +7,7 @@ import type { MoveClock } from '../cluster/moves.ts'
 import {
   type Changes,
   ClusterState,
+  endpointsIn,
   type PodAddressChange,
   type ServiceChange,
   type ServiceView,
@@ -162,7 +163,11 @@ function publishInto(
         try {
           services.publish(change, due.length > MANY_CHANGES, isFirst)
         } catch (error) {
-          if (!(error instanceof TableFullError) || endpointsIn(after) >= endpointsIn(before)) throw error
+          if (
+            !(error instanceof TableFullError) ||
+            endpointsIn(after?.slices ?? []) >= endpointsIn(before?.slices ?? [])
+          )
+            throw error
           // There is no room for what comes beside what goes: what goes, which is more, makes some.
           services.mend(after, views([before]))
         }
@@ -215,8 +220,4 @@ function keyOf({ before, after }: ServiceChange): string {
 
 function views(some: readonly (ServiceView | undefined)[]): ServiceView[] {
   return some.filter(view => view !== undefined)
-}
-
-function endpointsIn(view: ServiceView | undefined): number {
-  return view?.slices.reduce((sum, { endpoints }) => sum + endpoints.length, 0) ?? 0
 }

@@ -7,7 +7,7 @@
 
 import type { EndpointSlice, Kind } from '../cluster/objects.ts'
 import type { ClusterSink } from '../cluster/sink.ts'
-import type { ClusterState } from '../cluster/state.ts'
+import { type ClusterState, endpointsIn } from '../cluster/state.ts'
 import type { ReflectorDeps } from '../kubernetes/reflector-types.ts'
 import { decodeSnapshot, type SnapshotList } from '../snapshot/codec.ts'
 import { SnapshotError } from '../snapshot/errors.ts'
@@ -162,7 +162,7 @@ export class SnapshotSource implements Source {
     }
     const ageMs = Date.now() - file.confirmedAtMs
     this.trueAtMs = this.deps.now() - ageMs
-    this.endpoints = endpointsIn(snapshot.lists)
+    this.endpoints = endpointsIn(slicesIn(snapshot.lists))
     if (this.endpoints > FEW_ENDPOINTS) useFlags()
     this.fallback.offer(snapshot.lists)
     // A time to come is that of a clock that was wrong: nothing is known of the age.
@@ -209,9 +209,6 @@ export class SnapshotSource implements Source {
   }
 }
 
-function endpointsIn(lists: readonly SnapshotList[]): number {
-  const slices = lists
-    .filter(({ kind }) => kind === 'EndpointSlice')
-    .flatMap(({ objects }) => objects as EndpointSlice[])
-  return slices.reduce((sum, { endpoints }) => sum + endpoints.length, 0)
+function slicesIn(lists: readonly SnapshotList[]): EndpointSlice[] {
+  return lists.filter(({ kind }) => kind === 'EndpointSlice').flatMap(({ objects }) => objects as EndpointSlice[])
 }

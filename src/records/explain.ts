@@ -8,9 +8,10 @@ import { isLabel } from '../cluster/from-api.ts'
 import type { Endpoint, EndpointSlice, Port, Service } from '../cluster/objects.ts'
 import type { ServiceView } from '../cluster/state.ts'
 import { formatName, parseName, prependLabels } from '../wire/name.ts'
-import { type Contribution, isPortName, type JoinedEndpoints, joinEndpoints, labelsOf, portsOf } from './join.ts'
+import { type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { RecordOptions } from './options.ts'
 import { base } from './service-names.ts'
+import { type Contribution, isPortName, portsOf } from './slice-word.ts'
 import { isNameServer } from './zone-names.ts'
 
 export interface ServiceExplained {

@@ -9,29 +9,20 @@
  */
 
 import { isBefore } from '../cluster/equal.ts'
-import { isLabel } from '../cluster/from-api.ts'
-import type { Endpoint, EndpointSlice, Port } from '../cluster/objects.ts'
+import type { EndpointSlice } from '../cluster/objects.ts'
 import type { ServiceView } from '../cluster/state.ts'
-import { formatIPv6, parseIPv4, parseIPv6 } from '../wire/address.ts'
-import { MAX_LABEL_OCTETS } from '../wire/constants.ts'
-import type { SrvTarget } from '../wire/owner-records.ts'
-
-/** The ready endpoints that share one name below the Service. */
-export interface EndpointName {
-  /** Its label: hostname, pod name or dashed address; behind a dot the cluster that it is in, if it is imported. Lower case. */
-  readonly label: string
-  /** Sorted, without duplicates. */
-  readonly v4: readonly number[]
-  /** 16 octets each, end to end; sorted, without duplicates. */
-  readonly v6: Uint8Array
-  /** Port numbers, without duplicates. */
-  readonly ports: readonly number[]
-}
-
-/** One endpoint and one of its ports, as an SRV target. */
-export interface Target extends SrvTarget {
-  readonly endpoint: EndpointName
-}
+import {
+  type Address,
+  type Contribution,
+  type EndpointName,
+  NO_V6,
+  type PortKey,
+  readSlice,
+  type SliceWord,
+  type Target,
+  targetOf,
+  type Word,
+} from './slice-word.ts'
 
 /** A named port, with the endpoints that have it, in the order of their addresses. */
 export interface NamedPort {
@@ -54,49 +45,12 @@ export interface JoinedEndpoints {
   readonly outdated: ReadonlySet<Contribution>
 }
 
-/** What a slice says. */
-export interface SliceWord {
-  /** One for each ready endpoint, in their order. */
-  readonly ready: readonly Contribution[]
-  /** Endpoints that are not ready, of pods that are known. */
-  readonly unready: readonly Word[]
-}
-
-/** Which pod has which address, and who says so. */
-interface Word {
-  readonly address: Address
-  readonly target: number
-  readonly slice: EndpointSlice
-}
-
 interface Addresses {
   readonly v4: readonly number[]
   readonly v6: Uint8Array
 }
 
-/** What one ready endpoint of a slice gives. Made once, and used again for as long as the slice stays as it is. */
-export interface Contribution extends Word {
-  /** Its name, as if no other endpoint had the same. */
-  readonly name: EndpointName
-  readonly zone: string
-  /** The named ports of the slice, and a target for each. */
-  readonly ports: readonly PortKey[]
-  readonly targets: readonly Target[]
-}
-
-/** A named port of a slice. */
-interface PortKey extends Port {
-  /** `name/protocol` */
-  readonly key: string
-}
-
-type Address = number | Uint8Array
-
-const NO_V6 = new Uint8Array(0)
 const NOTHING_OUTDATED: ReadonlySet<Contribution> = new Set()
-/** SRV targets of one slice: 1,000 endpoints of 262 ports. The API's own limits allow 20 million. */
-const MAX_TARGETS = 1 << 18
-
 /** Addresses of both families, sorted, with duplicates. */
 interface Gathered {
   readonly v4: number[]
@@ -135,8 +89,10 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   for (const contribution of all) {
     const { name, address, zone, ports, targets } = contribution
     const { label } = name
-    if (byLabel.has(label)) getOrMake((shared ??= new Map()), label, noneYet<Contribution>).push(contribution)
-    else byLabel.set(label, name)
+    if (byLabel.has(label)) {
+      shared ??= new Map()
+      getOrMake(shared, label, noneYet<Contribution>).push(contribution)
+    } else byLabel.set(label, name)
     if (zone !== ofZone) {
       ofZone = zone
       inZone = getOrMake(zones, zone, nothingGathered)
@@ -165,61 +121,6 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const ports: NamedPort[] = [...named.values()]
   const told = shared === undefined ? ports : ports.map(port => retarget(port, byLabel))
   return { byLabel, v4, v6, ports: told, byZone, bySlice, outdated }
-}
-
-function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
-  const { endpoints } = slice
-  const all = portsOf(slice)
-  const numbers = numbersOf(all)
-  const ports = namedOf(all)
-  const ready: Contribution[] = []
-  const unready: Word[] = []
-  for (const endpoint of endpoints) {
-    const { target = 0 } = endpoint
-    if (!endpoint.ready && target === 0) continue
-    const address = endpoint.address.includes(':') ? parseIPv6(endpoint.address) : parseIPv4(endpoint.address)
-    if (!endpoint.ready) {
-      unready.push({ address, target, slice })
-      continue
-    }
-    const own = labelOf(endpoint, address, podNames)
-    // KEP-1645: `<hostname>.<cluster>` below the Service
-    const label = slice.sourceCluster === undefined ? own : `${own}.${slice.sourceCluster}`
-    const isV4 = typeof address === 'number'
-    const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
-    const targets = ports.map(({ port }) => targetOf(name, port))
-    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), ports, targets })
-  }
-  return { ready, unready }
-}
-
-/** @param ports in the order of their numbers @returns each number once */
-function numbersOf(ports: readonly Port[]): readonly number[] {
-  const numbers: number[] = []
-  for (const { port } of ports) if (port !== numbers.at(-1)) numbers.push(port)
-  return numbers
-}
-
-/** Each of those that have a name of their own, once. */
-function namedOf(ports: readonly Port[]): readonly PortKey[] {
-  const named = new Map<string, PortKey>()
-  for (const { name, protocol, port } of ports) {
-    const key = `${name}/${protocol}`
-    if (isPortName(name, protocol)) named.set(`${key}/${port}`, { key, name, protocol, port })
-  }
-  return [...named.values()]
-}
-
-/** Ports in the order of their numbers; of very many, those that are served. */
-export function portsOf({ ports, endpoints }: EndpointSlice): readonly Port[] {
-  if (ports.length < 2) return ports
-  const most = Math.max(1, Math.floor(MAX_TARGETS / Math.max(1, endpoints.length)))
-  return ports.toSorted((a, b) => a.port - b.port).slice(0, most)
-}
-
-/** Whether the port has a name of its own: RFC 2782, `_name._protocol`, which are labels. */
-export function isPortName(name: string, protocol: string): boolean {
-  return isLabel(name) && name.length < MAX_LABEL_OCTETS && isLabel(protocol) && protocol.length < MAX_LABEL_OCTETS
 }
 
 /** @param said in the order of addresses */
@@ -280,10 +181,6 @@ function hasSamePorts(a: Contribution, b: Contribution): boolean {
   return isSame(a.name.ports, b.name.ports) && isSame(keysOf(a), keysOf(b))
 }
 
-function targetOf(endpoint: EndpointName, port: number): Target {
-  return { endpoint, port, label: endpoint.label, v4: endpoint.v4, v6: endpoint.v6 }
-}
-
 /** One name that several endpoints share. */
 function merge(names: readonly EndpointName[]): EndpointName {
   const ports = new Set(names.flatMap(name => name.ports))
@@ -335,7 +232,8 @@ function compareSaid(a: Contribution, b: Contribution): number {
 /** @param addresses sorted */
 function distinctV4(addresses: readonly number[]): readonly number[] {
   for (let i = 1; i < addresses.length; i++) {
-    if (addresses[i] === addresses[i - 1]) return addresses.filter((address, j) => j === 0 || address !== addresses[j - 1])
+    if (addresses[i] === addresses[i - 1])
+      return addresses.filter((address, j) => j === 0 || address !== addresses[j - 1])
   }
   return addresses
 }
@@ -344,27 +242,6 @@ function distinctV4(addresses: readonly number[]): readonly number[] {
 function distinctV6(addresses: readonly Uint8Array[]): Uint8Array {
   if (addresses.length < 2) return addresses[0] ?? NO_V6
   return Buffer.concat(addresses.filter((one, i) => i === 0 || Buffer.compare(one, addresses[i - 1]!) !== 0))
-}
-
-/**
- * The name of an endpoint: its hostname, else (when asked for) its pod's name, else its address with dashes.
- * A hostname or pod name that is not one label (dots, over 63 octets) would give targets that cannot be asked for: the
- * dashed address stands in.
- */
-function labelOf(endpoint: Endpoint, address: Address, podNames: boolean): string {
-  if (isLabel(endpoint.hostname)) return endpoint.hostname.toLowerCase()
-  if (podNames && isLabel(endpoint.podName)) return endpoint.podName.toLowerCase()
-  return dashedAddress(address, endpoint.address)
-}
-
-/**
- * `10.1.0.5` → `10-1-0-5`; `2001:db8::` → `2001-db8--0`, so that no label ends, or begins, with a dash.
- * @param text the address in presentation format, used as it is for IPv4
- */
-export function dashedAddress(address: Address, text: string): string {
-  if (typeof address === 'number') return text.replaceAll('.', '-')
-  const dashed = formatIPv6(address).replaceAll(':', '-')
-  return `${dashed.startsWith('-') ? '0' : ''}${dashed}${dashed.endsWith('-') ? '0' : ''}`
 }
 
 /** @returns them in the order of their addresses: themselves when they are in it, as those of one slice often are */

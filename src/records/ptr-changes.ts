@@ -5,10 +5,8 @@
 
 import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
 import type { WireName } from '../wire/name.ts'
-import { addressesV6, type EndpointName } from './join.ts'
-
-/** IPv4 as an unsigned integer, IPv6 as 16 octets. */
-export type Address = number | Uint8Array
+import { addressesV6 } from './join.ts'
+import type { Address, EndpointName } from './slice-word.ts'
 
 /** Up to so many comparisons cost less than a set. */
 const FEW_PAIRS = 64

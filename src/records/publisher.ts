@@ -8,7 +8,7 @@ import type { ServiceChange, ServiceView } from '../cluster/state.ts'
 import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
 import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter, OwnerRecords } from '../wire/owner-records.ts'
-import { type EndpointName, type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
+import { type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { ExternalOptions, RecordOptions } from './options.ts'
 import { addressesOf, PtrChanges, parseAddress, without } from './ptr-changes.ts'
 import {
@@ -20,6 +20,7 @@ import {
   type ServiceName,
   serviceNames,
 } from './service-names.ts'
+import type { EndpointName } from './slice-word.ts'
 import { isNameServer } from './zone-names.ts'
 
 /** All that is published for one state of a Service. */
@@ -29,14 +30,9 @@ interface Plan {
   readonly names: readonly ServiceName[]
 }
 
-interface EndpointPut {
-  readonly before: EndpointName | undefined
-  readonly now: EndpointName
-}
-
 /** What of the endpoints is other than it was. */
 interface EndpointChanges {
-  readonly put: readonly EndpointPut[]
+  readonly put: readonly { readonly before: EndpointName | undefined; readonly now: EndpointName }[]
   readonly removed: readonly EndpointName[]
 }
 

@@ -14,9 +14,10 @@ import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { MAX_NAME_OCTETS, TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
-import { addressesV6, type EndpointName, isPortName, type JoinedEndpoints } from './join.ts'
+import { addressesV6, type JoinedEndpoints } from './join.ts'
 import type { ExternalOptions } from './options.ts'
-import { type Address, keyOf } from './ptr-changes.ts'
+import { keyOf } from './ptr-changes.ts'
+import { type Address, type EndpointName, isPortName } from './slice-word.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 

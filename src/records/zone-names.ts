@@ -15,8 +15,8 @@ import {
   type NameWriter,
   type OwnerRecords,
 } from '../wire/owner-records.ts'
-import { dashedAddress } from './join.ts'
 import type { RecordOptions } from './options.ts'
+import { dashedAddress } from './slice-word.ts'
 
 export const SCHEMA_VERSION = '1.1.0'
 /** The schema changes with the software, not with the cluster. */

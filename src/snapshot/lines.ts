@@ -16,16 +16,7 @@
  */
 
 import { familyOf } from '../cluster/from-api.ts'
-import type {
-  Endpoint,
-  EndpointSlice,
-  Kind,
-  Kinds,
-  Namespace,
-  Pod,
-  Port,
-  Service,
-} from '../cluster/objects.ts'
+import type { Endpoint, EndpointSlice, Kind, Kinds, Namespace, Pod, Port, Service } from '../cluster/objects.ts'
 import { SnapshotError } from './errors.ts'
 
 export interface ListHead {

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { podAddress, readPodAddress } from '../../../src/answer/pod-addresses.ts'
-import { dashedAddress } from '../../../src/records/join.ts'
+import { dashedAddress } from '../../../src/records/slice-word.ts'
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '../../../src/wire/address.ts'
 import { nameOf } from '../../support/messages.ts'
 
