@@ -1,10 +1,11 @@
 /**
  * Start: from spawn to the first 200 of the readiness address, and to the first right answer. Layer: bench.
- * Nothing is pinned: a start is what a user waits for. One of them is a start without the API server, from a snapshot that a
- * process killed with SIGKILL has left.
+ * Nothing is pinned: a start is what a user waits for. Two of them are starts without the API server, from a snapshot that a
+ * process killed with SIGKILL has left: it was confirmed a moment before, as by a process that is started again at once, or an
+ * hour before.
  */
 
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Api, startApi } from '../api.ts'
 import { fqdn, makeServices, SERVICES } from '../dataset.ts'
@@ -21,6 +22,8 @@ const demoTitle = (form: string) => `headless-dns, ${form}, demo manifests`
 const DEMO_BUNDLE = demoTitle('bundle')
 const FLEET_NAME = fqdn(SERVICES[0]!.name)
 const SNAPSHOT_TITLE = 'headless-dns, bundle, API server away, snapshot of 10,000 services of 3 pods'
+const OLD_SNAPSHOT_TITLE = `${SNAPSHOT_TITLE}, an hour old`
+const HOUR_S = 3600
 /** 10.64.0.0 on. */
 const SNAPSHOT_SERVICES = makeServices('kept', 10_000, 3, 64 << 16)
 
@@ -30,6 +33,8 @@ interface Starter {
   readonly command: string
   readonly readyPath: string
   args(port: number, admin: number): string[]
+  /** Done before each start. */
+  prepare?(): void
 }
 
 interface StartTime {
@@ -114,15 +119,15 @@ async function snapshotStarters(options: Options): Promise<Starter[]> {
   if (program === undefined || !options.wants('ours')) return []
   const api = await startApi(SNAPSHOT_SERVICES)
   const path = join(temporaryFolder(), 'snapshot')
-  const args = (port: number, admin: number): string[] => {
-    const file = join(temporaryFolder(), `snapshot-${port}.yaml`)
-    writeFileSync(
-      file,
-      `${ownConfiguration(port, admin, 'auto', api.url)}  snapshot: ${path}\n  snapshotInterval: 1s\n`,
-    )
-    return [program, 'serve', '--config', file]
-  }
-  const child = startChild(process.execPath, args(await freePort(), await freePort()))
+  const argsWith =
+    (more: string) =>
+    (port: number, admin: number): string[] => {
+      const file = join(temporaryFolder(), `snapshot-${port}.yaml`)
+      writeFileSync(file, `${ownConfiguration(port, admin, 'auto', api.url)}  snapshot: ${path}\n${more}`)
+      return [program, 'serve', '--config', file]
+    }
+  const soon = argsWith('  snapshotInterval: 1s\n')
+  const child = startChild(process.execPath, soon(await freePort(), await freePort()))
   child.process.stdout?.resume()
   try {
     await waitUntil('no snapshot was written', START_MS, async () => existsSync(path), child)
@@ -131,8 +136,17 @@ async function snapshotStarters(options: Options): Promise<Starter[]> {
     await child.stop()
     await api.stop()
   }
-  const name = fqdn(SNAPSHOT_SERVICES[0]!.name)
-  return [{ title: SNAPSHOT_TITLE, name, command: process.execPath, readyPath: '/readyz', args }]
+  const common = {
+    name: fqdn(SNAPSHOT_SERVICES[0]!.name),
+    command: process.execPath,
+    readyPath: '/readyz',
+    args: argsWith(''),
+  }
+  const confirmed = (ageS: number) => () => utimesSync(path, Date.now() / 1000 - ageS, Date.now() / 1000 - ageS)
+  return [
+    { ...common, title: SNAPSHOT_TITLE, prepare: confirmed(0) },
+    { ...common, title: OLD_SNAPSHOT_TITLE, prepare: confirmed(HOUR_S) },
+  ]
 }
 
 function corednsStarters(options: Options, api: Api, versions: Record<string, string>): Starter[] {
@@ -154,10 +168,11 @@ function corednsStarters(options: Options, api: Api, versions: Record<string, st
   ]
 }
 
-async function startOnce({ title, name, command, readyPath, args }: Starter): Promise<StartTime> {
+async function startOnce({ title, name, command, readyPath, args, prepare }: Starter): Promise<StartTime> {
   const port = await freePort()
   const admin = await freePort()
   const words = args(port, admin)
+  prepare?.()
   const probe = startProbe(port, name, false, START_MS / 1000)
   const begin = process.hrtime.bigint()
   const child = startChild(command, words)
