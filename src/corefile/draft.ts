@@ -141,9 +141,15 @@ export function rawOf({ value }: Entry): Raw {
 }
 
 /** All directives that a value came from, inside it too. */
-export function originsOf({ origins, value }: Entry): Directive[] {
-  const inner = typeof value !== 'object' ? [] : [...value.values()]
-  return [...new Set([...origins, ...inner.flatMap(originsOf)])]
+export function originsOf(entry: Entry): Set<Directive> {
+  const all = new Set<Directive>()
+  gather(entry, all)
+  return all
+}
+
+function gather({ origins, value }: Entry, all: Set<Directive>): void {
+  for (const origin of origins) all.add(origin)
+  if (typeof value === 'object') for (const inner of value.values()) gather(inner, all)
 }
 
 function isEntry(value: Value): value is Entry {

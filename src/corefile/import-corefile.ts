@@ -208,7 +208,7 @@ function coarser(path: Path, step: number): Path {
 function noteRefused(removed: Entry, path: Path, reason: string, findings: Finding[], told: Set<string>): void {
   const key = path.filter(step => typeof step === 'string').join('.')
   const value = JSON.stringify(rawOf(removed))
-  for (const origin of originsOf(removed).slice(0, 10)) {
+  for (const origin of [...originsOf(removed)].slice(0, 10)) {
     const { file, line } = origin
     const said = `${file}:${line} ${key}: ${value} ${reason}`
     if (told.has(said)) continue

@@ -121,7 +121,19 @@ function item(entry: Entry, indent: string, inherited: string): string[] {
   return [from === '' ? line : line.replace(/(?= # |\n$)/, from), ...rest]
 }
 
+/** Nearly every value comes from one directive, and many from the same. */
+const commentOfOne = new WeakMap<Directive, string>()
+
 function comment(origins: readonly Directive[]): string {
+  if (origins.length !== 1) return commentOf(origins)
+  const known = commentOfOne.get(origins[0]!)
+  if (known !== undefined) return known
+  const made = commentOf(origins)
+  commentOfOne.set(origins[0]!, made)
+  return made
+}
+
+function commentOf(origins: readonly Directive[]): string {
   if (origins.length === 0) return ''
   const shown = [...new Map(origins.map(origin => [`${origin.file}:${origin.line}`, origin])).values()]
   const [first] = shown
