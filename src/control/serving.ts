@@ -163,11 +163,8 @@ function publishInto(
         try {
           services.publish(change, due.length > MANY_CHANGES, isFirst)
         } catch (error) {
-          if (
-            !(error instanceof TableFullError) ||
-            endpointsIn(after?.slices ?? []) >= endpointsIn(before?.slices ?? [])
-          )
-            throw error
+          const shrinks = endpointsIn(after?.slices ?? []) < endpointsIn(before?.slices ?? [])
+          if (!(error instanceof TableFullError) || !shrinks) throw error
           // There is no room for what comes beside what goes: what goes, which is more, makes some.
           services.mend(after, views([before]))
         }
