@@ -21,8 +21,9 @@ const DEMO_NAME = 'my-headless-service.default.svc.cluster.local'
 const demoTitle = (form: string) => `headless-dns, ${form}, demo manifests`
 const DEMO_BUNDLE = demoTitle('bundle')
 const FLEET_NAME = fqdn(SERVICES[0]!.name)
-const SNAPSHOT_TITLE = 'headless-dns, bundle, API server away, snapshot of 10,000 services of 3 pods'
-const OLD_SNAPSHOT_TITLE = `${SNAPSHOT_TITLE}, an hour old`
+const SNAPSHOT = 'headless-dns, bundle, API server away, snapshot of 10,000 services of 3 pods'
+const SNAPSHOT_TITLE = `${SNAPSHOT}, confirmed a moment before`
+const OLD_SNAPSHOT_TITLE = `${SNAPSHOT}, an hour old`
 const HOUR_S = 3600
 /** 10.64.0.0 on. */
 const SNAPSHOT_SERVICES = makeServices('kept', 10_000, 3, 64 << 16)

@@ -6,8 +6,9 @@
  * and the space of young objects V8 doubles, in a day of small bursts, up to 128 MiB, of which nothing comes back: it grows here only
  * while lists come in, which say how large a cluster is.
  *
- * All of that is said by V8's flags, and code that was compiled under other flags V8 does not take: a thread that starts under
- * flags that are not those of the process compiles all that Node is made of. So they stay as they are until `useFlags`.
+ * Memory against time is said by V8's flags, and code that was compiled under other flags V8 does not take: a thread that starts
+ * after a flag was changed compiles all that Node is made of. So they stay as they are until `useFlags`, when a server's first
+ * threads have started; those that start later take longer.
  */
 
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
@@ -28,7 +29,7 @@ let collection: NodeJS.Timeout | undefined
 let looking: NodeJS.Timeout | undefined
 let collect: (() => void) | undefined
 
-/** From now on; all threads of a start have started, or what comes in is too much to wait for them. */
+/** From now on: the first threads have started, or what comes in before them may be too much. */
 export function useFlags(): void {
   if (areFlagsUsed) return
   areFlagsUsed = true

@@ -1,7 +1,7 @@
 /**
  * What a request to the API server needs besides its path: address, TLS material, Authorization. Layer: kubernetes.
  * @kubernetes/client-node (kube-config.ts) is used for what it is good at: kubeconfig files, exec plugins, tokens,
- * certificates; it is not loaded in a pod. Files are watched here: tokens are replaced every hour, certificate authorities every
+ * certificates; without a kubeconfig it is not loaded. Files are watched here: tokens are replaced every hour, certificate authorities every
  * few years.
  */
 
@@ -136,9 +136,16 @@ async function load({ endpoint, kubeconfig, context, root = '' }: ClientOptions)
 
 function loadServiceAccount(root: string): Loaded {
   try {
-    const { token, authority, ...found } = readServiceAccount(root)
-    const headers = { Authorization: `Bearer ${token}` }
-    return { ...found, authority, options: async () => ({ ca: authority, headers }) }
+    const { server, authority, files } = readServiceAccount(root)
+    return {
+      server,
+      authority,
+      files,
+      async options() {
+        const now = readServiceAccount(root)
+        return { ca: now.authority, headers: { Authorization: `Bearer ${now.token}` } }
+      },
+    }
   } catch (cause) {
     const message = `the service account of this pod cannot be used: ${(cause as Error).message}`
     throw new ApiError('ERR_API_CONFIG', message, { cause })

@@ -20,12 +20,19 @@ const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
  * @param root in front of the files' folder, for tests
- * @throws what Node throws for a file that cannot be read; an Error outside of a pod
+ * @throws what Node throws for a file that cannot be read; an Error for one that is empty, and outside of a pod
  */
 export function readServiceAccount(root: string): ServiceAccount {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env
   if (host === '') throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
   const files = [`${root}${FOLDER}/token`, `${root}${FOLDER}/ca.crt`] as const
-  const [token, authority] = files.map(file => readFileSync(file, 'latin1').trim()) as [string, string]
+  const [token, authority] = files.map(readFilled) as [string, string]
   return { server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`, authority, token, files }
+}
+
+/** Without an authority of its own, TLS would trust those of the whole world. */
+function readFilled(file: string): string {
+  const text = readFileSync(file, 'latin1').trim()
+  if (text === '') throw new Error(`${file} is empty`)
+  return text
 }

@@ -3,7 +3,7 @@
  * Layer: records; pure. K8s DNS spec §2.4; a consumer must join all slices of a Service and expect one endpoint in two
  * of them (EndpointSlice API, "Duplicate endpoints").
  *
- * `conditions.ready` decides. Of one pod in two slices the newer slice knows whether it is ready (a controller moves
+ * `conditions.ready` decides (slice-word.ts). Of one pod in two slices the newer slice knows whether it is ready (a controller moves
  * endpoints by two writes). Of two pods with one address the ready one counts: the other is the ghost of a pod that still
  * terminates while its address is in use again.
  */
@@ -15,8 +15,8 @@ import {
   type Address,
   type Contribution,
   type EndpointName,
+  type KeyedPort,
   NO_V6,
-  type PortKey,
   readSlice,
   type SliceWord,
   type Target,
@@ -82,12 +82,12 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
   const everywhere: Gathered = { v4: [], v6: [] }
   const named = new Map<string, GatheredPort>()
   // Neighbours by address have their slice in common as a rule, and so their ports, and often their zone.
-  let ofPorts: readonly PortKey[] | undefined
+  let ofPorts: readonly KeyedPort[] | undefined
   let listsOfPorts: GatheredPort[] = []
   let ofZone: string | undefined
   let inZone: Gathered = everywhere
   for (const contribution of all) {
-    const { name, address, zone, ports, targets } = contribution
+    const { name, address, zone, namedPorts, targets } = contribution
     const { label } = name
     if (byLabel.has(label)) {
       shared ??= new Map()
@@ -104,9 +104,9 @@ export function joinEndpoints(view: ServiceView, podNames: boolean, before?: Joi
       inZone.v6.push(address)
       everywhere.v6.push(address)
     }
-    if (ports !== ofPorts) {
-      ofPorts = ports
-      listsOfPorts = ports.map(port => portIn(named, port))
+    if (namedPorts !== ofPorts) {
+      ofPorts = namedPorts
+      listsOfPorts = namedPorts.map(port => portIn(named, port))
     }
     for (let i = 0; i < targets.length; i++) listsOfPorts[i]!.targets.push(targets[i]!)
   }
@@ -177,7 +177,7 @@ function addContradicted(
 function hasSamePorts(a: Contribution, b: Contribution): boolean {
   const isSame = (some: readonly unknown[], others: readonly unknown[]) =>
     some.length === others.length && some.every((one, i) => one === others[i])
-  const keysOf = ({ ports }: Contribution) => ports.map(({ key }) => key)
+  const keysOf = ({ namedPorts }: Contribution) => namedPorts.map(({ key }) => key)
   return isSame(a.name.ports, b.name.ports) && isSame(keysOf(a), keysOf(b))
 }
 
@@ -258,7 +258,7 @@ function noneYet<T>(): T[] {
   return []
 }
 
-function portIn(named: Map<string, GatheredPort>, { key, name, protocol }: PortKey): GatheredPort {
+function portIn(named: Map<string, GatheredPort>, { key, name, protocol }: KeyedPort): GatheredPort {
   return getOrMake(named, key, () => ({ name, protocol, targets: [] }))
 }
 

@@ -47,12 +47,12 @@ export interface Contribution extends Word {
   readonly name: EndpointName
   readonly zone: string
   /** The named ports of the slice, and a target for each. */
-  readonly ports: readonly PortKey[]
+  readonly namedPorts: readonly KeyedPort[]
   readonly targets: readonly Target[]
 }
 
 /** A named port of a slice. */
-export interface PortKey extends Port {
+export interface KeyedPort extends Port {
   /** `name/protocol` */
   readonly key: string
 }
@@ -68,7 +68,7 @@ export function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
   const { endpoints } = slice
   const all = portsOf(slice)
   const numbers = numbersOf(all)
-  const ports = namedOf(all)
+  const namedPorts = namedOf(all)
   const ready: Contribution[] = []
   const unready: Word[] = []
   for (const endpoint of endpoints) {
@@ -84,8 +84,8 @@ export function readSlice(slice: EndpointSlice, podNames: boolean): SliceWord {
     const label = slice.sourceCluster === undefined ? own : `${own}.${slice.sourceCluster}`
     const isV4 = typeof address === 'number'
     const name = { label, v4: isV4 ? [address] : [], v6: isV4 ? NO_V6 : address, ports: numbers }
-    const targets = ports.map(({ port }) => targetOf(name, port))
-    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), ports, targets })
+    const targets = namedPorts.map(({ port }) => targetOf(name, port))
+    ready.push({ address, target, slice, name, zone: endpoint.zone.toLowerCase(), namedPorts, targets })
   }
   return { ready, unready }
 }
@@ -98,8 +98,8 @@ function numbersOf(ports: readonly Port[]): readonly number[] {
 }
 
 /** Each of those that have a name of their own, once. */
-function namedOf(ports: readonly Port[]): readonly PortKey[] {
-  const named = new Map<string, PortKey>()
+function namedOf(ports: readonly Port[]): readonly KeyedPort[] {
+  const named = new Map<string, KeyedPort>()
   for (const { name, protocol, port } of ports) {
     const key = `${name}/${protocol}`
     if (isPortName(name, protocol)) named.set(`${key}/${port}`, { key, name, protocol, port })

@@ -43,6 +43,7 @@ test("until the threads of a start have started, a list changes no flag of V8: w
 
 test('the space of young objects does not grow while no list comes in', t => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  useFlags()
   const giving = giveMemoryBack()
   for (let i = 0; i < 20; i++) bursts()
   assert.ok(youngOctets() < ENOUGH, `${youngOctets()} octets after bursts`)
@@ -55,6 +56,7 @@ test('the space of young objects does not grow while no list comes in', t => {
 
 test('it grows while one comes in', t => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  useFlags()
   whileListing(true)
   for (let i = 0; i < 100 && youngOctets() < ENOUGH; i++) bursts()
   assert.ok(youngOctets() >= ENOUGH, `${youngOctets()} octets after bursts`)

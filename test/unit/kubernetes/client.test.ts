@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type ClientOptions, openClient } from '../../../src/kubernetes/client.ts'
+import { Credentials } from '../../../src/kubernetes/credentials.ts'
 import type { ApiResponse } from '../../../src/kubernetes/http.ts'
 import { isLoopback } from '../../../src/kubernetes/loopback.ts'
 import { makeCertificate } from '../../support/certificate.ts'
@@ -510,5 +511,33 @@ describe('in a pod', () => {
       code: 'ERR_API_CONFIG',
       message: /the service account of this pod cannot be used: ENOENT/,
     })
+  })
+
+  it('without an authority, or with one that is empty, nothing is asked: TLS would trust those of the whole world', async t => {
+    withPodEnvironment(t, '127.0.0.1', '1')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'token'), 'pod-token')
+    const load = () => openClient({ inCluster: true, root: join(root, 'pod') })
+    rmSync(join(folder, 'ca.crt'), { force: true })
+    await assert.rejects(load(), { code: 'ERR_API_CONFIG', message: /ENOENT.*ca\.crt/ })
+    writeFileSync(join(folder, 'ca.crt'), '\n')
+    await assert.rejects(load(), { code: 'ERR_API_CONFIG', message: /ca\.crt is empty/ })
+    writeFileSync(join(folder, 'ca.crt'), 'CA 1')
+    writeFileSync(join(folder, 'token'), '')
+    await assert.rejects(load(), { code: 'ERR_API_CONFIG', message: /token is empty/ })
+  })
+
+  it('a file that is gone while it runs is named by the next request; when it is there again, it is used', async t => {
+    withPodEnvironment(t, '127.0.0.1', '1')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'token'), 'pod-token')
+    writeFileSync(join(folder, 'ca.crt'), 'CA 1')
+    const credentials = await Credentials.load({ inCluster: true, root: join(root, 'pod') })
+    const options = () => credentials.options(AbortSignal.timeout(5000))
+    rmSync(join(folder, 'ca.crt'))
+    await assert.rejects(options(), { code: 'ERR_API_CONFIG', message: /cannot be had: ENOENT.*ca\.crt/ })
+    writeFileSync(join(folder, 'ca.crt'), 'CA 2')
+    writeFileSync(join(folder, 'token'), 'rotated')
+    assert.deepEqual(await options(), { ca: 'CA 2', headers: { Authorization: 'Bearer rotated' } })
   })
 })
