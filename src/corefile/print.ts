@@ -77,7 +77,7 @@ export function group(findings: readonly Finding[]): Remarks[] {
   const groups = Map.groupBy(findings, ({ text, verdict, did, instead }) => {
     const line = lines.get(text) ?? lines.size
     lines.set(text, line)
-    return JSON.stringify([line, verdict, did, instead])
+    return `${line} ${verdict} ${did.length} ${did}${instead}`
   })
   return [...groups.values()].map(all => {
     const these = [...new Map(all.map(finding => [`${finding.file}:${finding.line}`, finding])).values()]
@@ -146,11 +146,16 @@ function where({ file, line }: { readonly file: string; readonly line: number })
   return `${oneLine(file.replace(/^.*\//, ''), 60)}:${line}`
 }
 
+/** Words of ASCII with a space between them, as nearly all is. */
+const PLAIN = /^(?:[!-~]| (?! ))*$/
+
 /** Nothing in it ends the line, moves the cursor, or is no character of YAML. */
 export function oneLine(text: string, most = 1000): string {
-  const line = text
-    .replace(/\s{2,}|[^\S ]/g, ' ')
-    .replace(/[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\uffef]/g, '?')
+  const line = PLAIN.test(text)
+    ? text
+    : text
+        .replace(/\s{2,}|[^\S ]/g, ' ')
+        .replace(/[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\uffef]/g, '?')
   return line.length > most ? `${line.slice(0, most)}…` : line
 }
 
