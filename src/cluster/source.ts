@@ -114,6 +114,7 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
       return
     }
     const sources = this.owner.sourcesOf(this.kind)
+    // As nearly always: a first list is taken in in a fifth less time than by what follows.
     if (sources.length === 1) {
       this.objects.set(key, object)
       this.owner.apply(this.kind, own, object, isEvent)

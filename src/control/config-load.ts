@@ -5,6 +5,7 @@
 
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { TOKEN_FILE } from '../kubernetes/service-account.ts'
 import { parseManifest } from '../manifests/yaml.ts'
 import type { Config, Flags, Surroundings } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -24,7 +25,6 @@ export interface LoadOptions {
   readonly surroundings?: Surroundings
 }
 
-const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 const MAX_FILE_OCTETS = 1 << 20
 
 /**

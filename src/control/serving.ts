@@ -4,6 +4,7 @@
  */
 
 import type { MoveClock } from '../cluster/moves.ts'
+import { keyOf } from '../cluster/source.ts'
 import {
   type Changes,
   ClusterState,
@@ -176,7 +177,7 @@ function publishInto(
       // Half of it may be served: what was served before is put back, whole.
       const half = views([...tried, after])
       const isBack = attempt(() => services.mend(before, half))
-      unpublished.set(keyOf(change), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
+      unpublished.set(keyOfService(change), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
     }
   }
 
@@ -185,7 +186,7 @@ function publishInto(
     if (unpublished.size === 0) return changes.map(change => ({ change, tried: NONE_TRIED }))
     const due = new Map(unpublished)
     for (const change of changes) {
-      const key = keyOf(change)
+      const key = keyOfService(change)
       const waiting = due.get(key)
       // What is served is still what it was before the first change that failed.
       const { before } = waiting?.change ?? change
@@ -196,7 +197,7 @@ function publishInto(
 
   function publishPods(changes: readonly PodAddressChange[], attempt: (step: () => void) => boolean): void {
     const due = new Map(unpublishedPods)
-    for (const change of changes) due.set(`${change.namespace}/${change.address}`, change)
+    for (const change of changes) due.set(keyOf(change.namespace, change.address), change)
     unpublishedPods.clear()
     for (const [key, change] of due) {
       if (!attempt(() => putPodAddresses(table, records, [change]))) unpublishedPods.set(key, change)
@@ -213,9 +214,9 @@ function publishInto(
   }
 }
 
-function keyOf({ before, after }: ServiceChange): string {
+function keyOfService({ before, after }: ServiceChange): string {
   const { namespace, name } = (after ?? before)!.service
-  return `${namespace}/${name}`
+  return keyOf(namespace, name)
 }
 
 function views(some: readonly (ServiceView | undefined)[]): ServiceView[] {

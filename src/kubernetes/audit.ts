@@ -13,6 +13,7 @@
 
 import { isEqual } from '../cluster/equal.ts'
 import type { ObjectSink } from '../cluster/sink.ts'
+import { keyOf } from '../cluster/source.ts'
 import { ApiError } from './errors.ts'
 import type { ReflectorDeps, ReflectorLogger, Resource } from './reflector-types.ts'
 import type { Requests } from './requests.ts'
@@ -106,7 +107,7 @@ export class Audit<T> {
         const { namespace, name } = resource.identityOf(raw)
         const object = resource.fromApi(raw)
         if (typeof object === 'string') return
-        const key = `${namespace}/${name}`
+        const key = keyOf(namespace, name)
         const before = held.get(key)
         held.delete(key)
         if (before === undefined || !isEqual(before, object)) suspect(key, before)

@@ -1,8 +1,8 @@
 /**
  * What a request to the API server needs besides its path: address, TLS material, Authorization. Layer: kubernetes.
  * @kubernetes/client-node (kube-config.ts) is used for what it is good at: kubeconfig files, exec plugins, tokens,
- * certificates; without a kubeconfig it is not loaded. Files are watched here: tokens are replaced every hour, certificate authorities every
- * few years.
+ * certificates; without a kubeconfig it is not loaded. Files are watched here: tokens are replaced every hour, certificate
+ * authorities every few years.
  */
 
 import type { ChildProcess } from 'node:child_process'

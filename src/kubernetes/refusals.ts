@@ -3,6 +3,7 @@
  * objects that cannot be used fills neither the log nor the memory.
  */
 
+import { keyOf } from '../cluster/source.ts'
 import type { ReflectorLogger } from './reflector-types.ts'
 
 const MOST_LOGGED = 100
@@ -21,7 +22,7 @@ export class Refusals {
 
   add({ namespace, name }: { namespace: string; name: string }, reason: string): void {
     this.count++
-    const key = `${namespace}/${name}`
+    const key = keyOf(namespace, name)
     if (this.logged.size >= MOST_LOGGED || this.logged.has(key)) return
     this.logged.add(key)
     this.log.warn(`an object is not used: ${reason}`, { resource: this.resource, namespace, name })

@@ -17,6 +17,7 @@ export interface ServiceAccount {
 }
 
 const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
+export const TOKEN_FILE = `${FOLDER}/token`
 
 /**
  * @param root in front of the files' folder, for tests
@@ -25,7 +26,7 @@ const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 export function readServiceAccount(root: string): ServiceAccount {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env
   if (host === '') throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
-  const files = [`${root}${FOLDER}/token`, `${root}${FOLDER}/ca.crt`] as const
+  const files = [`${root}${TOKEN_FILE}`, `${root}${FOLDER}/ca.crt`] as const
   const [token, authority] = files.map(readFilled) as [string, string]
   return { server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`, authority, token, files }
 }
