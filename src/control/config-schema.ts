@@ -195,6 +195,10 @@ const SCHEMA = v.object({
 
 export type FileConfig = v.InferOutput<typeof SCHEMA>
 
+const SECTIONS = Object.entries(SCHEMA.entries)
+/** Of a file without any; most files have few. */
+const DEFAULTS: FileConfig = v.parse(SCHEMA, {})
+
 /** Keys that are known to come: said so, rather than called unknown. */
 const PLANNED = new Set(['node.zone', 'answers.topology'])
 /** For people: the rest would say the same, and each takes time. */
@@ -209,16 +213,23 @@ export function validate(raw: unknown, most = MAX_PROBLEMS): FileConfig | Proble
   const whole = raw ?? {}
   const problems: Problem[] = []
   checkShape(SCHEMA, whole, [], problems, most)
-  const result = v.safeParse(SCHEMA, whole)
-  for (const issue of result.issues ?? []) {
-    // A mapping that is none was found by checkShape.
-    if (issue.type === 'object' || problems.length >= most) continue
-    const path = (issue.path ?? []).map(item => item.key as string | number)
-    // A list in the place of a mapping has functions of that name.
-    if (problems.some(each => isBelow(path, each.path))) continue
-    problems.push({ path, reason: issue.message })
+  if (!isMapping(whole)) return problems
+  const misshapen = [...problems]
+  const values: Record<string, unknown> = { ...DEFAULTS }
+  for (const [name, section] of SECTIONS) {
+    if (whole[name] === undefined || whole[name] === null) continue
+    const result = v.safeParse(section, whole[name])
+    values[name] = result.output
+    for (const issue of result.issues ?? []) {
+      // A mapping that is none was found by checkShape.
+      if (issue.type === 'object' || problems.length >= most) continue
+      const path = [name, ...(issue.path ?? []).map(item => item.key as string | number)]
+      // A list in the place of a mapping has functions of that name.
+      if (misshapen.some(each => isBelow(path, each.path))) continue
+      problems.push({ path, reason: issue.message })
+    }
   }
-  return result.success && problems.length === 0 ? result.output : problems
+  return problems.length === 0 ? (values as FileConfig) : problems
 }
 
 function isBelow(path: Path, group: Path): boolean {

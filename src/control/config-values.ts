@@ -10,7 +10,6 @@ import { parseHostLine } from '../rules/hosts-file.ts'
 import { parseNetwork } from '../rules/networks.ts'
 import { compilePattern } from '../rules/patterns.ts'
 import { parseType } from '../wire/mnemonics.ts'
-import { parseName } from '../wire/name.ts'
 import type { SocketAddress } from './config.ts'
 import { reverseZonesOf } from './reverse-zones.ts'
 
@@ -53,9 +52,10 @@ const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 }
 
 /** @returns milliseconds */
 export function readDuration(least: string, most: string): Read<number> {
+  const [leastMs, mostMs] = [toMs(least)!, toMs(most)!]
   return raw => {
     const ms = toMs(raw)
-    return ms !== undefined && ms >= toMs(least)! && ms <= toMs(most)!
+    return ms !== undefined && ms >= leastMs && ms <= mostMs
       ? ms
       : new Misfit(`a duration such as 500ms, 5s or 1m, from ${least} to ${most}`)
   }
@@ -129,7 +129,7 @@ export function parseUpstream(text: string): UpstreamAddress | undefined {
 }
 
 // RFC 1035 §2.3.4 (sizes); the letters are those of host names, and "_" (RFC 8552).
-const LABELS = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/
+const LABELS = /^[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)*$/
 const REVERSE = /(^|\.)(in-addr|ip6)\.arpa$/
 
 /** RFC 4343: lower-cased. */
@@ -152,7 +152,7 @@ export const readReverseZone: Read<readonly string[]> = raw => {
 
 function toZone(raw: unknown): string | undefined {
   const zone = typeof raw === 'string' ? raw.toLowerCase().replace(/\.$/, '') : ''
-  return zone.length <= 253 && LABELS.test(zone) && parseName(zone) !== undefined ? zone : undefined
+  return zone.length <= 253 && LABELS.test(zone) ? zone : undefined
 }
 
 /** Pods without an address are given one of these; every one of them is kept in mind, hence no shorter than /8. */

@@ -137,7 +137,9 @@ function copyOf({ origins, value }: Entry): Entry {
 export function rawOf({ value }: Entry): Raw {
   if (typeof value !== 'object') return value
   if (Array.isArray(value)) return value.map(rawOf)
-  return Object.fromEntries([...value].map(([key, entry]) => [key, rawOf(entry)]))
+  const raw: { [key: string]: Raw } = {}
+  for (const [key, entry] of value) raw[key] = rawOf(entry)
+  return raw
 }
 
 /** All directives that a value came from, inside it too. */

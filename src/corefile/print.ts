@@ -72,13 +72,16 @@ const MAX_PLACES = 8
 
 /** Findings that say the same of the same text, as one. */
 export function group(findings: readonly Finding[]): Remarks[] {
-  // Lines may be long, and much be said of each.
-  const lines = new Map<string, number>()
-  const groups = Map.groupBy(findings, ({ text, verdict, did, instead }) => {
-    const line = lines.get(text) ?? lines.size
-    lines.set(text, line)
-    return `${line} ${verdict} ${did.length} ${did}${instead}`
-  })
+  // Lines may be long, and much be said of each: what is compared are numbers of texts.
+  const numbers = new Map<string, number>()
+  const numberOf = (text: string) => {
+    const number = numbers.get(text) ?? numbers.size
+    numbers.set(text, number)
+    return number
+  }
+  const groups = Map.groupBy(findings, ({ text, verdict, did, instead }) =>
+    [text, verdict, did, instead].map(numberOf).join(' '),
+  )
   return [...groups.values()].map(all => {
     const these = [...new Map(all.map(finding => [`${finding.file}:${finding.line}`, finding])).values()]
     const shown = these.slice(0, MAX_PLACES)

@@ -5,7 +5,7 @@
  */
 
 import type { Directive } from '../directive.ts'
-import { type Entry, entryOf, type Value } from '../draft.ts'
+import { type Entry, entryOf, rawOf, type Value } from '../draft.ts'
 import type { Remark } from '../finding.ts'
 import type { Gathered, MapPlugin, Mapping, Route } from '../mapping.ts'
 import { isReverse, isWithin } from '../zones.ts'
@@ -211,11 +211,11 @@ export function writeRoutes(gathered: Gathered): void {
 }
 
 function isSame(one: Route, other: Route): boolean {
-  return withoutOrigins(one.value) === withoutOrigins(other.value)
+  return said(one) === said(other)
 }
 
-function withoutOrigins(value: Value): string {
-  return JSON.stringify(value, (key, each) => (key === 'origins' ? undefined : each))
+function said({ value, directive }: Route): string {
+  return JSON.stringify(rawOf(entryOf(value, directive)))
 }
 
 /** Zones of server blocks that forward nothing, below a zone that is forwarded: their names went nowhere. */
