@@ -76,7 +76,7 @@ function folderOf(file: string): string {
 }
 
 describe('imports', () => {
-  it('point one way only (design §4)', () => {
+  it('point one way only', () => {
     const wrong: string[] = []
     for (const file of files) {
       const from = folderOf(file)
