@@ -290,12 +290,16 @@ interface AnySchema {
 function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Problem[], most: number): void {
   const { entries, item } = schema.wrapped ?? schema
   if (item?.entries !== undefined && Array.isArray(raw)) {
-    for (const [i, each] of raw.entries()) checkShape(item, each, [...path, i], problems, most)
+    for (const [i, each] of raw.entries()) {
+      const at = [...path, i]
+      if (each !== null) checkShape(item, each, at, problems, most)
+      else if (problems.length < most) problems.push({ path: at, reason: noMapping(item.entries, each) })
+    }
     return
   }
   if (entries === undefined || raw === undefined || raw === null) return
   if (!isMapping(raw)) {
-    problems.push({ path, reason: `it must be a mapping of ${Object.keys(entries).join(', ')}, not ${say(raw)}` })
+    problems.push({ path, reason: noMapping(entries, raw) })
     return
   }
   for (const name of Object.keys(raw)) {
@@ -303,6 +307,10 @@ function checkShape(schema: AnySchema, raw: unknown, path: Path, problems: Probl
     if (Object.hasOwn(entries, name)) checkShape(entries[name]!, raw[name], [...path, name], problems, most)
     else problems.push({ path: [...path, name], reason: explainUnknown(name, path, entries) })
   }
+}
+
+function noMapping(entries: object, raw: unknown): string {
+  return `it must be a mapping of ${Object.keys(entries).join(', ')}, not ${say(raw)}`
 }
 
 function explainUnknown(name: string, path: Path, siblings: object): string {
@@ -347,7 +355,7 @@ function keysBelow(schema: AnySchema, prefix: string): { path: string; fallback:
 
 function say(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object' && value !== null) return 'a mapping'
+  if (typeof value === 'object') return value === null ? 'nothing' : 'a mapping'
   return typeof value === 'string'
     ? JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
     : String(value)

@@ -149,16 +149,16 @@ function where({ file, line }: { readonly file: string; readonly line: number })
   return `${oneLine(file.replace(/^.*\//, ''), 60)}:${line}`
 }
 
-/** Words of ASCII with a space between them, as nearly all is. */
-const PLAIN = /^(?:[!-~]| (?! ))*$/
+/** What is not words of ASCII with a space between them; nearly all is. */
+const NOT_PLAIN = /[^ -~]| {2}/
 
 /** Nothing in it ends the line, moves the cursor, or is no character of YAML. */
 export function oneLine(text: string, most = 1000): string {
-  const line = PLAIN.test(text)
+  const line = NOT_PLAIN.test(text)
     ? text
-    : text
         .replace(/\s{2,}|[^\S ]/g, ' ')
         .replace(/[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\uffef]/g, '?')
+    : text
   return line.length > most ? `${line.slice(0, most)}…` : line
 }
 

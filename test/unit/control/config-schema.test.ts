@@ -95,6 +95,17 @@ describe('every key', () => {
     }
   })
 
+  it('what is no mapping in a list of them is named with the keys it should have', () => {
+    for (const path of LISTS) {
+      for (const value of [null, 'text', 5, []]) {
+        const [problem, ...more] = problemsOf({ [path]: [value] })
+        assert.deepEqual(more, [])
+        assert.equal(formatPath(problem!.path), `${path}[0]`)
+        assert.match(problem!.reason, /^it must be a mapping of \w+.*, not (nothing|"text"|5|a list)$/)
+      }
+    }
+  })
+
   it('a group that is none is named with the keys it has', () => {
     const parents = KEYS.flatMap(({ path }) => {
       const steps = path.split('.').slice(0, -1)

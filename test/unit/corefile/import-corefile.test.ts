@@ -5,6 +5,7 @@ import type { Directive } from '../../../src/corefile/directive.ts'
 import { readTokens } from '../../../src/corefile/lexer.ts'
 import { parseBlocks } from '../../../src/corefile/parser.ts'
 import { PLUGINS } from '../../../src/corefile/plugins/index.ts'
+import { oneLine } from '../../../src/corefile/print.ts'
 import { parseManifest } from '../../../src/manifests/yaml.ts'
 import { COREFILES, importText, textOf } from '../../support/import-fixture.ts'
 
@@ -673,5 +674,20 @@ describe('transfer', () => {
       remarks(text).filter(line => /transfer|to:/.test(line)),
       ['4 to: changesAnswers', '6 transfer: changesAnswers'],
     )
+  })
+})
+
+describe('one line', () => {
+  it('is cut from text of any length', () => {
+    const most = 100
+    for (const start of ['', '\n', '  ']) {
+      const line = oneLine(start + 'x'.repeat(10_000_000), most)
+      assert.equal(line, `${(start === '' ? '' : ' ') + 'x'.repeat(start === '' ? most : most - 1)}…`)
+    }
+  })
+
+  it('has one space for white space, and a question mark for what moves the cursor or is none of YAML', () => {
+    assert.equal(oneLine('a\n\tb  c\r\nd\u001b[2Je\u2028f'), 'a b c d?[2Je f')
+    assert.equal(oneLine('plain words only'), 'plain words only')
   })
 })
