@@ -31,6 +31,16 @@ export const configTarget: Target = {
       'limits: {tcp: {idle: 10s}}\n',
     ],
     ...[
+      'forward:\n- upstreams: [10.0.0.1]\n',
+      'acl:\n- action: block\n',
+      'template:\n- answer: [A 10.0.0.1]\n',
+      'rewrite: [{from: a, to: b}]\n',
+      'transfer: [10.0.0.0/8]\n',
+      'hosts: {entries: [10.0.0.1 a.b]}\n',
+      '- ',
+      '\n',
+    ],
+    ...[
       'null',
       '-1',
       '1e9',
