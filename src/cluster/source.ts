@@ -38,6 +38,8 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   private readonly owner: SourceOwner
   /** Objects that were removed, oldest first, and in which version. */
   private readonly removed = new Map<string, number>()
+  /** In which version it told last of an object that is known by another source: it is removed here by what is told here. */
+  private readonly told = new Map<string, number>()
 
   constructor(kind: K, partition: string, owner: SourceOwner) {
     this.kind = kind
@@ -92,7 +94,8 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
   remove(namespace: string, name: string, last: Identified = {}): void {
     const key = keyOf(namespace, name)
     const known = this.objects.get(key)
-    if (known !== undefined && isOfAnother(last, known)) return
+    if (known !== undefined && isOfAnother(last, { ...known, version: this.told.get(key) ?? known.version ?? 0 }))
+      return
     this.unset(key, true)
     if (last.version) this.remember(key, Math.max(last.version, this.removed.get(key) ?? 0))
   }
@@ -107,6 +110,7 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
 
   private put(key: string, object: Kinds[K], isEvent: boolean): void {
     const own = this.objects.get(key)
+    this.told.delete(key)
     if (own !== undefined && isEqual(own, object)) return
     // Only of slices it matters which one is newer.
     if (own !== undefined && this.kind !== 'EndpointSlice' && isEqual(own, { ...object, version: own.version })) {
@@ -126,14 +130,21 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
     // is an API server's, one without is a file's.
     for (const other of sources) {
       const theirs = other.objects.get(key)
-      if (theirs === undefined || isVersioned(theirs) !== isVersioned(object)) continue
-      if (!isBefore(object.version, theirs.version)) other.objects.set(key, object)
+      if (other === this || theirs === undefined || isVersioned(theirs) !== isVersioned(object)) continue
+      if (!isBefore(object.version, theirs.version)) other.hear(key, theirs, object)
     }
     this.owner.apply(this.kind, before, this.known(key), isEvent)
   }
 
+  /** Another source has told of an object that this one holds. */
+  private hear(key: string, own: Kinds[K], object: Kinds[K]): void {
+    if (!this.told.has(key)) this.told.set(key, own.version ?? 0)
+    this.objects.set(key, object)
+  }
+
   private unset(key: string, isEvent: boolean): void {
     const before = this.known(key)
+    this.told.delete(key)
     if (!this.objects.delete(key)) return
     this.owner.apply(this.kind, before, this.known(key), isEvent)
   }

@@ -113,10 +113,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
   flush(): void {
     if (!this.synced) return
     this.publish()
-    if (this.isListing && this.listsOpen === 0) {
-      this.isListing = false
-      this.onListing(false)
-    }
+    this.endListing()
   }
 
   /**
@@ -156,8 +153,16 @@ export class ClusterState implements ClusterSink, SourceOwner {
     this.onListing(true)
   }
 
+  /** Nothing is published of it before all have been given, which may never be. */
   listEnds(): void {
     this.listsOpen--
+    if (!this.synced) this.endListing()
+  }
+
+  private endListing(): void {
+    if (!this.isListing || this.listsOpen > 0) return
+    this.isListing = false
+    this.onListing(false)
   }
 
   /** Every source has given a complete list. */

@@ -130,7 +130,7 @@ class Server implements RunningServer, ServerParts {
       moves: {
         windowMs: options.moveWindowMs,
         now: () => performance.now(),
-        wake: afterMs => setTimeout(() => this.expire(), afterMs).unref(),
+        wake: (afterMs, run) => setTimeout(run, afterMs).unref(),
       },
       seed: randomBytes(4).readInt32LE(),
       serials: this.serials,
@@ -339,11 +339,6 @@ class Server implements RunningServer, ServerParts {
       this.isStale = isStale
       serving.table.setStale(this.options.staleError && isStale)
     })
-  }
-
-  private expire(): void {
-    this.serving.cluster.expire()
-    this.serving.imports?.expire()
   }
 
   /** Whether every source has said all there is, and not from a snapshot. */

@@ -44,7 +44,7 @@ export interface ServingOptions {
   /** Of SOA serials, 32 bits: `latest` is the first. */
   readonly serials: { readonly latest: number; next(): number }
   /** For how long an endpoint that leaves a slice is held; undefined: not at all. */
-  readonly moves?: MoveClock
+  readonly moves?: ServingClock
   /** Memory of one's own; made when left out. */
   readonly memory?: SharedMemory
   /** Called after a change is published, as far as it could be. */
@@ -53,6 +53,11 @@ export interface ServingOptions {
   readonly onUnpublished?: (error: unknown) => void
   /** Told when a complete list begins to come in, and when all that came is published. */
   readonly onListing?: (isListing: boolean) => void
+}
+
+/** One clock of all states, each of which is woken for itself. */
+export interface ServingClock extends Pick<MoveClock, 'windowMs' | 'now'> {
+  wake(afterMs: number, run: () => void): void
 }
 
 export interface Serving {
@@ -80,7 +85,13 @@ export function createServing(options: ServingOptions): Serving {
   putZoneNames(table, records)
   if (records.pods === 'insecure') for (const name of options.namespaces) putPodNamespace(table, records, name, true)
 
-  const own = publishInto(table, records, options, () => table.setSynced())
+  /** States in which a list comes in. */
+  let listing = 0
+  const onListing = (isListing: boolean): void => {
+    listing += isListing ? 1 : -1
+    if (listing === (isListing ? 1 : 0)) options.onListing?.(isListing)
+  }
+  const own = publishInto(table, records, { ...options, onListing }, () => table.setSynced())
   if (multicluster.length === 0) return { memory, table, ...own }
   const { external: _, ...shared } = records
   const ofImports: RecordOptions = {
@@ -90,7 +101,9 @@ export function createServing(options: ServingOptions): Serving {
     pods: 'disabled',
     isImported: true,
   }
-  const imports = publishInto(table, ofImports, { ...options, onPublished: undefined }, () => table.endWaiting())
+  const imports = publishInto(table, ofImports, { ...options, onListing, onPublished: undefined }, () =>
+    table.endWaiting(),
+  )
   return {
     memory,
     cluster: own.cluster,
@@ -124,9 +137,10 @@ function publishInto(
   onFirst: () => void,
 ): Pick<Serving, 'cluster' | 'unpublished' | 'retry'> {
   const services = new ServicePublisher(table, records)
-  /** What found no room, or met a defect, by Service and by address: tried again with every change. */
+  /** What found no room, or met a defect, by Service, address and namespace: tried again with every change. */
   const unpublished = new Map<string, Unpublished>()
   const unpublishedPods = new Map<string, PodAddressChange>()
+  const unpublishedNamespaces = new Map<string, boolean>()
   const publish = (changes: Changes): void => {
     const before = table.changes
     let problem: unknown
@@ -141,9 +155,14 @@ function publishInto(
       }
     }
     publishServices(changes.services, changes.first, attempt)
-    if (records.pods === 'verified') publishPods(changes.podAddresses, attempt)
+    if (records.pods === 'verified') {
+      const byAddress = new Map(changes.podAddresses.map(each => [keyOf(each.namespace, each.address), each]))
+      publishEach(unpublishedPods, byAddress, attempt, (_, change) => putPodAddresses(table, records, [change]))
+    }
     if (records.pods === 'insecure') {
-      for (const [name, exists] of changes.namespaces) attempt(() => putPodNamespace(table, records, name, exists))
+      publishEach(unpublishedNamespaces, changes.namespaces, attempt, (name, exists) =>
+        putPodNamespace(table, records, name, exists),
+      )
     }
     if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
     if (changes.first) onFirst()
@@ -151,7 +170,12 @@ function publishInto(
     onPublished?.(changes)
     if (problem !== undefined) onUnpublished?.(problem)
   }
-  const cluster = new ClusterState(namespaces, publish, onListing, moves)
+  const cluster = new ClusterState(
+    namespaces,
+    publish,
+    onListing,
+    moves && { ...moves, now: () => moves.now(), wake: afterMs => moves.wake(afterMs, () => cluster.expire()) },
+  )
 
   function publishServices(
     changes: readonly ServiceChange[],
@@ -177,7 +201,7 @@ function publishInto(
       // Half of it may be served: what was served before is put back, whole.
       const half = views([...tried, after])
       const isBack = attempt(() => services.mend(before, half))
-      unpublished.set(keyOfService(change), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
+      unpublished.set(keyOfService(change, half), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
     }
   }
 
@@ -190,21 +214,16 @@ function publishInto(
       const waiting = due.get(key)
       // What is served is still what it was before the first change that failed.
       const { before } = waiting?.change ?? change
-      due.set(key, { change: { before, after: change.after }, tried: waiting?.tried ?? NONE_TRIED })
+      const { after } = change
+      const tried = waiting?.tried ?? NONE_TRIED
+      // It came and went while it waited.
+      if (before === undefined && after === undefined && tried.length === 0) due.delete(key)
+      else due.set(key, { change: { before, after }, tried })
     }
     return [...due.values()]
   }
 
-  function publishPods(changes: readonly PodAddressChange[], attempt: (step: () => void) => boolean): void {
-    const due = new Map(unpublishedPods)
-    for (const change of changes) due.set(keyOf(change.namespace, change.address), change)
-    unpublishedPods.clear()
-    for (const [key, change] of due) {
-      if (!attempt(() => putPodAddresses(table, records, [change]))) unpublishedPods.set(key, change)
-    }
-  }
-
-  const waiting = (): number => unpublished.size + unpublishedPods.size
+  const waiting = (): number => unpublished.size + unpublishedPods.size + unpublishedNamespaces.size
   return {
     cluster,
     unpublished: waiting,
@@ -214,9 +233,22 @@ function publishInto(
   }
 }
 
-function keyOfService({ before, after }: ServiceChange): string {
-  const { namespace, name } = (after ?? before)!.service
+/** @param tried what stands for a Service that was not there and is no more, and of which some may be in the table */
+function keyOfService({ before, after }: ServiceChange, tried = NONE_TRIED): string {
+  const { namespace, name } = (after ?? before ?? tried[0])!.service
   return keyOf(namespace, name)
+}
+
+/** @param waiting what was tried before and could not be done; then what is left of it and of `changes` */
+function publishEach<T>(
+  waiting: Map<string, T>,
+  changes: ReadonlyMap<string, T>,
+  attempt: (step: () => void) => boolean,
+  put: (key: string, change: T) => void,
+): void {
+  const due = new Map([...waiting, ...changes])
+  waiting.clear()
+  for (const [key, change] of due) if (!attempt(() => put(key, change))) waiting.set(key, change)
 }
 
 function views(some: readonly (ServiceView | undefined)[]): ServiceView[] {

@@ -1,7 +1,8 @@
 /**
  * How long to wait before the next request. Layer: kubernetes; pure but for the injected clock and randomness.
  * A bound that doubles, and all of it at random (full jitter), so that many servers do not come back at one moment. At its
- * most a wait is 30 to 40 s: in a fault that lasts there is never more than one request in 30 s.
+ * most it is 30 to 40 s from one request to the next: in a fault that lasts there is never more than one in 30 s. How long a
+ * request held counts as waited: a proxy that cuts every stream after 50 s costs no more than a moment each time.
  */
 
 import type { ReflectorDeps } from './reflector-types.ts'
@@ -31,13 +32,13 @@ export class Backoff {
   /** After a list, or after a watch that the server closed in order. @returns ms to wait */
   afterSuccess(startedMs: number, wasList: boolean): number {
     this.forgetAfter(startedMs)
-    return wasList || this.deps.now() - startedMs >= SHORT_MS ? 0 : this.next()
+    return wasList || this.deps.now() - startedMs >= SHORT_MS ? 0 : this.restOf(startedMs)
   }
 
   /** @param leastMs what the server asked for. @returns ms to wait */
   afterFailure(startedMs: number, leastMs: number): number {
     this.forgetAfter(startedMs)
-    return leastMs + this.next()
+    return leastMs + this.restOf(startedMs)
   }
 
   /**
@@ -64,10 +65,11 @@ export class Backoff {
     this.wasWoken = false
   }
 
-  private next(): number {
+  /** What is left of the next wait, which begins with the request. All that one server cuts off do not come back at one moment. */
+  private restOf(startedMs: number): number {
     const bound = this.boundMs
     this.boundMs = Math.min(bound * 2, STEADY_MS)
-    return this.waitOf(bound)
+    return Math.max(this.waitOf(bound) - (this.deps.now() - startedMs), this.waitOf(FIRST_MS))
   }
 
   private waitOf(boundMs: number): number {

@@ -17,7 +17,7 @@ export interface ManifestObject {
   /** `''` for a kind without namespace. */
   readonly namespace: string
   readonly name: string
-  /** With `metadata.namespace` filled in. */
+  /** With `metadata.namespace` filled in, and without a version. */
   readonly raw: Json
   readonly file: string
   readonly line: number
@@ -87,8 +87,9 @@ interface ListedType {
 function toObject(kind: KnownKind, value: Json, file: string, line: number): ManifestObject {
   const { name, namespace: given } = identity(value)
   const namespace = CLUSTER_SCOPED.has(kind) ? '' : given || 'default'
-  const raw = namespace === given ? value : { ...value, metadata: { ...(value['metadata'] as Json), namespace } }
-  return { kind, namespace, name, raw, file, line }
+  // A version says something beside the others of its API server alone; a file from `kubectl get` has those of some day.
+  const { resourceVersion: _, ...metadata } = value['metadata'] as Json
+  return { kind, namespace, name, raw: { ...value, metadata: { ...metadata, namespace } }, file, line }
 }
 
 function shortcoming(kind: KnownKind, value: Json): { path: Path; reason: string } | undefined {

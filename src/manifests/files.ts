@@ -3,7 +3,7 @@
  *
  * What stands in a file counts as a whole: an edit with anything wrong in it changes nothing of what the file gave
  * before. A file that is met for the first time gives what is right in it. A path that cannot be read any more keeps
- * what it gave; a file that is gone from a folder is gone.
+ * what it gave; a file that is gone from a folder is gone. A file that cannot be read at the moment is tried again each time.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -14,8 +14,11 @@ import { type FoundFile, type Scan, scanPath } from './scan.ts'
 import { MAX_JSON_OCTETS } from './yaml.ts'
 
 interface KnownFile {
-  readonly signature: string
+  /** Of what was read; undefined: the last attempt failed. */
+  readonly signature: string | undefined
   readonly objects: readonly ManifestObject[]
+  /** Why the last attempt failed. */
+  readonly failure?: string
 }
 
 export interface Refresh {
@@ -30,13 +33,15 @@ export interface Refresh {
 
 export class ManifestFiles {
   private readonly roots: readonly string[]
+  private readonly read: (path: string) => Promise<string>
   private readonly scans = new Map<string, Scan>()
   private readonly lost = new Set<string>()
   private known = new Map<string, KnownFile>()
 
   /** @param roots files and folders */
-  constructor(roots: readonly string[]) {
+  constructor(roots: readonly string[], read = (path: string) => readFile(path, 'utf8')) {
     this.roots = roots
+    this.read = read
   }
 
   get count(): number {
@@ -67,7 +72,12 @@ export class ManifestFiles {
           next.set(key, before)
           continue
         }
-        const content = await readContent(found)
+        const content = await this.readContent(found)
+        if (typeof content === 'string') {
+          if (before?.failure !== content) problems.push({ file: found.path, line: 1, reason: content })
+          next.set(key, { signature: undefined, objects: before?.objects ?? [], failure: content })
+          continue
+        }
         problems.push(...content.problems)
         const isKept = before !== undefined && content.problems.length > 0
         next.set(key, { signature: found.signature, objects: isKept ? before.objects : content.objects })
@@ -77,6 +87,18 @@ export class ManifestFiles {
     changed ||= [...this.known.keys()].some(key => !next.has(key))
     this.known = next
     return { changed, problems, lost, folders }
+  }
+
+  /** @returns why it cannot be read, which may be over in a moment */
+  private async readContent({ path, octets }: FoundFile): Promise<FileContent | string> {
+    if (octets > MAX_JSON_OCTETS) return `it has ${octets} octets; up to ${MAX_JSON_OCTETS} are read; divide it`
+    let text: string
+    try {
+      text = await this.read(path)
+    } catch (error) {
+      return reasonOf(error)
+    }
+    return readDocuments(path, text)
   }
 
   private async scan(): Promise<string[]> {
@@ -92,16 +114,6 @@ export class ManifestFiles {
       }
     }
     return newlyLost
-  }
-}
-
-async function readContent({ path, octets }: FoundFile): Promise<FileContent> {
-  const failed = (reason: string): FileContent => ({ objects: [], problems: [{ file: path, line: 1, reason }] })
-  if (octets > MAX_JSON_OCTETS) return failed(`it has ${octets} octets; up to ${MAX_JSON_OCTETS} are read; divide it`)
-  try {
-    return readDocuments(path, await readFile(path, 'utf8'))
-  } catch (error) {
-    return failed(reasonOf(error))
   }
 }
 

@@ -79,8 +79,10 @@ export async function startManifests(
   const clients = options.clients?.open('Pod', PARTITION)
   let summary: ManifestsSummary
   let notes: ReadonlySet<string> = new Set()
-  let running: Promise<void> | undefined
+  let isRunning = false
   let isDue = false
+  /** Why what was read is not served. */
+  let failure: string | undefined
   let stopped = false
   serve()
   report(first, 'it is left out')
@@ -99,22 +101,34 @@ export async function startManifests(
   /** One reading at a time; notices that come meanwhile make one more. */
   async function run(): Promise<void> {
     isDue = true
-    if (running !== undefined) return
-    while (isDue && !stopped) {
-      isDue = false
-      running = refresh()
-      await running
+    if (isRunning) return
+    isRunning = true
+    try {
+      while (isDue && !stopped) {
+        isDue = false
+        await refresh()
+      }
+    } finally {
+      isRunning = false
     }
-    running = undefined
   }
 
   async function refresh(): Promise<void> {
     const result = await files.refresh()
     if (stopped) return
     watching.follow(result.folders)
-    if (result.changed) serve()
     report(result, 'what this file gave stays served')
-    if (result.changed) logger.info('manifests changed and are served', { ...summary })
+    if (!result.changed && failure === undefined) return
+    try {
+      serve()
+    } catch (error) {
+      const { stack } = error as Error
+      if (stack !== failure) logger.warn('manifests changed and cannot be served; they are tried again', { stack })
+      failure = stack ?? ''
+      return
+    }
+    failure = undefined
+    logger.info('manifests changed and are served', { ...summary })
   }
 
   function serve(): void {

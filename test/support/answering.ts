@@ -6,7 +6,6 @@ import { randomInt } from 'node:crypto'
 import { decode, encode } from 'dns-packet'
 import { Answerer } from '../../src/answer/answer.ts'
 import { Order, type OrderName } from '../../src/answer/order.ts'
-import type { MoveClock } from '../../src/cluster/moves.ts'
 import type { EndpointSlice, Namespace, Pod, Service } from '../../src/cluster/objects.ts'
 import type { ObjectSink } from '../../src/cluster/sink.ts'
 import { createServing, type Serving, type ServingOptions } from '../../src/control/serving.ts'
@@ -20,11 +19,12 @@ const MARGIN = 300
 /** Fills the buffer around the query. */
 export const CANARY = 0xee
 
-export interface AnsweringOptions extends Partial<RecordOptions>, Pick<ServingOptions, 'memory' | 'onUnpublished'> {
+export interface AnsweringOptions
+  extends Partial<RecordOptions>,
+    Pick<ServingOptions, 'memory' | 'onUnpublished' | 'moves'> {
   readonly order?: OrderName
   readonly maxUdpSize?: number
   readonly namespaces?: readonly string[]
-  readonly moves?: MoveClock
   readonly unsynced?: boolean
   /** Of the table's hash and of the order; random when left out. */
   readonly seed?: number

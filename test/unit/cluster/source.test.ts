@@ -251,6 +251,33 @@ describe('objects under one name', () => {
     assert.deepEqual(addresses(), ['10.0.0.11'])
   })
 
+  it('an object that one of two watches is told to let go is held by the other alone, however far that one was ahead', () => {
+    const cluster = new ClusterState([], () => {})
+    const [a, b] = [cluster.open('EndpointSlice', 'a'), cluster.open('EndpointSlice', 'b')]
+    const services = cluster.open('Service').replaceAll()
+    services.add(headless('web'))
+    services.commit()
+    const at = (version: number, address = '10.0.0.1') => slice('web', [{ address }], { version, uid: 7 })
+    for (const sink of [a, b]) {
+      const list = sink.replaceAll()
+      list.add(at(10))
+      list.commit()
+    }
+    const served = () => {
+      cluster.flush()
+      return cluster.find('default', 'web')!.slices.flatMap(({ endpoints }) => endpoints.map(({ address }) => address))
+    }
+    a.upsert(at(15))
+    a.upsert(at(20, '10.0.0.2'))
+    const { name } = at(10)
+    b.remove('default', name, { version: 5, uid: 7 })
+    assert.deepEqual(served(), ['10.0.0.2'], 'a removal from before what b has told')
+    b.remove('default', name, { version: 15, uid: 7 })
+    assert.deepEqual(served(), ['10.0.0.2'])
+    a.remove('default', name, { version: 30, uid: 7 })
+    assert.deepEqual(served(), [])
+  })
+
   it('what a file says of an object outlives what an API server says of one of its name', () => {
     const file = followed.cluster.open('EndpointSlice', 'manifests')
     const list = file.replaceAll()

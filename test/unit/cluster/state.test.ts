@@ -269,6 +269,26 @@ describe('a complete list', () => {
     )
   })
 
+  it('is told of as coming in until it is published, or until lists break off that others wait for', () => {
+    const told: boolean[] = []
+    const cluster = new ClusterState(
+      [],
+      () => {},
+      isListing => told.push(isListing),
+    )
+    const [services, slices] = [cluster.open('Service'), cluster.open('EndpointSlice')]
+    const list = services.replaceAll()
+    const other = slices.replaceAll()
+    list.abort()
+    assert.deepEqual(told, [true])
+    other.commit()
+    assert.deepEqual(told, [true, false], 'nothing is published before Services are listed, which may never be')
+    services.replaceAll().commit()
+    assert.deepEqual(told, [true, false, true])
+    cluster.flush()
+    assert.deepEqual(told, [true, false, true, false])
+  })
+
   it('the first list that breaks off does not make the cluster synced', () => {
     const { cluster, seen } = watch()
     cluster.open('Service').replaceAll().abort()

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { createAnswering, headless, slice } from '../../support/answering.ts'
+import { TableReader } from '../../../src/table/reader.ts'
+import { parseName } from '../../../src/wire/name.ts'
+import { createAnswering, headless, importSinks, slice } from '../../support/answering.ts'
 import { createBoundedMemory } from '../../support/bounded-memory.ts'
 
 const addressesOf = (answers: readonly string[]): string[] => answers.map(answer => answer.split(' ').at(-1)!).sort()
@@ -226,6 +228,119 @@ describe('a table that is full, seen from the cluster', () => {
     serving.retry()
     assert.equal(serving.unpublished(), 0)
     assert.equal(addressesOf(server.ask('web.default.svc.cluster.local', 'A', { stream: true }).answers).length, 450)
+  })
+})
+
+describe('a table that is full, and what came and went meanwhile', () => {
+  it('a Service that found no room, could not be taken back, and is deleted holds up no other, and leaves nothing', () => {
+    const { services, slices, flush, serving, server } = bounded()
+    const base = serving.table.stats().names
+    const ask = (name: string) => server.ask(`${name}.default.svc.cluster.local`, 'A')
+    for (const name of ['web', 'other']) services.upsert(headless(name))
+    slices.upsert(slice('web', namedPods(1, 0, 120)))
+    slices.upsert(slice('other', [{ address: '10.9.0.1' }]))
+    flush()
+    // What a reader may still look at does not become free: nothing can be taken back either.
+    const reader = new TableReader(serving.memory, 5)
+    reader.begin()
+    services.upsert(headless('twin'))
+    slices.upsert(slice('twin', namedPods(1, 0, 600)))
+    flush()
+    assert.equal(serving.unpublished(), 1)
+    services.remove('default', 'twin')
+    slices.remove('default', slice('twin', []).name)
+    slices.upsert(slice('other', [{ address: '10.9.0.2' }]))
+    flush()
+    reader.end()
+    serving.retry()
+    serving.retry()
+    assert.deepEqual([addressesOf(ask('other').answers), serving.unpublished()], [['10.9.0.2'], 0])
+    assert.equal(ask('h0.twin').rcode, 'NXDOMAIN')
+    assert.deepEqual(server.ask('0.0.1.10.in-addr.arpa', 'PTR').answers.length, 1, 'that of web')
+    for (const name of ['web', 'other']) {
+      services.remove('default', name)
+      slices.remove('default', slice(name, []).name)
+    }
+    flush()
+    serving.retry()
+    assert.deepEqual([serving.table.stats().names, serving.unpublished()], [base, 0])
+  })
+
+  it('a namespace whose name for pods found no room has it as soon as there is some', () => {
+    const memory = createBoundedMemory(2, 4)
+    const server = createAnswering({
+      memory,
+      onUnpublished: () => {},
+      seed: 1,
+      watchNamespaces: true,
+      pods: 'insecure',
+      namespacesAreChosen: true,
+    })
+    const { services, slices, namespaces, flush, serving } = server
+    const names = Array.from({ length: 1000 }, (_, i) => `late-${'x'.repeat(40)}-${i}`)
+    namespaces.upsert({ name: 'default' })
+    services.upsert(headless('big'))
+    slices.upsert(slice('big', namedPods(1, 0, 600)))
+    flush()
+    assert.equal(serving.unpublished(), 0)
+    for (const name of names) namespaces.upsert({ name })
+    flush()
+    assert.ok(serving.unpublished() > 0)
+    const missing = () =>
+      names.filter(name => server.ask(`10-1-0-5.${name}.pod.cluster.local`, 'A').rcode !== 'NOERROR')
+    assert.equal(missing().length, serving.unpublished())
+    services.remove('default', 'big')
+    slices.remove('default', slice('big', []).name)
+    flush()
+    serving.retry()
+    assert.deepEqual([missing(), serving.unpublished()], [[], 0])
+  })
+})
+
+describe('endpoints on the move, in the cluster and in a clusterset', () => {
+  it('each state is woken for itself: one time for each moment, however many wait in the other', () => {
+    const MOMENTS = 12
+    let nowMs = 0
+    let asked = 0
+    const due: { readonly atMs: number; readonly run: () => void }[] = []
+    const moves = {
+      windowMs: 100,
+      now: () => nowMs,
+      wake(afterMs: number, run: () => void) {
+        asked++
+        due.push({ atMs: nowMs + afterMs, run })
+      },
+    }
+    const pass = (ms: number) => {
+      const endMs = nowMs + ms
+      for (; due.some(({ atMs }) => atMs <= endMs); ) {
+        due.sort((a, b) => a.atMs - b.atMs)
+        const { atMs, run } = due.shift()!
+        nowMs = Math.max(nowMs, atMs)
+        run()
+        assert.ok(asked <= 4 * MOMENTS, `asked to be woken ${asked} times`)
+      }
+      nowMs = endMs
+    }
+    const server = createAnswering({ moves, multicluster: [parseName('clusterset.local')!] })
+    const imports = importSinks(server)
+    for (const sink of [imports.services, imports.slices]) sink.replaceAll().commit()
+    imports.flush()
+    const pods = (from: number) =>
+      namedPods(1, from, MOMENTS + 1 - from).map((pod, i) => ({ ...pod, target: from + i + 1 }))
+    for (const state of [server, imports]) {
+      state.services.upsert(headless('web'))
+      for (let from = 0; from <= MOMENTS; from++) {
+        state.slices.upsert(slice('web', pods(from)))
+        state.flush()
+        if (state === imports) pass(5)
+      }
+    }
+    pass(1000)
+    assert.deepEqual(due, [])
+    for (const zone of ['cluster.local', 'clusterset.local']) {
+      assert.equal(server.ask(`web.default.svc.${zone}`, 'A').answers.length, 1)
+    }
   })
 })
 

@@ -25,6 +25,11 @@ describe('objects of a file', () => {
     assert.deepEqual(objects[0]!.raw['metadata'], { name: 'web', namespace: 'default' })
   })
 
+  it('have no version: one that kubectl get printed says nothing beside those of an API server', () => {
+    const { objects } = readDocuments('f', SERVICE.replace('name: web', 'name: web, resourceVersion: "100", uid: u'))
+    assert.deepEqual(objects[0]!.raw['metadata'], { name: 'web', uid: 'u', namespace: 'default' })
+  })
+
   it('are found in every document, each with its line', () => {
     const text = `# demo\n${SERVICE}---\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: ns}\n`
     assert.deepEqual(named(text), ['2 /Service default/web', '7 apps/Deployment ns/d'])

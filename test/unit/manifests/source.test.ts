@@ -182,6 +182,27 @@ describe('an edit', () => {
     assert.equal(ipOf(following, 'c'), undefined)
   })
 
+  it('that could not be handed on is told, and does not end the following', async t => {
+    const path = folder()
+    writeFileSync(join(path, 'a.yaml'), serviceText('a'))
+    let failures = 0
+    const cluster = new ClusterState([], () => {
+      if (failures-- > 0) throw new Error('a defect')
+    })
+    const warnings: string[] = []
+    const options = { podCIDR: '127.1.0.0/16', namespaces: [], namespaceLabels: '', labels: '', pods: false }
+    const logger = { info: () => {}, warn: (message: string) => void warnings.push(message) }
+    const source = await startManifests({ ...options, paths: [path] }, cluster, logger, { delayMs: 5, tickMs: 20 })
+    t.after(() => source.stop())
+    const ip = () => cluster.find('default', 'a')?.service.clusterIPs[0]
+    failures = 1
+    writeFileSync(join(path, 'a.yaml'), serviceText('a', '10.96.0.2'))
+    await until(() => warnings.length > 0, 'it is told')
+    assert.deepEqual(warnings, ['manifests changed and cannot be served; they are tried again'])
+    writeFileSync(join(path, 'a.yaml'), serviceText('a', '10.96.0.33'))
+    await until(() => ip() === '10.96.0.33', 'the next edit')
+  })
+
   it('adds and removes files and folders', async t => {
     const path = folder()
     const following = await follow(t, [path])
