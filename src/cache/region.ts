@@ -70,7 +70,7 @@ export class CacheRegion {
     this.allocator = new Allocator(this.views)
     this.limbo = new Limbo(
       () => this.views.words,
-      block => this.allocator.free(block),
+      block => this.index.free(block),
     )
     this.index = new NameIndex(this.views, this.allocator, this.limbo)
   }

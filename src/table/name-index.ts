@@ -6,7 +6,8 @@
  *   replace   store the new block over the old one
  *   remove    store TOMBSTONE; or EMPTY when the next slot is EMPTY, and then also over the TOMBSTONEs right before:
  *             no probe chain can pass a slot whose successor is EMPTY
- *   grow      fill a new index beside the old one, publish it by one store, retire the old one
+ *   grow      fill a new index beside the old one, publish it by one store, retire the old one; of the same size, to be rid
+ *             of TOMBSTONEs
  */
 
 import type { Allocator } from './allocator.ts'
@@ -37,6 +38,10 @@ export class NameIndex {
   private occupied = 0
   /** Slots of the index in use. */
   slots = 0
+  /** Room for another index of as many slots, 0: none. Kept, since a table that is full has none when TOMBSTONEs must go. */
+  private spare = 0
+  /** The index before, which becomes the spare one when nobody reads it any more. */
+  private retired = 0
 
   constructor(views: Views, allocator: Allocator, limbo: Limbo) {
     this.views = views
@@ -45,17 +50,18 @@ export class NameIndex {
     this.rebuild(INITIAL_SLOTS)
   }
 
-  /** @returns false when there is no memory for a larger index; nothing has changed then */
+  /** @returns false when no slot is free and there is no memory for another index; nothing has changed then */
   insert(block: number): boolean {
-    if ((this.occupied + 1) * 16 > this.slots * MAX_LOAD) {
-      const wanted = (this.names + 1) * 16 > this.slots * (MAX_LOAD >>> 1) ? this.slots * 2 : this.slots
-      if (!this.rebuild(wanted) && this.occupied + 1 >= this.slots) return false
-    }
+    if ((this.occupied + 1) * 16 > this.slots * MAX_LOAD) this.makeRoom()
     const words = this.views.words
     const slots = words[CONTROL_INDEX]! + INDEX_SLOTS
     let at = words[block + BLOCK_HASH]! & (this.slots - 1)
     while (words[slots + at] !== SLOT_EMPTY && words[slots + at] !== SLOT_TOMBSTONE) at = (at + 1) & (this.slots - 1)
-    if (words[slots + at] === SLOT_EMPTY) this.occupied++
+    if (words[slots + at] === SLOT_EMPTY) {
+      // One that stays EMPTY ends the search for what is not there.
+      if (this.occupied + 1 >= this.slots) return false
+      this.occupied++
+    }
     this.names++
     Atomics.store(words, slots + at, slotOf(block, words[block + BLOCK_HASH]!))
     return true
@@ -84,6 +90,14 @@ export class NameIndex {
     } while (words[slots + at] === SLOT_TOMBSTONE)
   }
 
+  /** Gives back a block that nobody reads any more; the index before is kept, if it is as large as this one. */
+  free(block: number): void {
+    const wasIndex = block === this.retired
+    if (wasIndex) this.retired = 0
+    if (wasIndex && this.spare === 0 && this.views.words[block + INDEX_MASK] === this.slots - 1) this.spare = block
+    else this.allocator.free(block)
+  }
+
   /** No name is found from now on; a reader in the midst of looking finds it, or does not. The index keeps its size. */
   clear(): void {
     const { words } = this.views
@@ -91,6 +105,12 @@ export class NameIndex {
     words.fill(SLOT_EMPTY, slots, slots + this.slots)
     this.names = 0
     this.occupied = 0
+  }
+
+  private makeRoom(): void {
+    if ((this.names + 1) * 16 > this.slots * (MAX_LOAD >>> 1) && this.rebuild(this.slots * 2)) return
+    // Where there is no memory for a larger one, or no need: without TOMBSTONEs, which each search for what is not there passes.
+    if ((this.occupied - this.names) * 16 >= this.slots) this.rebuild(this.slots)
   }
 
   /** Word offset of the slot that holds `block`. */
@@ -104,7 +124,8 @@ export class NameIndex {
   }
 
   private rebuild(slotCount: number): boolean {
-    const index = this.allocator.allocate(INDEX_SLOTS + slotCount)
+    const isSpare = slotCount === this.slots && this.spare !== 0
+    const index = isSpare ? this.spare : this.allocator.allocate(INDEX_SLOTS + slotCount)
     if (index === 0) return false
     const words = this.views.words
     const mask = slotCount - 1
@@ -118,11 +139,19 @@ export class NameIndex {
       while (words[index + INDEX_SLOTS + at] !== SLOT_EMPTY) at = (at + 1) & mask
       words[index + INDEX_SLOTS + at] = slot
     }
-    this.slots = slotCount
-    this.occupied = this.names
     Atomics.store(words, CONTROL_INDEX, index)
+    this.occupied = this.names
+    this.retired = old
     if (old !== 0) this.limbo.retire(old)
+    if (isSpare) this.spare = 0
+    else if (slotCount !== this.slots) this.renewSpare(slotCount)
+    this.slots = slotCount
     return true
+  }
+
+  private renewSpare(slotCount: number): void {
+    if (this.spare !== 0) this.allocator.free(this.spare)
+    this.spare = this.allocator.allocate(INDEX_SLOTS + slotCount)
   }
 }
 

@@ -89,7 +89,7 @@ export class TableWriter implements NameWriter {
     this.allocator = new Allocator(this.views)
     this.limbo = new Limbo(
       () => this.views.words,
-      block => this.allocator.free(block),
+      block => this.index.free(block),
     )
     this.index = new NameIndex(this.views, this.allocator, this.limbo)
     this.reader = new TableReader(memory, reader)

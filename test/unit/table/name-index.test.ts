@@ -35,7 +35,7 @@ class TestIndex {
     this.allocator = new Allocator(this.views)
     this.limbo = new Limbo(
       () => this.views.words,
-      block => this.allocator.free(block),
+      block => this.index.free(block),
     )
     this.index = new NameIndex(this.views, this.allocator, this.limbo)
     this.reader = new TableReader(memory, 0)
@@ -138,6 +138,20 @@ describe('the name index', () => {
     }
     assert.equal(index.index.names, 300)
     assert.ok(index.index.slots <= 2048, `${index.index.slots} slots for 300 names`)
+  })
+
+  it('at the maximum of the memory is rid of what names that come and go leave behind: a search for what is not there ends', () => {
+    const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1), 2, 2)
+    let name = 1
+    while (index.put(name)) name++
+    const { slots } = index.index
+    for (let gone = 1; gone < 20 * slots; gone++) {
+      index.remove(gone)
+      assert.ok(index.put(name++), `after ${gone} names`)
+    }
+    assert.equal(index.index.slots, slots)
+    const tombstones = index.slots().filter(slot => slot === SLOT_TOMBSTONE).length
+    assert.ok(tombstones <= slots / 8, `${tombstones} of ${slots}`)
   })
 
   it('at the maximum of the memory refuses a name and keeps the others', () => {
