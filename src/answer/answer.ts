@@ -178,7 +178,7 @@ export class Answerer {
   private refuse(verdict: number, length: number, payload: number, stream: boolean): number {
     const { query, reply, screen } = this
     reply.rcode = verdict
-    if (query.questionEnd === 0) return reply.finishHeader()
+    if (query.questionEnd === 0) return screen?.drops(reply.start) === true ? 0 : reply.finishHeader()
     if (verdict === RCODE_NOERROR && query.tsigAt === 0) return this.transfer(payload, stream)
     if (screen !== undefined && screen.judge(query, reply.start) === SCREEN_DROP) return 0
     return verdict === RCODE_NOERROR ? refuseTsig(reply, query, length, payload) : reply.finish(payload)

@@ -41,6 +41,8 @@ export interface Screen {
    * @returns SCREEN_…
    */
   judge(query: Query, start: number): number
+  /** Whether a client hears nothing whose question could not be read. @param start as above */
+  drops(start: number): boolean
 }
 
 /** Says who may have transfers. */

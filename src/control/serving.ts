@@ -141,6 +141,8 @@ function publishInto(
   const unpublished = new Map<string, Unpublished>()
   const unpublishedPods = new Map<string, PodAddressChange>()
   const unpublishedNamespaces = new Map<string, boolean>()
+  /** Names have changed under a serial that found no room: secondaries would not ask for them. */
+  let isSerialDue = false
   const publish = (changes: Changes): void => {
     const before = table.changes
     let problem: unknown
@@ -164,7 +166,7 @@ function publishInto(
         putPodNamespace(table, records, name, exists),
       )
     }
-    if (table.changes !== before) attempt(() => table.setSerial(serials.next()))
+    if (table.changes !== before || isSerialDue) isSerialDue = !attempt(() => table.setSerial(serials.next()))
     if (changes.first) onFirst()
     table.commit()
     onPublished?.(changes)
@@ -223,7 +225,8 @@ function publishInto(
     return [...due.values()]
   }
 
-  const waiting = (): number => unpublished.size + unpublishedPods.size + unpublishedNamespaces.size
+  const waiting = (): number =>
+    unpublished.size + unpublishedPods.size + unpublishedNamespaces.size + (isSerialDue ? 1 : 0)
   return {
     cluster,
     unpublished: waiting,

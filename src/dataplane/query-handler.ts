@@ -148,15 +148,20 @@ export class QueryHandler implements MessageHandler {
       this.octets = length
       return replied
     }
-    if (((this.limitedRcodes >>> answerer.reply.rcode) & 1) !== 0) {
-      replied = this.limit(start, replied)
-      if (replied === 0) return 0
+    return this.settle(view, start, length, replied, stream)
+  }
+
+  /** Limits, counts and logs what is the reply. @returns its octets, 0: it is not sent */
+  private settle(view: DataView, start: number, length: number, replied: number, stream: boolean): number {
+    const { query, reply } = this.answerer
+    let octets = replied
+    if (((this.limitedRcodes >>> reply.rcode) & 1) !== 0) {
+      octets = this.limit(start, replied)
+      if (octets === 0) return 0
     }
-    this.count(length, replied, stream)
-    if (this.log !== undefined) {
-      this.log.note(answerer.query, answerer.reply.rcode, view, start, length, replied, stream)
-    }
-    return replied
+    this.count(length, octets, stream)
+    if (this.log !== undefined) this.log.note(query, reply.rcode, view, start, length, octets, stream)
+    return octets
   }
 
   private count(length: number, replied: number, stream: boolean): void {
@@ -204,8 +209,7 @@ export class QueryHandler implements MessageHandler {
       replied = this.answerer.failDeferred()
       this.row[NOT_DEFERRED]!++
     }
-    this.count(length, replied, isStream)
-    return replied
+    return this.settle(reply.view, start, length, replied, isStream)
   }
 
   end(): void {

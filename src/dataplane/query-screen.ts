@@ -11,7 +11,7 @@ import {
   SCREEN_PASS,
   type Screen,
 } from '../answer/elsewhere.ts'
-import { ACL_ALLOW, Acl, type AclRule } from '../rules/acl.ts'
+import { ACL_ALLOW, ACL_DROP, Acl, type AclRule } from '../rules/acl.ts'
 import { compileHandOver, type HandOver, type HandOverRules } from '../rules/hand-over.ts'
 import type { Peers } from '../transport/handler.ts'
 import type { Query } from '../wire/query.ts'
@@ -65,5 +65,14 @@ export class QueryScreen implements Screen {
       if (action !== ACL_ALLOW) return OUTCOMES[action]!
     }
     return handOver?.matches(query) === true ? SCREEN_DEFER : SCREEN_PASS
+  }
+
+  drops(start: number): boolean {
+    const { acl, address, isIPv6 } = this
+    if (acl === undefined) return false
+    this.peers?.copyAddress(start, address)
+    if (acl.judgeClient(address, isIPv6) !== ACL_DROP) return false
+    this.row[ACL_AT + ACL_DROP]!++
+    return true
   }
 }

@@ -52,6 +52,16 @@ export class Acl {
     }
     return ACL_ALLOW
   }
+
+  /** Of a client whose question cannot be read: rules for types and zones do not fit it. */
+  judgeClient(address: Uint8Array, isIPv6: boolean): number {
+    const fitting = (isIPv6 ? this.ipv6 : this.ipv4).find(address)
+    for (let i = 0; i < fitting.length; i++) {
+      const { types, zones, action } = this.rules[fitting[i]!]!
+      if (types.length + zones.length === 0) return action
+    }
+    return ACL_ALLOW
+  }
 }
 
 function isWithinAny(query: Query, zones: readonly Uint8Array[]): boolean {

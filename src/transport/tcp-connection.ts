@@ -348,8 +348,10 @@ export class TcpConnection implements StreamPath, Peers {
   /** Keeps the octets of `input` from `used` on, and no others. */
   private hold(input: Buffer, used: number): void {
     const octets = input.length - used
+    // What is counted are octets held: a buffer that a large message made does not stay for a few.
+    const isRoomy = this.buffer.length > FIRST_HOLD_OCTETS && 4 * octets < this.buffer.length
     if (octets === 0) this.buffer = NOTHING
-    else if (this.heldOctets === 0) {
+    else if (this.heldOctets === 0 || isRoomy) {
       this.buffer = Buffer.allocUnsafeSlow(Math.max(octets, FIRST_HOLD_OCTETS))
       input.copy(this.buffer, 0, used)
     } else if (used > 0) this.buffer.copyWithin(0, used, input.length)

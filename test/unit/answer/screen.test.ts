@@ -27,10 +27,30 @@ for (const [what, query] of Object.entries(QUERIES)) {
         judged++
         return verdict
       },
+      drops: () => assert.fail('the question was read'),
     }
     assert.equal(exchange(query), undefined)
     verdict = SCREEN_BLOCK
     assert.ok(exchange(query) !== undefined)
     assert.equal(judged, 2)
+  })
+}
+
+const UNREAD = {
+  'another opcode': (query: Buffer) => query.writeUInt8(0x20, 2),
+  'two questions (RFC 9619)': (query: Buffer) => query.writeUInt16BE(2, 4),
+  'a name that ends nowhere': (query: Buffer) => query.writeUInt8(0xff, 12),
+}
+
+for (const [what, spoil] of Object.entries(UNREAD)) {
+  it(`${what}: a client that is dropped whatever it asks hears nothing, another hears what is wrong`, () => {
+    const { answerer, exchange } = createWorld()
+    let isDropped = true
+    answerer.screen = { judge: () => assert.fail('there is no question'), drops: () => isDropped }
+    const query = Buffer.from(queryOf(NAME, 'A'))
+    spoil(query)
+    assert.equal(exchange(query), undefined)
+    isDropped = false
+    assert.ok(exchange(query) !== undefined)
   })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { TableFullError } from '../../../src/table/allocator.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { parseName } from '../../../src/wire/name.ts'
 import { createAnswering, headless, importSinks, slice } from '../../support/answering.ts'
@@ -211,6 +212,29 @@ describe('a table that is full, seen from the cluster', () => {
     assert.deepEqual([addressesOf(ask('web').answers), serving.unpublished()], [['10.0.0.1'], 1])
     serving.retry()
     assert.deepEqual([ask('web').answers.length, serving.unpublished()], [3, 0])
+  })
+
+  it('whose serial found no room has it move on as soon as there is some: secondaries ask for nothing before', () => {
+    const { services, slices, flush, serving, server } = bounded()
+    services.upsert(headless('web'))
+    flush()
+    const serial = () => server.ask('cluster.local', 'SOA').answers[0]
+    const before = serial()
+    const { table } = serving
+    const setSerial = table.setSerial.bind(table)
+    table.setSerial = () => {
+      throw new TableFullError()
+    }
+    slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+    flush()
+    assert.deepEqual(
+      [addressesOf(server.ask('web.default.svc.cluster.local', 'A').answers), serial(), serving.unpublished()],
+      [['10.0.0.1'], before, 1],
+    )
+    table.setSerial = setSerial
+    serving.retry()
+    assert.notEqual(serial(), before)
+    assert.equal(serving.unpublished(), 0)
   })
 
   it('is tried again when others have made room, without a change of the Service itself', () => {

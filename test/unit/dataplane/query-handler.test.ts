@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { decode } from 'dns-packet'
 import { Answerer } from '../../../src/answer/answer.ts'
 import { Order } from '../../../src/answer/order.ts'
-import { NOT_DEFERRED, PANICS, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
+import { LIMITED_RESPONSES, NOT_DEFERRED, PANICS, ROW_FIELDS } from '../../../src/dataplane/counters.ts'
 import { createDeferred, DeferredWriter } from '../../../src/dataplane/deferred.ts'
 import { QueryHandler } from '../../../src/dataplane/query-handler.ts'
 import {
@@ -250,6 +250,46 @@ describe('a query behind a long chain of aliases that leaves the cluster', () =>
       )
     }
     assert.equal(row[NOT_DEFERRED], 0)
+  })
+
+  it('that nobody can take are failed within the limits of clients, and logged', () => {
+    const { serving } = createWorld()
+    const row = new Float64Array(ROW_FIELDS)
+    const table = new TableReader(serving.memory, 9)
+    const answerer = new Answerer(table, new Order('stable', 1), UDP_OCTETS, { fallthrough: [] })
+    const responseRate = { perSecond: 5, windowMs: 1000, slip: 0, exempt: [] }
+    const ring = createQueryRing()
+    const handler = new QueryHandler({
+      table,
+      answerer,
+      row,
+      families: [0],
+      now: () => 0,
+      udp: { limiter: new ReplyLimiter({ errorRate: 0, responseRate }, 1), maxUdpSize: UDP_OCTETS },
+      deferred: { put: () => false, wake() {} },
+      log: new QueryLogWriter(ring, new QueryChoice({ classes: LOG_ERROR, sample: 1, zones: [] }, table.seed, 1)),
+    })
+    const octets = new Uint8Array(DATAGRAM_CAPACITY)
+    const view = new DataView(octets.buffer)
+    const path = {
+      socket: 0,
+      sockaddr: new Uint8Array(PATH_SOCKADDR_OCTETS),
+      control: new Uint8Array(PATH_CONTROL_OCTETS),
+    }
+    let sent = 0
+    for (let i = 0; i < 100; i++) {
+      const query = encodeQuery('www.example.com', 'A', UDP_OCTETS)
+      query[2]! |= 1
+      octets.set(query)
+      handler.begin(0, { copyAddress: (_, address) => address.set([192, 0, 2, 1]) })
+      assert.equal(handler.answer(octets, view, 0, query.length, DATAGRAM_CAPACITY, false), DEFERRED)
+      if (handler.defer(octets, 0, { ...path, controlOctets: 0, stream: undefined }) > 0) sent++
+      handler.end()
+    }
+    assert.deepEqual([sent, row[LIMITED_RESPONSES], row[NOT_DEFERRED]], [5, 95, 100])
+    const reader = new QueryLogReader(ring)
+    for (let i = 0; i < 5; i++) assert.equal(formatName(reader.next()!.name), 'www.example.com.')
+    assert.equal(reader.next(), undefined)
   })
 
   it('that it has one for is taken', () => {

@@ -5,6 +5,9 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { DEFERRED, type MessageHandler, type ReturnPath, type StreamPath } from '../../../src/transport/handler.ts'
@@ -566,6 +569,36 @@ describe('numbers', () => {
     await until(() => clients.filter(each => each.gone).length > 0, 'some closed')
     await until(() => server.connections() * 65_000 <= 8 << 20, 'within the limit')
     assert.ok(server.connections() > 100)
+  })
+})
+
+describe('a large query and the first octet of the next', () => {
+  test('hold what they are counted as: a buffer does not stay large for one octet', async () => {
+    const CLIENTS = 50
+    const endMs = performance.now() + 10 * LIMIT_MS
+    const { accepted, handler, server } = await serve({ maxConnectionsPerClient: 1000 })
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const large = Buffer.concat([framed(Buffer.alloc(65_535)), Buffer.of(0)])
+    const clients: Client[] = []
+    for (let i = 0; i < CLIENTS; i++) clients.push(await accepted())
+    const used = async (): Promise<number> => {
+      collect()
+      // What it found dead is given back by another thread.
+      await setTimeout(20)
+      return process.memoryUsage().arrayBuffers
+    }
+    const before = Math.min(await used(), await used())
+    const asker = await accepted()
+    // In two parts, so that the first of them is held.
+    for (const { socket } of clients) socket.write(large.subarray(0, 60_000))
+    await settle(server, asker)
+    const whole = handler.answered + CLIENTS
+    for (const { socket } of clients) socket.write(large.subarray(60_000))
+    await until(() => handler.answered === whole, 'all answered')
+    for (let now = await used(); now - before > CLIENTS * 8192; now = await used()) {
+      assert.ok(performance.now() < endMs, `${now - before} octets are held`)
+    }
   })
 })
 
