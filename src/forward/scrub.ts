@@ -7,7 +7,7 @@
  *                                                                           when there is no record; NSEC … with DO
  */
 
-import { CLASS_IN, TYPE_ANY, TYPE_CNAME, TYPE_SOA } from '../wire/constants.ts'
+import { CLASS_IN, RCODE_NOERROR, TYPE_ANY, TYPE_CNAME, TYPE_SOA } from '../wire/constants.ts'
 import { NameBuffer, NameWriter } from './names.ts'
 import { RDATA_SHAPES } from './rdata.ts'
 import type { Response } from './response.ts'
@@ -120,11 +120,11 @@ export class Scrubber {
   private putAuthority(isNegative: boolean, dnssecOk: boolean): boolean {
     const { response, current, scratch } = this
     let soa = false
-    let referral = false
+    let namesServers = false
     for (let i = response.answers; i < response.records; i++) {
       if (response.qclass[i] !== CLASS_IN) continue
       const type = response.type[i]!
-      if (type === TYPE_NS) referral = true
+      if (type === TYPE_NS) namesServers = true
       const isProof = dnssecOk && !this.truncated && (type === TYPE_NSEC || type === TYPE_NSEC3 || type === TYPE_RRSIG)
       const isSoa: boolean = isNegative && type === TYPE_SOA && !soa && this.mayCover(i)
       if (!isProof && !isSoa) continue
@@ -135,7 +135,9 @@ export class Scrubber {
       this.put(i, false)
       if (this.truncated && (soa || !isNegative)) break
     }
-    return soa || !isNegative || !referral || this.answers > 0
+    // RFC 2308 §2.1, §2.2: servers without SOA come with NXDOMAIN too; a referral is NOERROR, and says nothing else
+    const isReferral = namesServers && response.rcode === RCODE_NOERROR
+    return soa || !isNegative || !isReferral || this.answers > 0
   }
 
   /** Whether the owner is the current name or one that it lies below, as far as hashes tell. */

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createAnswering } from '../support/answering.ts'
 import { CachedWorld, soaOf } from '../support/cached.ts'
-import { addressOf, QNAME, recordOf as upstreamRecord } from '../support/fake-upstream.ts'
-import { AA, queryOf, RCODES, type Reply, strictDecode, TC, wireName } from '../support/messages.ts'
+import { addressOf, QNAME, replyTo, startUpstream, recordOf as upstreamRecord } from '../support/fake-upstream.ts'
+import { createForwarder } from '../support/forwarder.ts'
+import { AA, queryOf, RCODES, RD, type Reply, strictDecode, TC, wireName } from '../support/messages.ts'
 import { createWorld } from '../support/world.ts'
 
 const server = createWorld({ negativeTtl: 2, ttl: 7 })
@@ -43,6 +44,18 @@ describe('RFC 2308 §2.1: name error', () => {
       [5],
     )
     assertSoa(reply, 'cluster.local')
+  })
+})
+
+describe('RFC 2308 §2.1: name errors of others', () => {
+  it('types 3 and 4, without SOA, with and without NS: NXDOMAIN, and no second upstream is asked', async t => {
+    for (const authority of [[], [upstreamRecord('example.com', 2, wireName('ns.example.com'))]]) {
+      const upstream = await startUpstream(asked => [replyTo(asked, { flags: RCODES.NXDOMAIN, authority })])
+      t.after(() => upstream.close())
+      const bench = createForwarder(t, [upstream.port, upstream.port])
+      const { rcode } = await bench.ask(queryOf('none.example.com', 'A', { flags: RD })).wait()
+      assert.deepEqual([rcode, upstream.asked.length], [RCODES.NXDOMAIN, 1])
+    }
   })
 })
 
