@@ -108,7 +108,7 @@ export class CacheStore {
   }
 
   /**
-   * Keeps an answer, in the place of one of the same key.
+   * Keeps an answer, in the place of one of the same key, which goes even if the answer may not be kept or finds no room.
    * @param key of the question, which begins with the octets of its name in lower case (latin1)
    */
   put(key: string, entry: Entry): void {
@@ -116,13 +116,17 @@ export class CacheStore {
     const isDenial = (entry.flags & ENTRY_DENIAL) !== 0
     const [part, other] = isDenial ? [this.denial, this.success] : [this.success, this.denial]
     const isFailure = (entry.flags & ENTRY_RCODE_MASK) === RCODE_SERVFAIL
-    if (entry.ttl === 0) return
+    if (entry.ttl === 0) {
+      this.forget(key)
+      return
+    }
     const ttl = isFailure ? entry.ttl : this.boundTtl(entry.ttl, isDenial)
     const flags = entry.flags | (options.keepTtl ? ENTRY_KEEPS_TTL : 0)
     const old = part.peek(key) ?? other.peek(key)
     const block = region.put({ ...entry, ttl, flags }, this.now(), old?.block ?? 0)
     if (block === 0) {
       this.drops++
+      this.forget(key)
       return
     }
     if (old !== undefined) this.unschedule(key, old)
@@ -139,6 +143,11 @@ export class CacheStore {
     }
     // It looks at every reader's word: not for each change.
     if (++this.changes % CHANGES_PER_COMMIT === 0) region.commit()
+  }
+
+  /** A newer answer has come that is not kept: the older one is not to be given any more, stale neither. */
+  forget(key: string): void {
+    for (const part of [this.success, this.denial]) this.drop(part, key)
   }
 
   /** @returns the seconds that an answer is kept which says so many itself, but for 0: then it is not */
@@ -277,15 +286,20 @@ export class CacheStore {
     this.generation++
     for (const part of [this.success, this.denial]) {
       for (const key of [...part.keys()].filter(isMeant)) {
-        const kept = part.peek(key)!
-        this.unschedule(key, kept)
-        this.region.remove(kept.block)
-        part.delete(key)
+        this.drop(part, key)
         removed++
       }
     }
     this.region.commit()
     return removed
+  }
+
+  private drop(part: Part, key: string): void {
+    const kept = part.peek(key)
+    if (kept === undefined) return
+    this.unschedule(key, kept)
+    this.region.remove(kept.block)
+    part.delete(key)
   }
 
   private retire(purged: Iterator<Kept>[]): void {

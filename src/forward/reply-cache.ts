@@ -84,45 +84,49 @@ export class ReplyCache {
   }
 
   /**
-   * Keeps what an upstream said, if it may be kept.
+   * Keeps what an upstream said, if it may be kept; if not, what was kept before goes all the same.
    * @param response read, with RCODE NOERROR or NXDOMAIN
    * @param generation when it was asked for: when something was forgotten since then, the answer is of before
    */
   keep(key: string, question: UpstreamQuestion, response: Response, flags: number, generation = this.generation): void {
-    // RFC 2181 §9: what is truncated, over TCP too, is not kept
-    if (generation !== this.generation || (flags & FLAG_TC) !== 0) return
-    const { scrubber, writer } = this
-    const { type, dnssecOk, checkingDisabled } = question
+    const { scrubber, writer, store } = this
+    const { type, dnssecOk } = question
     // RFC 8482: an answer to ANY is some of what there is
     if (type === TYPE_ANY) return
-    const name = question.name.map(lowerCase)
-    const at = firstRecordAt(name.length)
+    const at = firstRecordAt(question.name.length)
     writer.octets.set(question.name, HEADER_OCTETS)
     const put = scrubber.scrub(response, type, dnssecOk, writer.octets, at, HEADER_OCTETS, MAX_STREAM_MESSAGE)
-    if (put !== SCRUBBED || scrubber.truncated) return
+    if (put !== SCRUBBED) return
+    // RFC 2181 §9: what is truncated, over TCP too, is not kept
+    const isKept = generation === this.generation && (flags & FLAG_TC) === 0 && !scrubber.truncated
+    const entry = isKept ? this.entryOf(question, at, response.rcode, flags) : undefined
+    // RFC 8767 §4: NOERROR and NXDOMAIN have refreshed the data, whether or not they may be kept
+    if (entry === undefined) store.forget(key)
+    else store.put(key, entry)
+  }
+
+  /** @returns the entry of what was scrubbed; undefined: it may not be kept */
+  private entryOf(question: UpstreamQuestion, at: number, rcode: number, flags: number): Entry | undefined {
+    const { scrubber, writer } = this
+    const { type, dnssecOk, checkingDisabled } = question
     const { answers, authority } = scrubber
     const read = readRecords(writer.octets, at, scrubber.ends.subarray(0, answers + authority), answers, type)
-    if (read === undefined) return
-    const { rcode } = response
+    if (read === undefined) return undefined
     const isDenial = rcode === RCODE_NXDOMAIN || !read.hasType
     // RFC 2308 §5: negative answers without SOA are not kept
-    if (isDenial && !read.hasSoa) return
-    const bits = rcode | (isDenial ? ENTRY_DENIAL : 0) | ((flags & FLAG_AD) === 0 ? 0 : ENTRY_AD)
-    const octets = writer.octets.subarray(at, scrubber.at)
-    const entry: Entry = {
+    if (isDenial && !read.hasSoa) return undefined
+    return {
+      // RFC 2308 §5: SOA's own TTL or MINIMUM, whichever is less; of no record may more be said than it says itself
       ...read,
-      name,
+      name: question.name.map(lowerCase),
       type,
       dnssecOk,
       checkingDisabled,
       answers,
       authority,
-      octets,
-      flags: bits,
-      // RFC 2308 §5: SOA's own TTL or MINIMUM, whichever is less; of no record may more be said than it says itself
-      ttl: read.ttl,
+      octets: writer.octets.subarray(at, scrubber.at),
+      flags: rcode | (isDenial ? ENTRY_DENIAL : 0) | ((flags & FLAG_AD) === 0 ? 0 : ENTRY_AD),
     }
-    this.store.put(key, entry)
   }
 
   /** A question could not be answered. */

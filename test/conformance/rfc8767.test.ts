@@ -103,6 +103,31 @@ describe('RFC 8767 §5: the client response timer', () => {
   })
 })
 
+describe('RFC 8767 §4: what the upstreams say takes the place of expired data', () => {
+  for (const [words, fields] of [
+    ['an answer with TTL 0', { answers: [addressOf(QNAME, '192.0.2.2', 0)] }],
+    ['NXDOMAIN without SOA', { flags: RCODES.NXDOMAIN }],
+  ] as const) {
+    it(`${words}, which is not kept, after 1.8 s: the next client does not have the stale one`, async t => {
+      const { world, bench, upstream } = await startStale(t)
+      let release = (): void => {}
+      const gate = new Promise<void>(resolve => (release = resolve))
+      upstream.script = async asked => {
+        await gate
+        return [replyTo(asked, fields)]
+      }
+      world.now += 61
+      const pending = bench.ask(queryOf(NAME, A, { flags: RD, opt: {} }))
+      await bench.clock.advance(1850)
+      assert.equal((await pending.wait()).answers.length, 1)
+      assert.notEqual(world.ask(NAME, A), undefined)
+      release()
+      await until(() => bench.forwarder.inFlight === 0, 'the late answer')
+      assert.equal(world.ask(NAME, A), undefined)
+    })
+  }
+})
+
 describe('RFC 8767 §5: the failure recheck timer', () => {
   it('what failed is asked for again after 30 s, not before', () => {
     const world = new CachedWorld({ serveStale: HOUR })

@@ -86,6 +86,67 @@ describe('when there is no more room', () => {
   })
 })
 
+describe('RFC 8767 §4: a newer answer that is not kept takes the older one away', () => {
+  const name = Uint8Array.from(wireName('www.example.com'))
+
+  for (const [words, given] of [
+    ['fresh', 0],
+    ['expired', 100],
+    ['given although expired', 101],
+  ] as const) {
+    it(`which was ${words}, with a TTL of 0 and by name; nothing is left of it`, () => {
+      for (const isByName of [false, true]) {
+        const world = new CachedWorld({
+          serveStale: 3600,
+          prefetch: { amount: 1, duration: 3600, percentage: 10 },
+        })
+        const key = world.keyOf('www.example.com', A)
+        hear(world, 'www.example.com')
+        assert.ok(world.ask('www.example.com', A))
+        world.now += given
+        if (given > 100) {
+          world.fail('www.example.com', A)
+          assert.ok(world.ask('www.example.com', A))
+        }
+        if (isByName) world.store.forget(key)
+        else world.store.put(key, entryOf(name, 1, 0))
+        assert.equal(world.ask('www.example.com', A), undefined)
+        assert.deepEqual([world.store.findStale(key), world.store.findFresh(key)], [0, 0])
+        assert.deepEqual([world.store.region.entries, world.store.stats().success.entries], [0, 0])
+        world.now += 99
+        assert.deepEqual(world.store.takeDue(), [])
+      }
+    })
+  }
+
+  it('for want of room too', () => {
+    const world = new CachedWorld({ maxOctets: 1 << 18, serveStale: 3600 })
+    hear(world, 'www.example.com')
+    // Its batch does not end.
+    world.reader.find(1, 1, new DataView(new ArrayBuffer(8)))
+    for (let i = 0; world.store.drops === 0; i++) {
+      const other = `n${i % 100}.example.com`
+      world.store.put(world.keyOf(other, A), entryOf(Uint8Array.from(wireName(other)), i, 100))
+    }
+    const { drops } = world.store
+    hear(world, 'www.example.com')
+    assert.equal(world.store.drops, drops + 1)
+    assert.equal(world.store.findFresh(world.keyOf('www.example.com', A)), 0)
+    world.now += 101
+    assert.equal(world.store.findStale(world.keyOf('www.example.com', A)), 0)
+  })
+
+  it('and no other one', () => {
+    const world = new CachedWorld()
+    hear(world, 'www.example.com')
+    hear(world, 'b.example.com')
+    const { generation } = world.store
+    hear(world, 'www.example.com', 0)
+    assert.ok(world.ask('b.example.com', A))
+    assert.equal(world.store.generation, generation)
+  })
+})
+
 describe('a purge of everything', () => {
   for (const count of [100, 3000]) {
     it(`of ${count} answers: none is found any more, in the middle of a batch neither; the memory comes back`, async () => {

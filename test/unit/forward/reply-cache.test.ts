@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Asking, CachedWorld } from '../../support/cached.ts'
+import { type Asking, CachedWorld, type Hearing } from '../../support/cached.ts'
 import { addressOf, QNAME, recordOf, replyTo, type Script, startUpstream } from '../../support/fake-upstream.ts'
 import { createForwarder } from '../../support/forwarder.ts'
 import { queryOf, RCODES, RD, type Reply, strictDecode, TC, wireName } from '../../support/messages.ts'
@@ -98,6 +98,47 @@ it('is what a strict reader takes, the same behind an alias, and a beginning of 
     { numRuns: 800 },
   )
   assert.ok(kept > 200 && cut > 0, `${kept} kept, ${cut} cut`)
+})
+
+describe('RFC 8767 §4: an answer that may not be kept takes away what was given although expired', () => {
+  const kept: Hearing = { answers: [addressOf(QNAME, '192.0.2.1', 60)] }
+  const newer: Readonly<Record<string, Hearing>> = {
+    'TTL 0': { answers: [addressOf(QNAME, '192.0.2.2', 0)] },
+    'NXDOMAIN without SOA': { rcode: RCODES.NXDOMAIN },
+    'no data, without SOA': {},
+    'truncated over TCP': { rcode: TC, answers: [addressOf(QNAME, '192.0.2.2', 60)] },
+  }
+
+  function staleWorld(): CachedWorld {
+    const world = new CachedWorld({ serveStale: 3600 })
+    world.hear(NAME, 1, kept)
+    world.now += 61
+    world.fail(NAME, 1)
+    assert.deepEqual(world.ask(NAME, 1)?.answers, [`${NAME}. 1 192.0.2.1`])
+    return world
+  }
+
+  for (const [words, hearing] of Object.entries(newer)) {
+    it(words, () => {
+      const world = staleWorld()
+      world.hear(NAME, 1, hearing)
+      assert.equal(world.ask(NAME, 1), undefined)
+      assert.equal(world.replies.hasStale(world.keyOf(NAME, 1)), false)
+    })
+  }
+
+  it('not so a loop, which is none', () => {
+    const world = staleWorld()
+    const [there, back] = [wireName('b.example'), wireName(NAME)]
+    world.hear(NAME, 1, { answers: [recordOf(QNAME, 5, there), recordOf('b.example', 5, back)] })
+    assert.ok(world.ask(NAME, 1))
+  })
+
+  it('nor what ANY brings, of which nothing is kept', () => {
+    const world = staleWorld()
+    world.hear(NAME, 255, kept)
+    assert.ok(world.ask(NAME, 1))
+  })
 })
 
 describe('what was asked for before anything was forgotten', () => {
