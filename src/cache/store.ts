@@ -158,11 +158,14 @@ export class CacheStore {
 
   /** A question could not be answered. What was known of it is then good for a while although expired (RFC 8767 §4). */
   fail(key: string, question: Question): void {
-    const { servfailTtl } = this.options
+    const { servfailTtl, serveStale } = this.options
+    const { words } = this.region
     if (this.findFresh(key) !== 0) return
     const block = this.find(key)
-    if (this.isUsableStale(block)) this.region.words[block + ENTRY_STALE_UNTIL] = this.now() + STALE_SECONDS
-    else if (servfailTtl > 0) this.put(key, { ...question, ...NO_RECORDS, flags: FAILURE, ttl: servfailTtl })
+    if (this.isUsableStale(block)) {
+      const end = words[block + ENTRY_EXPIRES]! + serveStale
+      words[block + ENTRY_STALE_UNTIL] = Math.min(this.now() + STALE_SECONDS, end)
+    } else if (servfailTtl > 0) this.put(key, { ...question, ...NO_RECORDS, flags: FAILURE, ttl: servfailTtl })
   }
 
   /** @returns the entry's block; 0: there is none, or it has expired */

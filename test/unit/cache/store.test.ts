@@ -147,6 +147,29 @@ describe('RFC 8767 §4: a newer answer that is not kept takes the older one away
   })
 })
 
+describe('RFC 8767 §4: for how long what has expired is given', () => {
+  for (const [serveStale, failed, until] of [
+    [1, 0, 1],
+    [60, 59, 60],
+    [60, 30, 60],
+    [60, 29, 59],
+    [3600, 7, 37],
+  ] as const) {
+    it(`${serveStale} s, failed ${failed} s after the end: until ${until} s after it, here and by the workers`, () => {
+      const world = new CachedWorld({ serveStale })
+      hear(world, 'www.example.com')
+      world.now += 100 + failed
+      world.fail('www.example.com', A)
+      world.now += until - failed - 1
+      assert.ok(world.ask('www.example.com', A)?.answers.length)
+      assert.ok(world.replies.hasStale(world.keyOf('www.example.com', A)))
+      world.now += 1
+      assert.equal(world.ask('www.example.com', A), undefined)
+      assert.equal(world.replies.hasStale(world.keyOf('www.example.com', A)), until < serveStale)
+    })
+  }
+})
+
 describe('a purge of everything', () => {
   for (const count of [100, 3000]) {
     it(`of ${count} answers: none is found any more, in the middle of a batch neither; the memory comes back`, async () => {
