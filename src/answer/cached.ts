@@ -98,10 +98,14 @@ export class CachedAnswers {
       return this.miss()
     }
     reply.rcode = rcode
-    // RFC 4035 §3.2.2: CD is copied; §3.2.3: AD is what the upstream said
-    // RFC 1035 §4.1.1: no authority for what others said, in whichever zone it was asked for
-    if (owner === HEADER_OCTETS) reply.aa = 0
-    reply.aa |= (flags & FLAG_CD) | ((entry & ENTRY_AD) === 0 ? 0 : FLAG_AD)
+    if (owner === HEADER_OCTETS) {
+      // RFC 1035 §4.1.1: no authority for what others said, in whichever zone it was asked for
+      reply.aa = 0
+      // RFC 4035 §3.2.3: AD is what the upstream said, but behind an alias, which is ours; RFC 6840 §5.8: if DO or AD asks
+      if ((entry & ENTRY_AD) !== 0 && (query.dnssecOk || (flags & FLAG_AD) !== 0)) reply.aa = FLAG_AD
+    }
+    // RFC 4035 §3.2.2: CD is copied
+    reply.aa |= flags & FLAG_CD
     words[block + ENTRY_HITS] = now - words[block + ENTRY_LAST_HIT]! > this.pause ? 1 : words[block + ENTRY_HITS]! + 1
     words[block + ENTRY_LAST_HIT] = now
     counts[(entry & ENTRY_DENIAL) === 0 ? CACHE_HITS : CACHE_DENIAL_HITS]!++

@@ -79,7 +79,7 @@ export class ReplyWriter {
 
   /**
    * Header and OPT around the records that were put.
-   * @param flags FLAG_TC, FLAG_AD
+   * @param flags FLAG_TC; FLAG_AD: an upstream said so of all records but the aliases
    * @param ede   extended error, or −1
    */
   finish(
@@ -110,10 +110,14 @@ export class ReplyWriter {
       }
       additional = 1
     }
+    const asked = view.getUint16(OFFSET_FLAGS)
     // RFC 4035 §3.2.2: CD is copied; RFC 1035 §4.1.1: RA, since queries are resolved here
-    const kept = view.getUint16(OFFSET_FLAGS) & (FLAG_RD | FLAG_CD)
+    const kept = asked & (FLAG_RD | FLAG_CD)
     const aa = query.aliases > 0 && answers > 0 ? FLAG_AA : 0
-    view.setUint16(OFFSET_FLAGS, FLAG_QR | FLAG_RA | kept | aa | (flags & (FLAG_TC | FLAG_AD)) | (rcode & 15))
+    // RFC 4035 §3.2.3: AD speaks of all records, and ours are not signed; RFC 6840 §5.8: to those who ask with DO or AD
+    const hasAd = query.aliases === 0 && (query.dnssecOk || (asked & FLAG_AD) !== 0)
+    const said = flags & (hasAd ? FLAG_TC | FLAG_AD : FLAG_TC)
+    view.setUint16(OFFSET_FLAGS, FLAG_QR | FLAG_RA | kept | aa | said | (rcode & 15))
     view.setUint32(OFFSET_QDCOUNT, 0x0001_0000 | answers)
     view.setUint32(OFFSET_NSCOUNT, (authority << 16) | additional)
     return octets.subarray(0, at)

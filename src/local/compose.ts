@@ -43,7 +43,7 @@ export interface Changes {
   readonly from?: Uint8Array
   /** @returns undefined: it stays as it is; `'none'`: it is left out */
   readonly change?: (response: Response, i: number) => Change | 'none' | undefined
-  /** It was not said so by whoever is responsible: AD is taken away. */
+  /** It was not said so by whoever is responsible, even where no record changes: AD is taken away. */
   readonly isOurs?: boolean
   /** The question's name is an alias of what the response is about, which we say: it comes first. */
   readonly alias?: Alias
@@ -89,6 +89,7 @@ export class Composer {
     let answers = 0
     let authority = 0
     let truncated = false
+    let isOurs = changes.isOurs === true || changes.alias !== undefined
     if (changes.alias !== undefined) {
       const end = this.putAlias(changes.alias, at, limit)
       truncated = end === 0
@@ -99,6 +100,7 @@ export class Composer {
     }
     for (let i = 0; i < response.records && !truncated; i++) {
       const change = changes.change?.(response, i)
+      isOurs ||= change !== undefined
       if (change === 'none') continue
       const end = this.put(i, change, at, limit)
       if (end === 0) {
@@ -111,7 +113,8 @@ export class Composer {
     }
     const flags = response.view.getUint16(OFFSET_FLAGS)
     const tc = truncated ? FLAG_TC : flags & FLAG_TC
-    const ad = changes.isOurs === true ? 0 : flags & FLAG_AD
+    // RFC 4035 §3.2.3: whoever validated has seen other records
+    const ad = isOurs ? 0 : flags & FLAG_AD
     const reply = writer.finish(query, at, answers, authority, response.rcode, tc | ad, extendedErrorOf(response))
     const aa = changes.alias === undefined ? flags & FLAG_AA : FLAG_AA
     reply[OFFSET_FLAGS]! = (reply[OFFSET_FLAGS]! & ~(FLAG_AA >>> 8)) | (aa >>> 8)

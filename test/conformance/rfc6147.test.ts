@@ -28,6 +28,7 @@ interface Answered {
 interface Client {
   readonly stream?: boolean
   readonly payloadSize?: number
+  readonly dnssecOk?: boolean
 }
 
 function dns64(options: Partial<Dns64Options> = {}): Dns64 {
@@ -39,7 +40,7 @@ function dns64(options: Partial<Dns64Options> = {}): Dns64 {
 function ask(
   script: (type: number, to: Asked) => Buffer,
   options: Partial<Dns64Options> = {},
-  { stream = false, payloadSize = 0 }: Client = {},
+  { stream = false, payloadSize = 0, dnssecOk = false }: Client = {},
 ): Answered {
   const types: number[] = []
   let octets: Uint8Array = new Uint8Array(0)
@@ -50,7 +51,7 @@ function ask(
     path.send(script(type, { id: 0, question, hasOpt: false, type } as Asked))
   }
   const translator = dns64({ ...options, forward })
-  translator.ask(query({ stream, payloadSize, path: { send: reply => (octets = reply.slice()) } }))
+  translator.ask(query({ stream, payloadSize, dnssecOk, path: { send: reply => (octets = reply.slice()) } }))
   const { rcode, flags, reply } = readAnswer(octets)
   const word = Object.entries(RCODES).find(([, number]) => number === rcode)![0]
   const records = reply.answers.map(({ owner, type, ttl, rdata }) => {
@@ -137,6 +138,18 @@ describe('RFC 6147 §5.1: AAAA of a name that has A alone', () => {
     assert.match(excluded.said, new RegExp(MADE))
     const beside = ask((_type, to) => replyTo(to, { answers: [aaaa('::ffff:10.0.0.1'), aaaa('2001:db8:1::1')] }))
     assert.equal(beside.said, 'NOERROR: www.example.com. 28 60 20010db8000100000000000000000001')
+  })
+
+  it('RFC 4035 §3.2.3: AD of the upstream stays when all AAAA do, not when one is left out or there is no A either', () => {
+    const adOf = (...addresses: string[]): number => {
+      const script = (type: number, to: Asked) =>
+        replyTo(to, { flags: AD, answers: type === AAAA ? addresses.map(each => aaaa(each)) : [] })
+      return ask(script, {}, { payloadSize: 1232, dnssecOk: true }).flags & AD
+    }
+    assert.equal(adOf('2001:db8:1::1', '2001:db8:1::2'), AD)
+    assert.equal(adOf('2001:db8:1::1', '::ffff:10.0.0.1'), 0)
+    assert.equal(adOf('::ffff:10.0.0.1'), 0)
+    assert.equal(adOf(), 0)
   })
 
   it('§5.1.5: aliases stay, what is made stands at their end', () => {

@@ -34,6 +34,7 @@ export const CACHE: CacheOptions = {
 export interface Asking {
   readonly opt?: { readonly size?: number; readonly do?: boolean } | false
   readonly cd?: boolean
+  readonly ad?: boolean
   readonly rd?: boolean
   readonly stream?: boolean
 }
@@ -105,11 +106,11 @@ export class CachedWorld {
   exchange(
     name: string | Uint8Array,
     type: number,
-    { opt = {}, cd = false, rd = true, stream = false }: Asking = {},
+    { opt = {}, cd = false, ad = false, rd = true, stream = false }: Asking = {},
   ): Buffer | undefined {
     const fields =
       opt === false ? {} : { opt: { ...(opt.size && { size: opt.size }), ...(opt.do && { flags: 0x8000 }) } }
-    const query = queryOf(name, type, { flags: (rd ? RD : 0) | (cd ? CD : 0), ...fields })
+    const query = queryOf(name, type, { flags: (rd ? RD : 0) | (cd ? CD : 0) | (ad ? AD : 0), ...fields })
     const { octets } = this
     octets.fill(0xee, 0, 2048)
     octets.set(query)

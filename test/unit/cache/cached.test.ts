@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CACHE_DENIAL_HITS, CACHE_HITS, CACHE_MISSES } from '../../../src/answer/cached.ts'
-import { CachedWorld, soaOf } from '../../support/cached.ts'
+import { type Asking, CachedWorld, soaOf } from '../../support/cached.ts'
 import { addressOf, QNAME, recordOf } from '../../support/fake-upstream.ts'
 import { AA, AD, CD, nameOf, RA, RCODES, RD, TC, wireName } from '../../support/messages.ts'
 
@@ -143,6 +143,44 @@ describe('an answer that is kept', () => {
     world.hear('www.example.com', A, { answers: addresses(2) })
     assert.equal(world.ask('www.example.com', A)!.answers.length, 2)
     assert.equal(world.store.region.entries, 1)
+  })
+})
+
+describe('RFC 4035 §3.2.3, RFC 6840 §5.8: AD', () => {
+  const ALIAS = 'alias.cluster.local'
+  const askings: readonly [Asking, number][] = [
+    [{}, 0],
+    [{ opt: false }, 0],
+    [{ opt: { do: true } }, AD],
+    [{ ad: true }, AD],
+    [{ opt: false, ad: true }, AD],
+  ]
+
+  function adWorld(ad: boolean): CachedWorld {
+    const world = new CachedWorld()
+    world.table.writer.put({
+      owner: wireName(ALIAS),
+      ttl: 5,
+      raw: [{ type: CNAME, rdata: [wireName('www.example.com')] }],
+    })
+    world.table.writer.commit()
+    for (const dnssecOk of [false, true]) world.hear('www.example.com', A, { answers: addresses(1), ad, dnssecOk })
+    return world
+  }
+
+  it('is given to who asks with DO or AD, when the upstream has said so', () => {
+    for (const [asking, wanted] of askings) {
+      assert.equal(adWorld(true).ask('www.example.com', A, asking)!.flags & AD, wanted)
+      assert.equal(adWorld(false).ask('www.example.com', A, asking)!.flags & AD, 0)
+    }
+  })
+
+  it('is given to nobody behind an alias of ours, which nobody has validated', () => {
+    const world = adWorld(true)
+    for (const [asking] of askings) {
+      const { flags, answers } = world.ask(ALIAS, A, asking)!
+      assert.deepEqual([flags & (AA | AD), answers.length], [AA, 2])
+    }
   })
 })
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type ClientQuery, ReplyWriter } from '../../../src/forward/client-query.ts'
-import { Composer } from '../../../src/local/compose.ts'
+import { type Changes, Composer } from '../../../src/local/compose.ts'
 import { type Asked, addressOf, recordOf, replyTo } from '../../support/fake-upstream.ts'
 import { AD, optRecord, queryOf, RD, strictDecode, TC, u16, wireName } from '../../support/messages.ts'
 
@@ -75,6 +75,22 @@ describe('a reply made anew', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  it('RFC 4035 §3.2.3: has AD as long as it has the records that were validated, and no others', () => {
+    const records = [addressOf('b', '192.0.2.1'), addressOf('b', '192.0.2.2')]
+    const { octets, questionEnd } = reply('b', records)
+    const client = query('b', { payloadSize: 1232, dnssecOk: true })
+    const adOf = (changes: Changes): number => {
+      assert.ok(composer.read(octets, questionEnd))
+      return strictDecode(composer.compose(client, changes)).flags & AD
+    }
+    assert.equal(adOf({}), AD)
+    assert.equal(adOf({ change: () => undefined }), AD)
+    assert.equal(adOf({ change: (_, i) => (i === 0 ? 'none' : undefined) }), 0)
+    assert.equal(adOf({ change: (_, i) => (i === 0 ? { type: 1, ttl: 1 } : undefined) }), 0)
+    assert.equal(adOf({ alias: { target: wireName('c'), ttl: 1 } }), 0)
+    assert.equal(adOf({ isOurs: true }), 0)
   })
 
   it('keeps the extended error of a reply made here, and no other option', () => {
