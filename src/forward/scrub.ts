@@ -42,6 +42,8 @@ export class Scrubber {
   private limit = 0
   /** Records of the response that were looked at for good. */
   private readonly isPut = new Uint8Array(6000)
+  /** By labels of its owner: whether a DNAME that the current name lies below was put. */
+  private readonly hasDname = new Uint8Array(128)
   private readonly current = new NameBuffer()
   private readonly scratch = new NameBuffer()
   private readonly names = new NameWriter()
@@ -87,14 +89,13 @@ export class Scrubber {
     for (let chain = 0; chain <= MAX_CHAIN; chain++) {
       let found = 0
       let alias = -1
+      this.hasDname.fill(0)
       for (let i = 0; i < response.answers; i++) {
         if (response.qclass[i] !== CLASS_IN) continue
         const recordType = response.type[i]!
         const isAnswer = recordType === type || type === TYPE_ANY
         if (recordType === TYPE_DNAME && !isAnswer) {
-          if (this.isPut[i] === 1 || this.truncated || !this.mayCover(i)) continue
-          scratch.read(response.octets, 0, response.owner[i]!, response.length)
-          if (scratch.length < current.length && current.endsWith(scratch)) this.put(i, true)
+          this.putDname(i)
           continue
         }
         if (response.ownerHash[i] !== current.hashes[0]) continue
@@ -103,17 +104,43 @@ export class Scrubber {
         if (!isAnswer && !isAlias && (recordType !== TYPE_RRSIG || !dnssecOk || this.truncated)) continue
         scratch.read(response.octets, 0, response.owner[i]!, response.length)
         if (!scratch.equals(current)) continue
-        // The chain came back to a name.
-        if (this.isPut[i] === 1) return -1
+        if (this.isPut[i] === 1) {
+          // Of a DNAME that led away from below the name.
+          if (recordType === TYPE_RRSIG) continue
+          // The chain came back to a name.
+          return -1
+        }
         if (isAnswer) found++
         if (isAlias) alias = i
         this.put(i, true)
         if (this.truncated && found > 0) return found
       }
+      if (dnssecOk) this.putDnameSignatures()
       if (found > 0 || alias < 0) return found
       current.read(response.octets, 0, response.rdata[alias]!, response.length)
     }
     return -1
+  }
+
+  private putDname(i: number): void {
+    const { response, current, scratch } = this
+    if (this.isPut[i] === 1 || this.truncated || !this.mayCover(i)) return
+    scratch.read(response.octets, 0, response.owner[i]!, response.length)
+    if (scratch.length >= current.length || !current.endsWith(scratch)) return
+    this.hasDname[scratch.labels] = 1
+    this.put(i, true)
+  }
+
+  /** RFC 4035 §3.2.1, RFC 6672 §5.3.1: who validates needs them, since the CNAME that is made of a DNAME has none. */
+  private putDnameSignatures(): void {
+    const { response, current, scratch } = this
+    for (let i = 0; i < response.answers && !this.truncated; i++) {
+      const isSignature = response.type[i] === TYPE_RRSIG && response.qclass[i] === CLASS_IN
+      if (!isSignature || this.isPut[i] === 1 || !this.mayCover(i)) continue
+      if (response.view.getUint16(response.rdata[i]!) !== TYPE_DNAME) continue
+      scratch.read(response.octets, 0, response.owner[i]!, response.length)
+      if (this.hasDname[scratch.labels] === 1 && current.endsWith(scratch)) this.put(i, true)
+    }
   }
 
   /** @returns false: other servers are named instead of an answer */
