@@ -304,11 +304,7 @@ export class Forwarder {
     }
     this.end(flight)
     const ede = isUnreachable ? EDE_NO_REACHABLE_AUTHORITY : -1
-    this.tell(flight.waiters, query => {
-      if (rcode === RCODE_SERVFAIL) return this.lastWord(flight.key, query, ede)
-      this.stats.refused++
-      return this.writer.refuse(query, rcode)
-    })
+    this.tell(flight.waiters, query => this.lastWord(flight.key, query, ede, rcode))
   }
 
   /** Whoever waits is answered from what has expired, if that is kept; the upstreams may still answer, for the next. */
@@ -324,10 +320,16 @@ export class Forwarder {
     this.portions.later(waiters, () => reply)
   }
 
-  /** Nobody can be asked: RFC 8767 §4, what was known before, if it is kept; else SERVFAIL. */
-  private lastWord(key: string, query: ClientQuery, ede = -1): Uint8Array {
+  /**
+   * Nobody can be asked, or nobody knows: RFC 8767 §4, any RCODE but NOERROR and NXDOMAIN is a failure, upon which what was
+   * known before is given, if it is kept; else the error.
+   */
+  private lastWord(key: string, query: ClientQuery, ede = -1, rcode = RCODE_SERVFAIL): Uint8Array {
     const stale = this.isClosed ? undefined : this.options.cache?.findStale(key, query)
-    return stale ?? this.servfail(query, ede)
+    if (stale !== undefined) return stale
+    if (rcode === RCODE_SERVFAIL) return this.servfail(query, ede)
+    this.stats.refused++
+    return this.writer.refuse(query, rcode)
   }
 
   private end(flight: Flight): void {

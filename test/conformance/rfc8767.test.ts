@@ -51,6 +51,23 @@ describe('RFC 8767 §4: expired data may be used when it cannot be refreshed', (
     )
   })
 
+  for (const word of ['FORMERR', 'NOTIMP', 'REFUSED'] as const) {
+    it(`after ${word}: the client whose query was asked has the same as the next ones`, async t => {
+      const { world, bench, upstream } = await startStale(t)
+      upstream.script = asked => [replyTo(asked, { flags: RCODES[word] })]
+      world.now += 61
+      const first = await bench.ask(queryOf(NAME, A, { flags: RD, opt: {} })).wait()
+      const next = world.ask(NAME, A)!
+      for (const { rcode, answers, reply } of [first, next]) {
+        assert.deepEqual([rcode, answers, ttls(reply)], [0, [`${NAME}. 1 192.0.2.1`], [30]])
+        assert.equal(reply.opt!.options[0]!.data.readUInt16BE(), 3)
+      }
+      assert.equal(bench.forwarder.stats.refused, 0)
+      const other = await bench.ask(queryOf('b.example.com', A, { flags: RD, opt: {} })).wait()
+      assert.deepEqual([other.rcode, bench.forwarder.stats.refused], [RCODES[word], 1])
+    })
+  }
+
   it('NXDOMAIN too, with EDE 19 (RFC 8914 §4.20)', () => {
     const world = new CachedWorld({ serveStale: HOUR })
     world.hear(NAME, A, { rcode: RCODES.NXDOMAIN, authority: [soaOf('example.com', 60, 60)] })
