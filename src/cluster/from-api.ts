@@ -137,7 +137,7 @@ export function podFromApi(raw: unknown): Pod | string {
   }
   const listed = list(status['podIPs']).map(entry => text(object(entry)['ip']))
   const all = listed.length > 0 ? listed : [text(status['podIP'])]
-  return { namespace, name, uid, version, addresses: all.filter(ip => familyOf(ip) !== 0) }
+  return { namespace, name, uid, version, addresses: all.filter(ip => familyOf(ip) !== 0).map(inOneSpelling) }
 }
 
 /** The same for `autopath`: only the addresses by which a pod is known, and only of one that walks the cluster's search path. */
@@ -201,14 +201,15 @@ export function familyOf(address: string): 0 | 4 | 6 {
   return isIPv6(address) && !address.includes('%') ? 6 : 0
 }
 
-/** Each address once, and in one spelling: an IPv6 address has many (RFC 4291 §2.2). */
+/** Each address once. */
 function addressesIn(given: readonly string[], field: string, omitted: Omitted): string[] {
   const addresses = given.filter(ip => familyOf(ip) !== 0 || omitted.address(field, ip))
-  return [
-    ...new Set(
-      addresses.map(ip => (ip.includes(':') ? new SocketAddress({ address: ip, family: 'ipv6' }).address : ip)),
-    ),
-  ]
+  return [...new Set(addresses.map(inOneSpelling))]
+}
+
+/** RFC 4291 §2.2: an IPv6 address has many. */
+function inOneSpelling(ip: string): string {
+  return ip.includes(':') ? new SocketAddress({ address: ip, family: 'ipv6' }).address : ip
 }
 
 /** A slice of type FQDN has "no defined semantics" (EndpointSlice API): it names no address. */

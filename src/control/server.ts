@@ -240,6 +240,13 @@ class Server implements RunningServer, ServerParts {
       next.abandon()
       throw error
     }
+    if (this.stopping) {
+      // It took longer than the end waits for.
+      queryLog?.close()
+      next.abandon()
+      await data.stop()
+      return
+    }
     const [oldData, oldLog] = [this.workers, this.queryLog]
     next.takeOver()
     this.queryLog = queryLog

@@ -167,7 +167,13 @@ export class SnapshotSource implements Source {
     this.fallback.offer(snapshot.lists)
     // A time to come is that of a clock that was wrong: nothing is known of the age.
     if (ageMs >= 0 && ageMs <= intervalMs * YOUNG_INTERVALS) this.fallback.serve()
-    else void this.deps.sleep(API_GRACE_MS, this.stopped.signal).then(() => this.fallback.serve())
+    else void this.serveLater()
+  }
+
+  private async serveLater(): Promise<void> {
+    const { signal } = this.stopped
+    await this.deps.sleep(API_GRACE_MS, signal)
+    if (!signal.aborted) this.fallback.serve()
   }
 
   private async tooLate(): Promise<never> {

@@ -124,9 +124,9 @@ describe('EndpointSlices', () => {
 })
 
 describe('Pods and Namespaces', () => {
-  it('all podIPs are taken, podIP where there are none', () => {
+  it('all podIPs are taken, in one spelling (RFC 4291 §2.2), podIP where there are none', () => {
     const pod = (status: unknown): unknown => podFromApi({ metadata, status })
-    assert.deepEqual(pod({ podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00::1' }] }), {
+    assert.deepEqual(pod({ podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }, { ip: 'FD00:0::0001' }] }), {
       ...metadata,
       ...unknown,
       addresses: ['10.0.0.1', 'fd00::1'],
