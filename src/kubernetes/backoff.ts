@@ -2,7 +2,7 @@
  * How long to wait before the next request. Layer: kubernetes; pure but for the injected clock and randomness.
  * A bound that doubles, and all of it at random (full jitter), so that many servers do not come back at one moment. At its
  * most it is 30 to 40 s from one request to the next: in a fault that lasts there is never more than one in 30 s. How long a
- * request held counts as waited: a proxy that cuts every stream after 50 s costs no more than a moment each time.
+ * stream was open counts as waited: a proxy that cuts each after 50 s costs no more than a moment each time.
  */
 
 import type { ReflectorDeps } from './reflector-types.ts'
@@ -29,16 +29,22 @@ export class Backoff {
     this.deps = deps
   }
 
-  /** After a list, or after a watch that the server closed in order. @returns ms to wait */
-  afterSuccess(startedMs: number, wasList: boolean): number {
+  /**
+   * After a list, or after a watch that the server closed in order.
+   * @param openMs since the server had answered. @returns ms to wait
+   */
+  afterSuccess(startedMs: number, wasList: boolean, openMs: number): number {
     this.forgetAfter(startedMs)
-    return wasList || this.deps.now() - startedMs >= SHORT_MS ? 0 : this.restOf(startedMs)
+    return wasList || openMs >= SHORT_MS ? 0 : this.rest(openMs)
   }
 
-  /** @param leastMs what the server asked for. @returns ms to wait */
-  afterFailure(startedMs: number, leastMs: number): number {
+  /**
+   * @param leastMs what the server asked for
+   * @param openMs  since the server had answered, if it had. @returns ms to wait
+   */
+  afterFailure(startedMs: number, leastMs: number, openMs = 0): number {
     this.forgetAfter(startedMs)
-    return leastMs + this.restOf(startedMs)
+    return leastMs + this.rest(openMs)
   }
 
   /**
@@ -65,11 +71,12 @@ export class Backoff {
     this.wasWoken = false
   }
 
-  /** What is left of the next wait, which begins with the request. All that one server cuts off do not come back at one moment. */
-  private restOf(startedMs: number): number {
+  /** What is left of the next wait. All that one server cuts off do not come back at one moment. */
+  private rest(openMs: number): number {
     const bound = this.boundMs
     this.boundMs = Math.min(bound * 2, STEADY_MS)
-    return Math.max(this.waitOf(bound) - (this.deps.now() - startedMs), this.waitOf(FIRST_MS))
+    const wait = this.waitOf(bound)
+    return openMs === 0 ? wait : Math.max(wait - openMs, this.waitOf(FIRST_MS))
   }
 
   private waitOf(boundMs: number): number {

@@ -64,6 +64,8 @@ export class Reflector<T> {
   private hasStreamed = false
   /** Streaming lists in a row whose end was not marked, since the last whole list. */
   private unmarked = 0
+  /** When the server answered the stream that it asks for. */
+  private openedMs: number | undefined
   private state: ReflectorStatus['state'] = 'listing'
   private lastEventMs: number | undefined
   private lists = 0
@@ -133,6 +135,7 @@ export class Reflector<T> {
     if (delayMs > 0) await this.deps.sleep(delayMs, signal)
     while (!signal.aborted) {
       const startedMs = this.deps.now()
+      this.openedMs = undefined
       const isList = this.position.version === ''
       let waitMs = 0
       let isAway = false
@@ -140,7 +143,7 @@ export class Reflector<T> {
         if (this.position.version !== '') await this.watch()
         else if (this.hasWatchList) await this.watchList()
         else await this.list()
-        waitMs = this.backoff.afterSuccess(startedMs, isList)
+        waitMs = this.backoff.afterSuccess(startedMs, isList, this.openMs())
         if (waitMs >= LATE_MS) this.late()
       } catch (error) {
         if (signal.aborted) break
@@ -188,6 +191,11 @@ export class Reflector<T> {
     if (this.state === 'backing off' && !this.isFailing) this.position.lose()
   }
 
+  /** Since the server answered the stream of this request; 0: it did not, or that was none. */
+  private openMs(): number {
+    return this.openedMs === undefined ? 0 : this.deps.now() - this.openedMs
+  }
+
   /** Takes note of a failure. @returns ms to wait */
   private failed(error: ApiError, startedMs: number): number {
     const { code, message, retryAfterMs } = error
@@ -206,7 +214,7 @@ export class Reflector<T> {
     }
     this.failures.tell(error)
     this.sink.stale(message)
-    return this.backoff.afterFailure(startedMs, retryAfterMs)
+    return this.backoff.afterFailure(startedMs, retryAfterMs, this.openMs())
   }
 
   /** One stream: all objects, a bookmark that says so, then changes. Returns when it is closed, or is not supported. */
@@ -250,6 +258,7 @@ export class Reflector<T> {
     try {
       const limitMs = initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS
       const response = await this.requests.open(query, 'watch', silence, limitMs)
+      this.openedMs = this.deps.now()
       if (initial === undefined) this.watching()
       if (initial === undefined) void this.doubt(silence)
       for await (const chunk of response as AsyncIterable<Buffer>) {
