@@ -4,6 +4,7 @@
  *   a* then b      the next character says whether to go on: no choice        a* then [ab], (.*)-     as many as characters
  *   (…)* with a choice in each round: without end                             a|b, a?                 so many each
  *
+ * Where there is no choice it is walked over all the same, and back, once for each way that leads there: [^x]*$, [^x]*x.
  * It is an upper bound, by the form alone: where it says too much, the expression can be written so that it says less.
  */
 
@@ -33,42 +34,78 @@ interface Group {
 
 type Item = Atom | Group
 
+interface Effort {
+  readonly ways: number
+  /** As long as so many ways take, with all that is walked over; no less than `ways`. */
+  readonly time: number
+}
+
+/** Behind the last item of all: when it is reached, all has matched. */
+const NOTHING: Atom = { kind: 'atom', set: [], min: 0, max: 0 }
+/** `$` with which all ends. */
+const END: Atom = { kind: 'atom', set: [], min: 1, max: 1 }
+/** Characters walked over in the time of a way. A name has at most `ALL` times as many. */
+const STEPS_PER_WAY = 4
+
 /** @param source that `RegExp` takes @returns how many ways there are, and Infinity when no name bounds them */
 export function waysOf(source: string): number {
   const all = parse(source)
   const isAnchored = source.startsWith('^') && all.length === 1
-  return (isAnchored ? 1 : ALL) * waysOfAlternatives(all, true)
+  return (isAnchored ? 1 : ALL) * effortOfAlternatives(all, NOTHING).time
 }
 
-/** @param mayEnd when they have matched, all has */
-function waysOfAlternatives(alternatives: readonly Item[][], mayEnd: boolean): number {
-  return alternatives.reduce((ways, items) => ways * waysOfItems(inLine(items), mayEnd), alternatives.length)
+/** @param after what follows them; undefined: not known */
+function effortOfAlternatives(alternatives: readonly Item[][], after: Item | undefined): Effort {
+  const efforts = alternatives.map(items => effortOfItems(inLine(items), after))
+  const ways = efforts.reduce((all, each) => all * each.ways, efforts.length)
+  return { ways, time: Math.max(ways, efforts.length * Math.max(...efforts.map(({ time }) => time))) }
 }
 
-function waysOfItems(items: readonly Item[], mayEnd: boolean): number {
+function effortOfItems(items: readonly Item[], after: Item | undefined): Effort {
   let ways = 1
+  let time = 1
   for (const [i, item] of items.entries()) {
-    const choices = item.max === Number.POSITIVE_INFINITY ? ALL : item.max - item.min + 1
-    const isLast = mayEnd && i === items.length - 1
-    if (item.kind === 'atom') ways *= isDecided(item, items[i + 1], isLast) ? 1 : choices
-    else ways *= choices * waysOfRounds(item, isLast)
+    const next = items[i + 1] ?? after
+    const each = item.kind === 'atom' ? effortOfAtom(item, items[i - 1], next) : effortOfGroup(item, next)
+    time = Math.max(time, ways * each.time)
+    ways *= each.ways
   }
-  return ways
+  return { ways, time }
 }
 
-function waysOfRounds({ alternatives, max }: Group, isLast: boolean): number {
-  const ways = waysOfAlternatives(alternatives, isLast && max <= 1)
+function effortOfAtom(atom: Atom, before: Item | undefined, next: Item | undefined): Effort {
+  const isSure = next === NOTHING || (next === END && atom.set?.length === CHARACTERS.length)
+  const ways = isSure || isDecided(atom, next) ? 1 : choicesOf(atom)
+  // Where none of its characters stands before it, it is walked over from one place alone: together that is one walk.
+  const isWalkedOnce = before?.kind === 'atom' && before.min > 0 && isApart(before, atom)
+  const steps = isWalkedOnce ? 1 : isSure ? atom.min : atom.max
+  return { ways, time: Math.max(ways, Math.min(Math.ceil(steps / STEPS_PER_WAY), ALL)) }
+}
+
+function effortOfGroup(group: Group, next: Item | undefined): Effort {
+  const { alternatives, max } = group
+  const isLast = max <= 1 && (next === NOTHING || next === END)
+  const round = effortOfAlternatives(alternatives, isLast ? next : undefined)
   // 1 to the power of Infinity is NaN.
-  return ways === 1 ? 1 : ways ** max
+  const before = round.ways === 1 ? 1 : round.ways ** Math.max(max - 1, 0)
+  const ways = choicesOf(group) * before * (max === 0 ? 1 : round.ways)
+  // Rounds lie behind each other: all of them are walked over in what the name is long.
+  const walked = Math.min(round.time * Math.ceil(max / STEPS_PER_WAY), Math.max(round.time, ALL))
+  return { ways, time: Math.max(ways, before * walked) }
 }
 
-/** Whether the next character says how often an atom is there. */
-function isDecided(atom: Atom, next: Item | undefined, isLast: boolean): boolean {
+function choicesOf({ min, max }: Item): number {
+  return max === Number.POSITIVE_INFINITY ? ALL : max - min + 1
+}
+
+/** Whether the next character, or that there is none, says how often an atom is there. */
+function isDecided(atom: Atom, next: Item | undefined): boolean {
   if (atom.min === atom.max) return true
-  if (next === undefined) return isLast
-  if (next.kind === 'group' || next.min === 0 || next.set === undefined || atom.set === undefined) return false
-  const { set } = next
-  return atom.set.every(character => !set.includes(character))
+  return next?.kind === 'atom' && next.min > 0 && isApart(atom, next)
+}
+
+function isApart({ set }: Atom, { set: other }: Atom): boolean {
+  return set !== undefined && other !== undefined && set.every(character => !other.includes(character))
 }
 
 /** With the items of groups that are there once in the place of the groups. */
@@ -101,7 +138,9 @@ function parse(source: string): Item[][] {
         const group: Group = { kind: 'group', alternatives, isAssertion, ...times }
         ;({ alternatives, isAssertion } = open.pop()!)
         alternatives.at(-1)!.push(group)
-      } else if (token !== '$' || at < source.length) {
+      } else if (token === '$' && at === source.length) {
+        alternatives.at(-1)!.push(END)
+      } else {
         alternatives.at(-1)!.push({ kind: 'atom', set: setOf(token), ...times })
       }
     }

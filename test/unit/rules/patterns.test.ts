@@ -7,6 +7,8 @@ import { compilePattern } from '../../../src/rules/patterns.ts'
 
 /** A name of the text's letters that fits nearly, some octets with an escape. */
 const LONG = ['a.', '-', `${'a'.repeat(63)}.`, '0', 'x-', '\\000-'].map(text => `${text.repeat(250).slice(0, 250)}_`)
+/** A name of 244 octets in presentation format: as long as one becomes. */
+const ZEROS = `${['\\000'.repeat(63), '\\000'.repeat(63), '\\000'.repeat(63), '\\000'.repeat(51)].join('.')}.x.`
 
 describe('an expression', () => {
   for (const source of [
@@ -28,6 +30,15 @@ describe('an expression', () => {
     `^${'a?'.repeat(30)}$`,
     `^${'(a|a)'.repeat(30)}$`,
     `^${'[ab]{0,9}'.repeat(10)}$`,
+    '^(.*)0(.*)0[^x]*$',
+    '^(.*)0(.*)0([^x]*|[^x]*|[^x]*|[^x]*)$',
+    '0(.*)0[^x]*$',
+    '^(.*)0(.*)0[^xy]*y',
+    '^(.*)0(.*)0([^xy]*y|[^xy]*y|[^xy]*y|[^xy]*y)$',
+    '^(.*)0(.*)0[^x]{200}y',
+    '^(.*)0(.*)0(?:[^x]{20}){20}y',
+    '^(.*)0(.*)0[^x]{300,}',
+    '^(.*)0(.*)(?=[^x]*$)0?',
   ]) {
     it(`${source.slice(0, 60)} is refused`, () => assert.match(compilePattern(source) as string, /ways/))
   }
@@ -47,11 +58,27 @@ describe('an expression', () => {
     '^a{x\\.[\\]a}]*]\\.$',
     '.',
     '^$',
+    '.*',
+    '.*$',
+    '^(.*)$',
+    '^(.*)\\.example\\.com\\.$',
+    '^([a-z0-9-]+)\\.(.*)$',
+    '^(.*)0(.*)0(.*)$',
+    '^(.*)0(.*)0(?:www|.*)$',
+    '^(.*)0[^x]*$',
+    '^[^x]*$',
+    '^(.*)-(.*)\\.[a-z]+\\.example\\.$',
+    '^(.*)-(.*)\\.([^.]+)\\.([^.]+)\\.$',
+    '^(.*)\\.(.*)-[0-9]+$',
+    '^(.*)0(.*)\\\\[^\\\\]+$',
+    '^(.*)-([a-z0-9-]+\\.)*example\\.$',
+    '^([^.]+)-[0-9a-f]{10}-[a-z0-9]{5}\\.',
+    '[a-z]+-(.*)\\.example\\.$',
   ]) {
     it(`${source} is taken, and says no in some milliseconds`, () => {
       const pattern = compilePattern(source)
       if (typeof pattern === 'string') assert.fail(pattern)
-      for (const name of LONG) {
+      for (const name of [...LONG, ZEROS]) {
         const { user } = process.cpuUsage()
         pattern.exec(name)
         const ms = (process.cpuUsage().user - user) / 1000
@@ -72,6 +99,8 @@ describe('an expression', () => {
     const piece = fc.constantFrom(
       'a',
       '[ab]',
+      '0',
+      '[^x]',
       '.',
       '\\.',
       '-',
@@ -84,6 +113,7 @@ describe('an expression', () => {
       '+',
       '?',
       '{1,3}',
+      '{40}',
       '{2}',
       '\\1',
       '$',
@@ -97,7 +127,8 @@ describe('an expression', () => {
           const pattern = compilePattern(source)
           if (typeof pattern === 'string') return
           taken++
-          for (const name of ['a', 'ab', 'a.', '-', 'a-'].map(text => `${text.repeat(250).slice(0, 250)}_`)) {
+          const short = ['a', 'ab', 'a.', '-', 'a-'].map(text => `${text.repeat(250).slice(0, 250)}_`)
+          for (const name of [...short, ZEROS]) {
             const { user } = process.cpuUsage()
             pattern.exec(name)
             assert.ok(process.cpuUsage().user - user < 500_000, name.slice(0, 4))
