@@ -4,9 +4,9 @@
  *
  *   take ─▶ the first name of a search path? ─▶ autopath.ts: each of its names as if it had just come
  *        ─▶ rewritten? ──▶ may the client have the other name? the same with it ─▶ its reply, with the first name back
- *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address
  *        ─▶ template, hosts, loopback? ─▶ reply
  *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
+ *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address: the table, then as above
  *        ─▶ AAAA with DNS64? ─▶ dns64.ts ─▶ forwarder
  *        ─▶ forwarder
  */
@@ -33,7 +33,7 @@ import {
 } from '../wire/constants.ts'
 import type { WireName } from '../wire/name.ts'
 import type { Autopath } from './autopath.ts'
-import { Composer } from './compose.ts'
+import { type Changes, Composer } from './compose.ts'
 import type { Dns64 } from './dns64.ts'
 import type { TableAnswers } from './from-table.ts'
 import type { LocalNames } from './local-names.ts'
@@ -118,14 +118,11 @@ export class Desk {
   }
 
   private takeRewritten(query: DeskQuery, rewritten: Rewritten): void {
-    const message = new Uint8Array(HEADER_OCTETS + rewritten.name.length + 4)
-    message.set(query.message.subarray(0, HEADER_OCTETS))
-    message.set(rewritten.name, HEADER_OCTETS)
-    const questionEnd = message.length
-    message.set([rewritten.type >>> 8, rewritten.type & 255, 0, 1], questionEnd - 4)
-    const send = (reply: Uint8Array): void => this.composed(query, questionEnd, reply, rewritten.name)
+    const asked = withQuestion(query, rewritten.name, rewritten.type)
+    const changes = { from: rewritten.name, isOurs: true }
+    const send = (reply: Uint8Array): void => this.composed(query, asked.questionEnd, reply, changes)
     // Its length is judged when the client's own name is back.
-    this.resolve({ ...query, message, questionEnd, stream: true, path: { send } })
+    this.resolve({ ...query, ...asked, stream: true, path: { send } })
   }
 
   private deny(query: DeskQuery, verdict: number): void {
@@ -139,11 +136,11 @@ export class Desk {
     this.send(query, this.writer.refuse(query, rcode, ede))
   }
 
-  /** @param from the name that becomes the client's */
-  private composed(query: DeskQuery, questionEnd: number, reply: Uint8Array, from: Uint8Array): void {
+  /** @param questionEnd of the reply */
+  private composed(query: DeskQuery, questionEnd: number, reply: Uint8Array, changes: Changes): void {
     const { composer, writer } = this
     const isSound = composer.read(reply, questionEnd)
-    this.send(query, isSound ? composer.compose(query, { from, isOurs: true }) : writer.refuse(query, RCODE_SERVFAIL))
+    this.send(query, isSound ? composer.compose(query, changes) : writer.refuse(query, RCODE_SERVFAIL))
   }
 
   private resolve(query: DeskQuery): void {
@@ -169,9 +166,20 @@ export class Desk {
       }
     }
     const target = type === TYPE_PTR && query.targetAt === 0 ? dns64?.targetOf(name) : undefined
-    if (target !== undefined) this.resolve({ ...query, ...withAlias(query, target) })
+    if (target !== undefined) this.follow(query, target)
     else if (type === TYPE_AAAA && dns64?.concerns(query)) dns64.ask(query)
     else forward?.(query)
+  }
+
+  /** @param target what the name is an alias of, which nobody was asked for yet */
+  private follow(query: DeskQuery, target: WireName): void {
+    const asked = withQuestion(query, target, TYPE_PTR)
+    // Its length is judged when the alias is in front of it.
+    const outcome = this.options.table.answer({ ...query, ...asked, stream: true })
+    // RFC 1034 §4.3.2: zones of ours come first
+    if (outcome instanceof Uint8Array) {
+      this.composed(query, asked.questionEnd, outcome, { alias: { target, ttl: ALIAS_TTL }, isOurs: true })
+    } else this.resolve({ ...query, ...withAlias(query, target) })
   }
 
   private send(query: ClientQuery, reply: Uint8Array): void {
@@ -179,6 +187,19 @@ export class Desk {
     if (this.options.forward === undefined) reply[OFFSET_FLAGS + 1]! &= ~FLAG_RA
     query.path.send(reply)
   }
+}
+
+/** @returns what of the query changes: it asks for another name */
+function withQuestion(
+  { message }: ClientQuery,
+  name: WireName,
+  type: number,
+): Pick<ClientQuery, 'message' | 'questionEnd'> {
+  const octets = new Uint8Array(HEADER_OCTETS + name.length + 4)
+  octets.set(message.subarray(0, HEADER_OCTETS))
+  octets.set(name, HEADER_OCTETS)
+  octets.set([type >>> 8, type & 255, 0, 1], octets.length - 4)
+  return { message: octets, questionEnd: octets.length }
 }
 
 /** @returns what of the query changes: its name is an alias of `target` */
