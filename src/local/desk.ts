@@ -4,7 +4,7 @@
  *
  *   take ─▶ the first name of a search path? ─▶ autopath.ts: each of its names as if it had just come
  *        ─▶ rewritten? ──▶ may the client have the other name? the same with it ─▶ its reply, with the first name back
- *        ─▶ template, hosts, loopback? ─▶ reply
+ *        ─▶ template, hosts, loopback? ─▶ reply, or AAAA with DNS64: dns64.ts
  *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
  *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address: the table, then as above
  *        ─▶ AAAA with DNS64? ─▶ dns64.ts ─▶ forwarder
@@ -14,6 +14,7 @@
 import { askedAt, type ClientQuery, ReplyWriter } from '../forward/client-query.ts'
 import { ACL_ALLOW, ACL_DROP, ACL_FILTER } from '../rules/acl.ts'
 import { AskedName } from '../rules/asked-name.ts'
+import type { LocalAnswer } from '../rules/local-answer.ts'
 import { NO_NAME, type RewriteRule, type Rewritten, rewrite } from '../rules/rewrite.ts'
 import {
   CLASS_IN,
@@ -149,7 +150,8 @@ export class Desk {
     const name = nameOf(query)
     const answer = names.answer(name, type)
     if (answer !== undefined) {
-      this.send(query, writeLocalAnswer(this.writer, query, answer))
+      if (type === TYPE_AAAA && dns64?.concerns(query)) this.translate(query, answer, dns64)
+      else this.send(query, writeLocalAnswer(this.writer, query, answer))
       return
     }
     const wantsRecursion = (query.message[OFFSET_FLAGS]! & (FLAG_RD >>> 8)) !== 0
@@ -169,6 +171,14 @@ export class Desk {
     if (target !== undefined) this.follow(query, target)
     else if (type === TYPE_AAAA && dns64?.concerns(query)) dns64.ask(query)
     else forward?.(query)
+  }
+
+  /** @param answer of rules, to AAAA. For A, others than rules may be asked */
+  private translate(query: DeskQuery, answer: LocalAnswer, dns64: Dns64): void {
+    dns64.ask(query, each => {
+      if (typeOf(each) === TYPE_AAAA) each.path.send(writeLocalAnswer(this.writer, each, answer))
+      else this.resolve({ ...query, ...each })
+    })
   }
 
   /** @param target what the name is an alias of, which nobody was asked for yet */

@@ -1,6 +1,6 @@
 /**
  * DNS64, RFC 6147: AAAA records made of A records, for names that have no others. Layer: local.
- * Two questions to the forwarder, the second when the first has found nothing.
+ * Two questions to the forwarder, or to rules; the second when the first has found nothing.
  *
  *   AAAA? ─┬─▶ NXDOMAIN ───────────▶ as it is
  *          ├─▶ AAAA records ───────▶ as they are (all but those that nobody can use)
@@ -67,13 +67,16 @@ export class Dns64 {
     return ipv4 && reverseNameOf(ipv4)
   }
 
-  /** @param query for AAAA. Answers it, now or later */
-  ask(query: ClientQuery): void {
+  /**
+   * @param query  for AAAA. Answers it, now or later
+   * @param answer answers it and the one for A, now or later
+   */
+  ask(query: ClientQuery, answer = this.options.forward): void {
     // Its length is judged when it is complete.
-    this.options.forward({ ...query, stream: true, path: { send: reply => this.gotAaaa(query, reply) } })
+    answer({ ...query, stream: true, path: { send: reply => this.gotAaaa(query, reply, answer) } })
   }
 
-  private gotAaaa(query: ClientQuery, reply: Uint8Array): void {
+  private gotAaaa(query: ClientQuery, reply: Uint8Array, answer: Dns64Options['forward']): void {
     const { composer, options } = this
     if (!composer.read(reply, query.questionEnd)) {
       this.fail(query)
@@ -91,7 +94,7 @@ export class Dns64 {
     const message = query.message.slice()
     message.set([0, TYPE_A], query.questionEnd - 4)
     const send = (second: Uint8Array): void => this.gotA(query, second, ttl, first)
-    options.forward({ ...query, message, stream: true, path: { send } })
+    answer({ ...query, message, stream: true, path: { send } })
   }
 
   /** @param first the reply with AAAA records, when there was one */

@@ -58,10 +58,8 @@ export function isExcluded(ipv6: Uint8Array): boolean {
 
 /** RFC 6890 and RFC 6052 §3.1: these mean something else on each network. First octets, bits. */
 const NOT_GLOBAL: readonly (readonly [number, number])[] = [
-  [0x0000_0000, 8],
   [0x0a00_0000, 8],
   [0x6440_0000, 10],
-  [0x7f00_0000, 8],
   [0xa9fe_0000, 16],
   [0xac10_0000, 12],
   [0xc000_0000, 24],
@@ -75,8 +73,10 @@ const NOT_GLOBAL: readonly (readonly [number, number])[] = [
 /** RFC 7050 §2.2: ipv4only.arpa's, by which clients find the prefix. */
 const IPV4ONLY = [0xc000_00aa, 0xc000_00ab]
 
-/** RFC 6052 §3.1: the well-known prefix stands for global addresses alone. */
+/** RFC 6052 §3.1: the well-known prefix stands for global addresses alone, no prefix for those of the host itself. */
 export function mayEmbed({ octets, length }: Dns64Prefix, ipv4: Uint8Array): boolean {
+  // RFC 6890 §2.2.2: what means the asking host itself (hosts block names with it) is nothing that a translator reaches
+  if (ipv4[0] === 0 || ipv4[0] === 127) return false
   const isWellKnown = length === 96 && octets.every((octet, i) => octet === WELL_KNOWN[i])
   if (!isWellKnown) return true
   const address = new DataView(ipv4.buffer, ipv4.byteOffset).getUint32(0)

@@ -15,12 +15,12 @@ import { TableReader } from '../../../src/table/reader.ts'
 import { parseIPv6, reverseNameOfIPv6 } from '../../../src/wire/address.ts'
 import { type Asked, addressOf, replyTo } from '../../support/fake-upstream.ts'
 import { readAnswer } from '../../support/forwarding.ts'
-import { AA, AD, queryOf, RD } from '../../support/messages.ts'
+import { AA, AD, CD, queryOf, RCODES, RD } from '../../support/messages.ts'
 import { text, wire } from '../../support/rule-names.ts'
 import { rulesOf } from '../../support/rules.ts'
 import { createTable } from '../../support/table-lookup.ts'
 
-const [A, PTR] = [1, 12]
+const [A, AAAA, PTR] = [1, 28, 12]
 const POD = 'web-0.web.default.svc.cluster.local'
 const PREFIX = '2001:db8::/96'
 
@@ -83,7 +83,7 @@ function open(raw: object, isTableFirst = false) {
       path: { send: reply => (octets = reply.slice()) },
       ...asking,
     })
-    return { ...readAnswer(octets), octets, forwarded: [...forwarded] }
+    return { ...readAnswer(octets), forwarded: [...forwarded] }
   }
   return { ask, dns64 }
 }
@@ -110,5 +110,83 @@ describe('RFC 6147 §5.3.1: PTR of an address in the prefix', () => {
     assert.deepEqual([known.answers[1], known.forwarded], ['8.0.1.10.in-addr.arpa. 12 db.example.com.', []])
     assert.deepEqual(ask(reverse('2001:db8::a01:9'), PTR).forwarded, ['9.0.1.10.in-addr.arpa. 12'])
     assert.deepEqual(ask(reverse('2001:db9::a01:7'), PTR).forwarded, [`${reverse('2001:db9::a01:7')}. 12`])
+  })
+})
+
+describe('RFC 6147 §5.1: AAAA of names from rules', () => {
+  const hosts = {
+    entries: [
+      '198.51.100.9 db.example.com',
+      '198.51.100.10 both.example.com',
+      'fd00::1 both.example.com',
+      '10.0.0.1 private.example.com',
+      '0.0.0.0 blocked.example.com',
+    ],
+    zones: ['example.com'],
+  }
+  const template = [
+    { zone: 'made.example', answer: ['A 198.51.100.11'], ttl: 900 },
+    { zone: 'far.example', types: ['AAAA'] },
+    { zone: 'bad.example', types: ['AAAA'], rcode: 'SERVFAIL' },
+    { zone: 'none.example', rcode: 'NXDOMAIN' },
+  ]
+  const rules = { hosts, template, localhost: true }
+  const made = (name: string, last: string): string => `${name}. 28 20010db80000000000000000c63364${last}`
+
+  it('§5.1.6: hosts and templates with A alone are given them, authoritative, and nobody else is asked', () => {
+    const { ask, dns64 } = open(rules)
+    for (const [name, last] of [
+      ['db.example.com', '09'],
+      ['www.made.example', '0b'],
+    ] as const) {
+      const { answers, flags, forwarded } = ask(name, AAAA)
+      assert.deepEqual([answers, flags & (AA | AD), forwarded], [[made(name, last)], AA, []])
+    }
+    assert.equal(dns64.translated, 2)
+  })
+
+  it('§5.1.7: the TTL is that of the A record or the SOA, and 600 s without one', () => {
+    const ttl = (raw: object, name: string): number => open(raw).ask(name, AAAA).reply.answers[0]!.ttl
+    assert.equal(ttl({ hosts: { ...hosts, ttl: 30 } }, 'db.example.com'), 30)
+    assert.equal(ttl({ hosts: { ...hosts, ttl: 900, zones: [] } }, 'db.example.com'), 600)
+    assert.equal(ttl(rules, 'www.made.example'), 900)
+  })
+
+  it('§5.1.1, §5.1.2: AAAA of their own stay, NXDOMAIN is the answer, an error counts as no records', () => {
+    const { ask } = open(rules)
+    const own = 'both.example.com. 28 fd000000000000000000000000000001'
+    assert.deepEqual(ask('both.example.com', AAAA).answers, [own])
+    assert.equal(ask('other.example.com', AAAA).rcode, RCODES.NXDOMAIN)
+    assert.equal(ask('x.none.example', AAAA).rcode, RCODES.NXDOMAIN)
+    assert.deepEqual(ask('x.bad.example', AAAA).answers, [made('x.bad.example', '07')])
+    assert.deepEqual(
+      open({ ...rules, dns64: { prefix: PREFIX, translateAll: true } }).ask('both.example.com', AAAA).answers,
+      [made('both.example.com', '0a')],
+    )
+  })
+
+  it('§5.1.6: where rules have no A either, others are asked for it', () => {
+    const { answers, forwarded } = open(rules).ask('x.far.example', AAAA)
+    assert.deepEqual([answers, forwarded], [[made('x.far.example', '07')], ['x.far.example. 1']])
+  })
+
+  it('§3, §5.5: not for clients over IPv4 unless they are meant too, nor for who validates', () => {
+    const { ask } = open(rules)
+    assert.deepEqual(ask('db.example.com', AAAA, { isIPv6: false }).answers, [])
+    assert.deepEqual(ask('db.example.com', AAAA, { payloadSize: 1232, dnssecOk: true, flags: RD | CD }).answers, [])
+    const all = open({ ...rules, dns64: { prefix: PREFIX, allowIPv4: true } })
+    assert.equal(all.ask('db.example.com', AAAA, { isIPv6: false }).answers.length, 1)
+  })
+
+  it('RFC 6052 §3.1: private addresses are not translated with the well-known prefix', () => {
+    assert.equal(open(rules).ask('private.example.com', AAAA).answers.length, 1)
+    const { answers, rcode } = open({ ...rules, dns64: { prefix: '64:ff9b::/96' } }).ask('private.example.com', AAAA)
+    assert.deepEqual([answers, rcode], [[], RCODES.NOERROR])
+  })
+
+  it('RFC 6890 §2.2.2: 0.0.0.0 of a blocked name and the loopback’s address are not translated', () => {
+    assert.deepEqual(open(rules).ask('blocked.example.com', AAAA).answers, [])
+    const { ask } = open({ ...rules, dns64: { prefix: PREFIX, translateAll: true } })
+    assert.deepEqual(ask('localhost', AAAA).answers, ['localhost. 28 00000000000000000000000000000001'])
   })
 })

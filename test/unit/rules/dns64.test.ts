@@ -87,6 +87,14 @@ describe('RFC 6052 §3.1: the well-known prefix stands for global addresses alon
   })
 })
 
+describe('RFC 6890 §2.2.2: addresses of the host itself', () => {
+  it('have no place in any prefix', () => {
+    const prefix = parseDns64Prefix('2001:db8::/96')!
+    for (const first of [0, 127]) assert.equal(mayEmbed(prefix, Uint8Array.of(first, 0, 0, 1)), false)
+    for (const first of [1, 126, 128]) assert.equal(mayEmbed(prefix, Uint8Array.of(first, 0, 0, 1)), true)
+  })
+})
+
 describe('RFC 6147 §5.1.4', () => {
   it('::ffff:0:0/96 is excluded, and nothing else', () => {
     assert.ok(isExcluded(parseIPv6('::ffff:10.0.0.1')))
