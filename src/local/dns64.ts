@@ -37,6 +37,12 @@ export interface Dns64Options {
   readonly maxUdpSize: number
 }
 
+interface FirstReply {
+  readonly reply: Uint8Array
+  /** Without AAAA records that a client can use. */
+  readonly isEmpty: boolean
+}
+
 /** RFC 6147 §5.1.7: of what was made of an A record whose zone did not say more. Seconds. */
 const MAX_TTL_WITHOUT_SOA = 600
 
@@ -90,33 +96,38 @@ export class Dns64 {
       return
     }
     const ttl = soaTtlOf(response)
-    const first = isEmpty ? undefined : reply.slice()
+    const first = response.rcode === RCODE_NOERROR ? { reply: reply.slice(), isEmpty } : undefined
     const message = query.message.slice()
     message.set([0, TYPE_A], query.questionEnd - 4)
     const send = (second: Uint8Array): void => this.gotA(query, second, ttl, first)
     answer({ ...query, message, stream: true, path: { send } })
   }
 
-  /** @param first the reply with AAAA records, when there was one */
-  private gotA(query: ClientQuery, reply: Uint8Array, ttl: number, first: Uint8Array | undefined): void {
+  /** @param first the reply to AAAA, when it was no error */
+  private gotA(query: ClientQuery, reply: Uint8Array, ttl: number, first: FirstReply | undefined): void {
     const { composer } = this
     if (!composer.read(reply, query.questionEnd)) {
       this.fail(query)
       return
     }
     let made = 0
+    let refused = 0
     const change = (response: Response, i: number): Change | 'none' | undefined => {
       if (response.type[i] !== TYPE_A) return undefined
       const { prefix } = this.options
       const ipv4 = response.octets.subarray(response.rdata[i]!, response.rdataEnd[i]!)
-      if (!mayEmbed(prefix, ipv4)) return 'none'
+      if (!mayEmbed(prefix, ipv4)) {
+        refused++
+        return 'none'
+      }
       made++
       // RFC 6147 §5.1.7: the smaller of the TTLs of the A record and the SOA
       return { type: TYPE_AAAA, ttl: Math.min(response.ttl[i]!, ttl), rdata: embed(prefix, ipv4) }
     }
     let composed = composer.compose(query, { change, isOurs: true })
     if (made > 0) this.translated++
-    else if (first !== undefined && composer.read(first, query.questionEnd)) {
+    // RFC 2308 §3: the SOA that says so is in the denial of AAAA, not beside A records
+    else if (first !== undefined && (!first.isEmpty || refused > 0) && composer.read(first.reply, query.questionEnd)) {
       composed = composer.compose(query, { change: withoutExcluded })
     }
     query.path.send(composed)

@@ -220,4 +220,35 @@ describe('RFC 6052 §3.1: with the well-known prefix', () => {
       replyTo(to, { answers: type === A ? [addressOf(QNAME, '10.0.0.1'), addressOf(QNAME, '8.8.8.8')] : [] })
     assert.equal(ask(mixed, { prefix }).said, 'NOERROR: www.example.com. 28 60 0064ff9b000000000000000008080808')
   })
+
+  it('RFC 2308 §3: where none is left the denial has its SOA, behind aliases too', () => {
+    const prefix = parseDns64Prefix(WELL_KNOWN_PREFIX)!
+    const alias = recordOf(QNAME, 5, wireName('cdn.example.com'), 90)
+    for (const [aliases, owner] of [
+      [[], QNAME],
+      [[alias], 'cdn.example.com'],
+    ] as const) {
+      const { said, octets } = ask(
+        (type, to) =>
+          replyTo(to, {
+            answers: type === A ? [...aliases, addressOf(owner, '10.0.0.1')] : aliases,
+            authority: type === A ? [] : [soa(120)],
+          }),
+        { prefix },
+      )
+      assert.equal(said, aliases.length === 0 ? 'NOERROR: ' : 'NOERROR: www.example.com. 5 90 ')
+      assert.deepEqual(
+        readAnswer(octets).reply.authority.map(({ type, ttl }) => [type, ttl]),
+        [[6, 120]],
+      )
+    }
+  })
+
+  it('RFC 2308 §3: where none is left and AAAA was an error, nothing says for how long to keep it', () => {
+    const prefix = parseDns64Prefix(WELL_KNOWN_PREFIX)!
+    const failing = (type: number, to: Asked) =>
+      replyTo(to, type === A ? { answers: [addressOf(QNAME, '10.0.0.1')] } : { flags: 2 })
+    const { said, octets } = ask(failing, { prefix })
+    assert.deepEqual([said, readAnswer(octets).reply.authority], ['NOERROR: ', []])
+  })
 })
