@@ -1,7 +1,7 @@
 /**
  * Files in the form of hosts(5), read at the start and whenever one changes. Layer: control.
  * A file that cannot be read, is too long, or has lines that say nothing where it had none keeps what it gave; at the start
- * such lines are left out. Everything is told with file and line.
+ * such lines are left out. What cannot be read is tried again at each look. Everything is told with file and line.
  */
 
 import { readFile, stat } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { inTurns } from './turns.ts'
 
 const WATCH_TIMES: WatchTimes = { delayMs: 20, tickMs: 2000 }
 const MAX_OCTETS = 16 << 20
-/** What cannot be read is spoken of once in so long. */
+/** What cannot be read again and again, for reasons that change, is spoken of once in so long. */
 const SILENCE_MS = 60_000
 
 interface HostsFile {
@@ -22,6 +22,8 @@ interface HostsFile {
   /** Of the file read last: when it is the same, so is the file. */
   identity: string
   entries: readonly HostEntry[]
+  /** Why it could not be read when that was tried last; undefined: it could. */
+  failure: string | undefined
   /** What was wrong with the file read last, without line numbers; undefined: it was never read. */
   wrong: ReadonlySet<string> | undefined
   /** Unix time of its last change, seconds; 0: not known. */
@@ -49,7 +51,7 @@ export class HostsFiles {
   ) {
     this.files = paths.map(path => {
       const known = before?.files.find(file => file.path === path)
-      return { path, entries: [], wrong: undefined, changedAt: 0, ...known, identity: '' }
+      return { path, entries: [], wrong: undefined, changedAt: 0, ...known, identity: '', failure: undefined }
     })
     this.log = log
     this.onChange = onChange
@@ -104,10 +106,16 @@ export class HostsFiles {
       const stats = await stat(path)
       const { size, mtimeMs, ino, dev } = stats
       const identity = `${dev} ${ino} ${size} ${mtimeMs}`
-      if (identity === file.identity) return false
-      file.identity = identity
+      if (identity === file.identity) {
+        file.failure = undefined
+        return false
+      }
       checkFile(path, stats, MAX_OCTETS)
-      const { entries, problems } = await inTurns(parseHosts(await readFile(path, 'utf8')))
+      const text = await readFile(path, 'utf8')
+      // Not before: a change of permissions, or a descriptor that is free again, leaves it the same.
+      file.identity = identity
+      file.failure = undefined
+      const { entries, problems } = await inTurns(parseHosts(text))
       const isNew = problems.filter(({ reason }) => file.wrong?.has(reason) === false)
       for (const { line, reason } of problems) this.log.warn(`${path}:${line}: ${reason}`)
       if (isNew.length > 0) {
@@ -120,6 +128,8 @@ export class HostsFiles {
       return true
     } catch (error) {
       const because = (error as Error).message
+      if (because === file.failure) return false
+      file.failure = because
       const log = this.log.oncePer(`hosts ${path} ${because}`, SILENCE_MS)
       log.warn('this file of hosts cannot be read: what it gave stays', { file: path, because })
       return false

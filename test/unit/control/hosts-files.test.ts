@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import fileSystem from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -81,4 +83,41 @@ it('hosts files: an end while they are read for the first time leaves nothing ru
   hosts.stop()
   await starting
   assert.deepEqual([ticks.mock.callCount(), changes], [0, 0])
+})
+
+it('hosts files: one that could not be read is read when it can be, unchanged as it is; the failure is told once', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hosts-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'hosts')
+  writeFileSync(file, '10.0.0.1 a\n')
+  const { readFile } = fileSystem
+  let failures = 3
+  const mock = t.mock.method(fileSystem, 'readFile', (...args: Parameters<typeof readFile>) =>
+    failures-- > 0 ? Promise.reject(new Error('EMFILE: too many open files')) : readFile(...args),
+  )
+  syncBuiltinESMExports()
+  t.after(() => {
+    mock.mock.restore()
+    syncBuiltinESMExports()
+  })
+  let said = ''
+  let served: string[] = []
+  const log = createLogOver('info', { write: (line: string) => (said += line) } as never)
+  const hosts = new HostsFiles([file], log, entries => {
+    served = entries.map(({ address }) => address.join('.'))
+  })
+  t.after(() => hosts.stop())
+  await hosts.start({ delayMs: 1, tickMs: 10 })
+  assert.deepEqual(served, [])
+  await until(() => served[0] === '10.0.0.1', 'it is served when it can be read')
+  assert.equal(said.match(/EMFILE/g)?.length, 1)
+
+  // What it gave stays when its next reading fails.
+  failures = 1e6
+  writeFileSync(`${file}.new`, '10.0.0.2 a\n')
+  renameSync(`${file}.new`, file)
+  await until(() => failures < 1e6, 'it is read again')
+  assert.deepEqual(served, ['10.0.0.1'])
+  failures = 0
+  await until(() => served[0] === '10.0.0.2', 'the edit is served')
 })
