@@ -45,6 +45,8 @@ export class ForwardService {
   private readonly routes: Routes
   /** What files in the form of resolv.conf said last, by path. */
   private readonly nameservers: Map<string, readonly { address: string; port: number }[]>
+  /** Of those files the ones that named nobody when they were read last, which was told. */
+  private readonly silentFiles = new Set<string>()
   private readonly upstreamsByName = new Map<string, Upstream>()
   private readonly stops: (() => void)[] = []
 
@@ -138,9 +140,7 @@ export class ForwardService {
     })
     const update = (): void => {
       const named = files.flatMap(each => {
-        const now = each.read()
-        if (now.length > 0) this.nameservers.set(each.file, now)
-        else this.log.warn('no nameserver can be read from this file: what it said before stays', { file: each.file })
+        this.heard(each.file, each.read())
         return this.nameservers.get(each.file) ?? []
       })
       const all = [
@@ -154,6 +154,18 @@ export class ForwardService {
       if (isNew) this.log.info('forwarding', { zone, upstreams: next.map(({ name }) => name) })
     }
     update()
+  }
+
+  /** @param now what the file says; nothing: it may be unreadable */
+  private heard(file: string, now: readonly { address: string; port: number }[]): void {
+    const { nameservers, silentFiles } = this
+    if (now.length > 0) {
+      nameservers.set(file, now)
+      silentFiles.delete(file)
+    } else if (!silentFiles.has(file)) {
+      silentFiles.add(file)
+      this.log.warn('no nameserver can be read from this file: what it said before stays', { file })
+    }
   }
 
   /** Their connections end when they are idle. */

@@ -42,7 +42,7 @@ export function searchIn(text: string): string[] {
 }
 
 /**
- * @param onChange told when the file changes
+ * @param onChange told when the file changes, and at the next look when it could not be read
  * @returns what is read now, and what stops the looking
  */
 export function watchNameservers(
@@ -51,14 +51,21 @@ export function watchNameservers(
   lookMs = LOOK_MS,
 ): { read(): ReturnType<typeof nameserversIn>; stop(): void } {
   watchFile(file, { interval: lookMs, persistent: false }, onChange)
+  let again: NodeJS.Timeout | undefined
   return {
     read() {
+      clearTimeout(again)
       try {
         return nameserversIn(readResolvConf(file))
       } catch {
+        // When it can be read (a descriptor is free again), nothing says that it changed.
+        again = setTimeout(onChange, lookMs).unref()
         return []
       }
     },
-    stop: () => unwatchFile(file, onChange),
+    stop() {
+      clearTimeout(again)
+      unwatchFile(file, onChange)
+    },
   }
 }

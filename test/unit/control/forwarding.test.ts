@@ -1,7 +1,8 @@
 /** Upstreams of the configuration: what of them is begun, kept and ended. */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import fileSystem, { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -44,6 +45,25 @@ describe('forwarding', () => {
     assert.deepEqual(said, [])
   })
 
+  it('tells once that a file names nobody, and again after it has named somebody', t => {
+    const { folder, said, open } = start(t)
+    const file = join(folder, 'resolv.conf')
+    const told = (): number => said.filter(line => line.includes('no nameserver can be read')).length
+    const watched = t.mock.method(fileSystem, 'watchFile')
+    syncBuiltinESMExports()
+    open([zoneOf([file]), zoneOf([file], { zone: 'example.com' })])
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+    const look = watched.mock.calls[0]!.arguments.at(-1) as unknown as () => void
+    look()
+    assert.equal(told(), 1)
+    writeFileSync(file, 'nameserver 127.0.0.9\n')
+    look()
+    rmSync(file)
+    look()
+    assert.equal(told(), 2)
+  })
+
   it('forgets an upstream that no zone names any more', async t => {
     const { folder, open } = start(t)
     const file = join(folder, 'resolv.conf')
@@ -51,8 +71,11 @@ describe('forwarding', () => {
     const service = open([zoneOf([file]), zoneOf(['127.0.0.8:53'], { zone: 'example.com' })])
     const [first, second] = service.upstreams
     assert.deepEqual([first!.name, second!.name], ['127.0.0.7:53', '127.0.0.8:53'])
-    writeFileSync(file, 'nameserver 127.0.0.9\n')
-    await until(() => service.upstreams.some(({ name }) => name === '127.0.0.9:53'), 'the file is read again')
+    await until(() => {
+      // Again and again: the first may come before the first look.
+      writeFileSync(file, 'nameserver 127.0.0.9\n')
+      return service.upstreams.some(({ name }) => name === '127.0.0.9:53')
+    }, 'the file is read again')
     assert.deepEqual(
       service.upstreams.map(({ name }) => name),
       ['127.0.0.8:53', '127.0.0.9:53'],

@@ -4,7 +4,8 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import fileSystem, { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -38,6 +39,26 @@ describe('a resolv.conf', () => {
     assert.deepEqual(watched.read(), [{ address: '10.0.0.22', port: 53 }])
     rmSync(file)
     assert.deepEqual(watched.read(), [])
+  })
+
+  it('that could not be read is read again at the next look, unchanged as it is', async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'resolv.conf')
+    writeFileSync(file, 'nameserver 10.0.0.1\n')
+    const mock = t.mock.method(fileSystem, 'readFileSync', () => {
+      throw new Error('EMFILE: too many open files')
+    })
+    syncBuiltinESMExports()
+    let last: ReturnType<typeof nameserversIn> = []
+    const watched = watchNameservers(file, () => (last = watched.read()), 20)
+    t.after(() => watched.stop())
+    assert.deepEqual(watched.read(), [])
+    await until(() => mock.mock.callCount() > 2, 'it is tried again')
+    mock.mock.restore()
+    syncBuiltinESMExports()
+    await until(() => last.length === 1, 'it is read')
+    assert.deepEqual(last, [{ address: '10.0.0.1', port: 53 }])
   })
 
   it('that is no file, or too long, names nobody', t => {
