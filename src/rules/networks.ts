@@ -7,8 +7,7 @@
  *   ranges     │ 0   │ 0 1      │ 1   │  │ 1      │ –          each with the lists that cover it
  */
 
-import { isIPv4, isIPv6 } from 'node:net'
-import { parseIPv4, parseIPv6 } from '../wire/address.ts'
+import { parseAddress } from './hosts-file.ts'
 
 export interface Network {
   /** 4 or 16, network order. */
@@ -17,16 +16,19 @@ export interface Network {
   readonly prefix: number
 }
 
-/** An address alone is the network of that address. @returns undefined for what is none */
+/**
+ * An address alone is the network of that address. RFC 4291 §2.5.5.2: what lies in ::ffff:0:0/96 are addresses of IPv4, as
+ * which clients come; with a shorter prefix it would be a network of neither.
+ * @returns undefined for what is none
+ */
 export function parseNetwork(cidr: string): Network | undefined {
   const [address = '', length, ...rest] = cidr.split('/')
-  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
+  const octets = address.includes('%') ? undefined : parseAddress(address)
+  if (octets === undefined || rest.length > 0 || !/^\d{1,3}$/.test(length ?? '0')) return undefined
+  const bits = address.includes(':') ? 128 : 32
+  const outside = bits - octets.length * 8
   const prefix = length === undefined ? bits : Number(length)
-  if (bits < 0 || rest.length > 0 || prefix > bits || !/^\d{1,3}$/.test(length ?? '0')) return undefined
-  if (bits === 128) return { octets: parseIPv6(address), prefix }
-  const octets = new Uint8Array(4)
-  new DataView(octets.buffer).setUint32(0, parseIPv4(address))
-  return { octets, prefix }
+  return prefix < outside || prefix > bits ? undefined : { octets, prefix: prefix - outside }
 }
 
 /** Of one family. */

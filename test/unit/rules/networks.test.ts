@@ -32,6 +32,16 @@ describe('networks', () => {
     }
   })
 
+  it('RFC 4291 §2.5.5.2: are of IPv4 where they are written as mapped into IPv6', () => {
+    assert.deepEqual(network('::ffff:10.0.0.0/104'), network('10.0.0.0/8'))
+    assert.deepEqual(network('::ffff:0:0/96'), network('0.0.0.0/0'))
+    assert.deepEqual(network('::FFFF:a00:1'), network('10.0.0.1'))
+    assert.deepEqual(network('::ffff:10.0.0.1/128'), network('10.0.0.1'))
+    for (const text of ['::ffff:10.0.0.0/8', '::ffff:0:0/95', '::ffff:10.0.0.0/129', '::ffff:10.0.0.0/'])
+      assert.equal(parseNetwork(text), undefined, text)
+    for (const text of ['::/0', '::fffe:0:0/96', '1::ffff:a00:0/104']) assert.equal(network(text).octets.length, 16)
+  })
+
   it('are found as comparing bit by bit finds them (property, both families)', () => {
     for (const octets of [4, 16]) {
       // Few different octets, so that networks overlap.
@@ -82,6 +92,12 @@ describe('access rules', () => {
     assert.equal(judge(acl, '11.0.0.1'), ACL_ALLOW)
     assert.equal(judge(acl, 'fd00::1'), ACL_BLOCK)
     assert.equal(judge(acl, 'fd01::1'), ACL_ALLOW)
+  })
+
+  it('fit clients of IPv4 where their networks are written as mapped into IPv6', () => {
+    const acl = new Acl([rule(ACL_BLOCK, { networks: [network('::ffff:10.0.0.0/104')] })])
+    assert.deepEqual([judge(acl, '10.1.2.3'), judge(acl, '11.1.2.3')], [ACL_BLOCK, ACL_ALLOW])
+    assert.equal(judge(acl, 'fd00::1'), ACL_ALLOW)
   })
 
   it('of types and zones fit nothing else', () => {
