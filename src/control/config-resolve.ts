@@ -5,6 +5,7 @@
 
 import { resolve } from 'node:path'
 import type { CacheOptions } from '../cache/store.ts'
+import { MAX_ZONES } from '../table/layout.ts'
 import {
   type Config,
   formatSocketAddress,
@@ -19,6 +20,8 @@ import { answersNames, nameRulesOf } from './name-rules.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
 const LEAST_AUDIT_MS = 10_000
+/** 253 without `dns-version.`. */
+const LONGEST_ZONE = 241
 
 /** @param base folder that the file's paths are relative to */
 export function resolveConfig(
@@ -123,6 +126,26 @@ function checkLists(config: Config, problems: Problem[]): void {
   const { zones, reverseZones, listen, admin, health, ready } = config
   for (const [key, list] of Object.entries({ zones, listen })) {
     if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
+  }
+  const { multicluster, external } = config.records
+  const all = [...zones, ...reverseZones, ...multicluster, ...external.zones]
+  if (all.length > MAX_ZONES) {
+    const reason = `with reverseZones, records.multicluster and records.external.zones there are ${all.length} zones, and ${MAX_ZONES} may be: a network that ends at an octet or a nibble is one`
+    problems.push({ path: ['zones'], reason })
+  }
+  // RFC 1035 §2.3.4: so that `dns-version` and `ns.dns` have a place in each.
+  for (const [path, list] of [
+    [['zones'], zones],
+    [['records', 'multicluster'], multicluster],
+    [['records', 'external', 'zones'], external.zones],
+  ] as const) {
+    for (const [i, zone] of list.entries()) {
+      if (zone.length > LONGEST_ZONE)
+        problems.push({
+          path: [...path, i],
+          reason: `it is longer than ${LONGEST_ZONE} characters, and no name would fit below it`,
+        })
+    }
   }
   const addresses = listen.filter(({ port }) => port !== 0).map(formatSocketAddress)
   for (const [key, list] of Object.entries({ zones, reverseZones, listen: addresses })) {

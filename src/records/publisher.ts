@@ -21,7 +21,7 @@ import {
   serviceNames,
 } from './service-names.ts'
 import type { EndpointName } from './slice-word.ts'
-import { isNameServer } from './zone-names.ts'
+import { deeperZones, isAtOrBelow, isNameServer } from './zone-names.ts'
 
 /** All that is published for one state of a Service. */
 interface Plan {
@@ -52,6 +52,7 @@ const MAX_KEPT_ENDPOINTS = 2000
 export class ServicePublisher {
   private readonly writer: NameWriter
   private readonly options: RecordOptions
+  private readonly deeper: readonly (readonly WireName[])[]
   /** The latest plans, oldest first: a Service that changed is the likeliest to change again. */
   private readonly kept = new Map<ServiceView, Plan>()
   private keptEndpoints = 0
@@ -59,6 +60,7 @@ export class ServicePublisher {
   constructor(writer: NameWriter, options: RecordOptions) {
     this.writer = writer
     this.options = options
+    this.deeper = deeperZones(options)
   }
 
   /**
@@ -71,7 +73,7 @@ export class ServicePublisher {
     const service = now.service ?? old.service
     if (service === undefined) return
     const external = this.externalOf(service)
-    const suffixes = new ServiceSuffixes(service, this.options)
+    const suffixes = new ServiceSuffixes(service, this.options, this.deeper)
     const endpoints = changesOf(endpointsOf(old), endpointsOf(now))
     const branches = branchesOf(service, external)
     const oldBranches = old.service === undefined ? [] : branchesOf(old.service, external)
@@ -102,7 +104,7 @@ export class ServicePublisher {
     const olds = others.map(view => this.plan(view))
     const service = now.service ?? olds.find(old => old.service !== undefined)?.service
     if (service === undefined) return
-    const suffixes = new ServiceSuffixes(service, this.options)
+    const suffixes = new ServiceSuffixes(service, this.options, this.deeper)
     const external = this.externalOf(service)
     const branches = now.service === undefined ? [] : branchesOf(now.service, external)
     for (const old of olds) this.takeAway(old, now, branches, suffixes)
@@ -166,8 +168,14 @@ export class ServicePublisher {
     const { noEndpoints, endpointPodNames, ignoreEmptyService } = this.options
     const isLooked = !noEndpoints && service.kind !== 'externalName'
     const looked = isLooked ? joinEndpoints(view, endpointPodNames, before) : undefined
-    if (ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0) return NOTHING
-    return { service, endpoints: looked, names: serviceNames(service, looked, this.externalOf(service)) }
+    const names = serviceNames(service, looked, this.externalOf(service))
+    const isIgnored = ignoreEmptyService && service.kind === 'clusterIP' && looked?.byLabel.size === 0
+    // What it has outside the cluster is not what its endpoints are.
+    return {
+      service,
+      endpoints: looked,
+      names: isIgnored ? names.filter(({ branch }) => branch === 'external') : names,
+    }
   }
 
   /** K8s DNS spec §2.3.3 and §2.4.3. */
@@ -243,22 +251,31 @@ function placeOf(
 class ServiceSuffixes {
   private readonly service: Service
   private readonly options: RecordOptions
+  /** By external zone, those of ours that lie in it. */
+  private readonly deeper: readonly (readonly WireName[])[]
   private readonly made: Record<Branch, (WireName | undefined)[]> = { svc: [], direct: [], external: [] }
 
-  constructor(service: Service, options: RecordOptions) {
+  constructor(service: Service, options: RecordOptions, deeper: readonly (readonly WireName[])[]) {
     this.service = service
     this.options = options
+    this.deeper = deeper
   }
 
-  /** @returns undefined when the name would be too long */
+  /** @returns undefined when the name would be too long, or is a deeper zone's */
   name(branch: Branch, labels: readonly string[], zone: number): WireName | undefined {
     const made = this.made[branch]
     if (made.length <= zone) {
       const { zones } = placeOf(this.options, branch)
-      made.push(...zones.slice(made.length).map(apex => prependLabels(base(this.service, branch), apex)))
+      const names = zones.map(apex => prependLabels(base(this.service, branch), apex))
+      made.push(...(branch === 'external' ? names.map((name, i) => this.outsideOf(name, i)) : names))
     }
     const suffix = made[zone]
     return suffix === undefined || labels.length === 0 ? suffix : prependLabels(labels, suffix)
+  }
+
+  /** RFC 1034 §4.2: what lies in a zone below is that one's, and `<svc>.<ns>` may be any name there. */
+  private outsideOf(name: WireName | undefined, zone: number): WireName | undefined {
+    return name !== undefined && this.deeper[zone]?.some(apex => isAtOrBelow(name, apex)) ? undefined : name
   }
 }
 
@@ -305,7 +322,7 @@ function changesOf(
 
 /** Addresses of the Service itself that it is served with. */
 function serviceAddresses({ service, names }: Plan, branch: Branch): readonly string[] {
-  if (service === undefined || names.length === 0) return []
+  if (service === undefined || !names.some(name => name.branch === branch)) return []
   return branch === 'external' ? (service.externalIPs ?? []) : service.clusterIPs
 }
 

@@ -116,12 +116,14 @@ function addressNames(branch: Branch, service: Service, addresses: readonly stri
   const own = numbers.map((port, i) =>
     i === 0 ? { port, label: '', v4, v6 } : { port, label: '', v4: [], v6: NO_OCTETS },
   )
-  const names: ServiceName[] = [{ branch, prefix: NO_LABELS, content: { a: v4, aaaa: v6, srv: srvSet(0, own) } }]
+  // RFC 2782: a target has addresses. An import has none before its cluster set gives it one.
+  const content = addresses.length === 0 ? {} : { a: v4, aaaa: v6, srv: srvSet(0, own) }
+  const names: ServiceName[] = [{ branch, prefix: NO_LABELS, content }]
   for (const { name, protocol, port } of service.ports) {
     if (!isPortName(name, protocol)) continue
     const prefix = portLabels(name, protocol)
     const srv = srvSet(octetsOf(prefix), [{ port, label: '', v4, v6 }])
-    names.push({ branch, prefix, content: { srv } })
+    names.push({ branch, prefix, content: addresses.length === 0 ? {} : { srv } })
   }
   return names
 }

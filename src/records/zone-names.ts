@@ -42,6 +42,17 @@ function apexesOf({
   return [...[...zones, ...reverseZones, ...multicluster].map(owner => ({ owner, ttl })), ...ofExternal]
 }
 
+/** By external zone, the other zones of ours that lie in it. */
+export function deeperZones(options: RecordOptions): WireName[][] {
+  const all = apexesOf(options).map(({ owner }) => owner)
+  return (options.external?.zones ?? []).map(zone => all.filter(apex => apex !== zone && isAtOrBelow(apex, zone)))
+}
+
+/** Of names whose labels are those of host names: no octet in them is a length. */
+export function isAtOrBelow(name: WireName, zone: WireName): boolean {
+  return name.length >= zone.length && Buffer.compare(name.subarray(name.length - zone.length), zone) === 0
+}
+
 /** Whether a Service would have the name server's own name in external zones: of all names that is the only one it could. */
 export function isNameServer({ name, namespace }: Service): boolean {
   return `${name}.${namespace}`.toLowerCase() === NAME_SERVER.join('.')

@@ -28,13 +28,14 @@ const ABANDONED_MS = 60_000
  */
 export async function readSnapshotFile(path: string): Promise<SnapshotFile | undefined> {
   try {
-    const { size, mtimeMs, isFile } = await statOf(path)
-    if (!isFile) throw new SnapshotError('ERR_SNAPSHOT_READ', 'it is no regular file')
-    if (size > MAX_FILE_OCTETS) {
-      throw new SnapshotError('ERR_SNAPSHOT_TOO_LARGE', `it has more than ${MAX_FILE_OCTETS} octets`)
-    }
+    // What is none may not even be opened: a pipe waits for its writer.
+    if (!(await stat(path)).isFile()) throw new SnapshotError('ERR_SNAPSHOT_READ', 'it is no regular file')
     const handle = await open(path)
     try {
+      const { size, mtimeMs } = await handle.stat()
+      if (size > MAX_FILE_OCTETS) {
+        throw new SnapshotError('ERR_SNAPSHOT_TOO_LARGE', `it has more than ${MAX_FILE_OCTETS} octets`)
+      }
       // Of the size that was looked at: a file that grows meanwhile is found to be none.
       const octets = Buffer.alloc(size)
       const { bytesRead } = await handle.read(octets, 0, size, 0)
@@ -49,37 +50,46 @@ export async function readSnapshotFile(path: string): Promise<SnapshotFile | und
   }
 }
 
-/** @throws SnapshotError ERR_SNAPSHOT_WRITE: what was there is there, and no temporary file is left */
-export async function writeSnapshotFile(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+/**
+ * @returns what tells the file from those of others: its inode
+ * @throws SnapshotError ERR_SNAPSHOT_WRITE: what was there is there, and no temporary file is left
+ */
+export async function writeSnapshotFile(path: string, pieces: readonly Uint8Array[]): Promise<number> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     await sweep(path)
     const handle = await open(temporary, 'wx', 0o600)
+    let ino: number
     try {
       for (const piece of pieces) await handle.appendFile(piece)
       await handle.sync()
+      ;({ ino } = await handle.stat())
     } finally {
       await handle.close()
     }
     await rename(temporary, path)
     await syncFolder(dirname(path))
+    return ino
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw writeError(error)
   }
 }
 
-/** Notes that what the file says is true now. @throws SnapshotError ERR_SNAPSHOT_WRITE */
-export async function confirmSnapshotFile(path: string): Promise<void> {
+/**
+ * Notes that what the file says is true now.
+ * @param ino what writing it gave. @returns false: it is another's by now, of which nothing is known
+ * @throws SnapshotError ERR_SNAPSHOT_WRITE
+ */
+export async function confirmSnapshotFile(path: string, ino: number): Promise<boolean> {
   const now = new Date()
-  await utimes(path, now, now).catch(error => {
+  try {
+    if ((await stat(path)).ino !== ino) return false
+    await utimes(path, now, now)
+    return true
+  } catch (error) {
     throw writeError(error)
-  })
-}
-
-async function statOf(path: string): Promise<{ size: number; mtimeMs: number; isFile: boolean }> {
-  const stats = await stat(path)
-  return { size: stats.size, mtimeMs: stats.mtimeMs, isFile: stats.isFile() }
+  }
 }
 
 async function sweep(path: string): Promise<void> {

@@ -35,7 +35,8 @@ export class SnapshotKeeper {
   private readonly ids: SnapshotIds
   private readonly cluster: KeptCluster
   private readonly log: KeeperLogger
-  private written: number | undefined
+  /** The version that was written, and the file. */
+  private written: { readonly version: number; readonly ino: number } | undefined
   private running: Promise<void> | undefined
   private lastFailure: string | undefined
   private counted = { writes: 0, failures: 0, octets: 0 }
@@ -69,8 +70,9 @@ export class SnapshotKeeper {
     if (!this.cluster.isTrue()) return
     const version = this.cluster.version()
     try {
-      if (version === this.written) await confirmSnapshotFile(this.path)
-      else await this.write(version)
+      const { written } = this
+      const isConfirmed = written?.version === version && (await confirmSnapshotFile(this.path, written.ino))
+      if (!isConfirmed) await this.write(version)
       if (this.lastFailure !== undefined) this.log.info('the snapshot is written again', { file: this.path })
       this.lastFailure = undefined
     } catch (error) {
@@ -81,8 +83,7 @@ export class SnapshotKeeper {
   private async write(version: number): Promise<void> {
     const startedMs = performance.now()
     const pieces = await encodeSnapshot({ ...this.ids, lists: this.cluster.lists() })
-    await writeSnapshotFile(this.path, pieces)
-    this.written = version
+    this.written = { version, ino: await writeSnapshotFile(this.path, pieces) }
     const octets = pieces.reduce((sum, piece) => sum + piece.length, 0)
     this.counted = { ...this.counted, writes: this.counted.writes + 1, octets }
     const ms = Math.round(performance.now() - startedMs)

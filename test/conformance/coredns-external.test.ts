@@ -136,3 +136,62 @@ describe('PTR', () => {
     check(server, { qname: owner, qtype: 'PTR', rcode: 'NXDOMAIN' })
   })
 })
+
+describe('a zone of ours below the external zone', () => {
+  it('keeps its names, whatever Services are called: RFC 1034 §4.2', () => {
+    const zones = [parseName('prod.example.com')!]
+    const server = createAnswering({
+      zones,
+      pods: 'insecure',
+      external: { ...EXTERNAL, zones: [parseName('example.com')!] },
+    })
+    const names = ['dns-version', 'svc', 'pod', 'direct', 'web']
+    const asked = () =>
+      [
+        ...names.map(name => `${name}.prod.example.com`),
+        '10-0-0-1.any.pod.prod.example.com',
+        'web.other.example.com',
+      ].map(name => ['A', 'TXT'].map(type => [server.ask(name, type).rcode, server.ask(name, type).answers]))
+    server.flush()
+    const before = asked()
+    const services = names.map(name => ({
+      ...clusterIP(name, ['10.96.0.1'], 'prod', [HTTP]),
+      externalIPs: ['192.0.2.1'],
+    }))
+    for (const service of services) put(server, service)
+    assert.deepEqual(asked(), before)
+    put(server, { ...services[0]!, name: 'web', namespace: 'other' })
+    check(server, { qname: 'web.other.example.com', qtype: 'A', answer: ['web.other.example.com. 30 A 192.0.2.1'] })
+    for (const { name, namespace } of [...services, { name: 'web', namespace: 'other' }]) {
+      server.services.remove(namespace, name)
+    }
+    server.flush()
+    assert.deepEqual(asked(), before)
+  })
+})
+
+describe('records.ignoreEmptyService', () => {
+  it('takes away no name outside the cluster, and no PTR to one', () => {
+    const server = createAnswering({ ignoreEmptyService: true, external: { ...EXTERNAL, reverse: true } })
+    put(server, balanced({ externalIPs: ['192.0.2.1'] }))
+    checkAll(server, [
+      { qname: WEB, qtype: 'A', answer: [`${WEB}. 30 A 192.0.2.1`] },
+      { qname: '1.2.0.192.in-addr.arpa', qtype: 'PTR', answer: [`1.2.0.192.in-addr.arpa. 5 PTR ${WEB}.`] },
+      { qname: 'web.default.svc.cluster.local', qtype: 'A', rcode: 'NXDOMAIN' },
+      { qname: '1.0.96.10.in-addr.arpa', qtype: 'PTR', rcode: 'NXDOMAIN' },
+    ])
+    server.slices.upsert(slice('web', [{ address: '10.0.0.1' }]))
+    server.flush()
+    check(server, {
+      qname: '1.0.96.10.in-addr.arpa',
+      qtype: 'PTR',
+      answer: ['1.0.96.10.in-addr.arpa. 5 PTR web.default.svc.cluster.local.'],
+    })
+    server.slices.remove('default', slice('web', []).name)
+    server.flush()
+    checkAll(server, [
+      { qname: WEB, qtype: 'A', answer: [`${WEB}. 30 A 192.0.2.1`] },
+      { qname: '1.0.96.10.in-addr.arpa', qtype: 'PTR', rcode: 'NXDOMAIN' },
+    ])
+  })
+})

@@ -48,6 +48,20 @@ function filled(): Filled {
 const CLUSTERSET_IP = { type: 'ClusterSetIP', ips: ['10.42.0.1', 'fd42::1'], ports: PORTS }
 const HEADLESS = { type: 'Headless', ports: PORTS }
 
+describe('a ServiceImport of type ClusterSetIP that has no IP yet', () => {
+  it('is there, with its ports, and has no record: RFC 2782, an SRV leads to an address', () => {
+    const { server, put } = filled()
+    put(serviceImport({ ...CLUSTERSET_IP, ips: [] }))
+    checkAll(server, [
+      { qname: WEB, qtype: 'A' },
+      { qname: WEB, qtype: 'SRV' },
+      { qname: `_http._tcp.${WEB}`, qtype: 'SRV' },
+    ])
+    put(serviceImport(CLUSTERSET_IP))
+    assert.equal(server.ask(`_http._tcp.${WEB}`, 'SRV').answers.length, 1)
+  })
+})
+
 describe('a ServiceImport of type ClusterSetIP', () => {
   const { server, put } = filled()
   put(serviceImport(CLUSTERSET_IP), slice('east', [{ addresses: ['10.0.0.1'] }]))

@@ -170,6 +170,14 @@ describe('configuration: what is wrong', () => {
       /zones\[0\]: it must be a zone of names; reverse zones stand under reverseZones/,
     ],
     'a zone twice': ['zones: [a.b, A.b.]', /zones: a\.b is given twice$/],
+    'a zone below which no name fits': [
+      `zones: [${'a.'.repeat(120)}aa]`,
+      /zones\[0\]: it is longer than 241 characters, and no name would fit below it$/,
+    ],
+    'more zones than the table counts': [
+      'reverseZones: [10.0.0.0/9, 11.0.0.0/9]',
+      /:1: zones: with reverseZones, .* there are 257 zones, and 255 may be/,
+    ],
     'a name with a space': ['zones: ["a b"]', /zones\[0\]: it must be a domain name/],
     'a name with an empty label': ['zones: [a..b]', /zones\[0\]/],
     'the root': ['zones: [.]', /zones\[0\]/],

@@ -33,17 +33,21 @@ describe('the snapshot file', () => {
 
   it('is as old as it was last confirmed', async t => {
     const file = join(folder(t), 'snapshot')
-    await writeSnapshotFile(file, [])
+    const ino = await writeSnapshotFile(file, [])
     utimesSync(file, HOUR_AGO, HOUR_AGO)
     assert.equal((await readSnapshotFile(file))?.confirmedAtMs, HOUR_AGO.getTime())
-    await confirmSnapshotFile(file)
+    assert.equal(await confirmSnapshotFile(file, ino), true)
     assert.ok((await readSnapshotFile(file))!.confirmedAtMs > HOUR_AGO.getTime() + 3_000_000)
+    await writeSnapshotFile(file, [])
+    utimesSync(file, HOUR_AGO, HOUR_AGO)
+    assert.equal(await confirmSnapshotFile(file, ino), false, 'the file of another process')
+    assert.equal((await readSnapshotFile(file))?.confirmedAtMs, HOUR_AGO.getTime())
   })
 
   it('in a folder that is gone, or at a path that cannot be, is an error with a code', async t => {
     const gone = join(folder(t), 'gone', 'snapshot')
     await assert.rejects(writeSnapshotFile(gone, []), { code: 'ERR_SNAPSHOT_WRITE' })
-    await assert.rejects(confirmSnapshotFile(gone), { code: 'ERR_SNAPSHOT_WRITE' })
+    await assert.rejects(confirmSnapshotFile(gone, 1), { code: 'ERR_SNAPSHOT_WRITE' })
     await assert.rejects(readSnapshotFile('\0'), { code: 'ERR_SNAPSHOT_READ' })
     await assert.rejects(readSnapshotFile(folder(t)), { code: 'ERR_SNAPSHOT_READ' })
   })

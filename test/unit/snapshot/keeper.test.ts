@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -47,6 +57,16 @@ describe('the keeper', () => {
     await keeper.keep()
     assert.deepEqual(names(), ['web', 'new'])
     assert.deepEqual(keeper.counts(), { writes: 2, failures: 0, octets: statSync(file).size })
+  })
+
+  it('does not confirm what another process has written in its place: it writes again', async t => {
+    const { keeper, file, names } = scene(t)
+    await keeper.keep()
+    const other = `${file}.other`
+    writeFileSync(other, 'of other keys')
+    renameSync(other, file)
+    await keeper.keep()
+    assert.deepEqual([names(), keeper.counts().writes], [['web'], 2])
   })
 
   it('never writes or confirms what may not be true', async t => {
