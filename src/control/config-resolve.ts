@@ -20,7 +20,7 @@ import { answersNames, nameRulesOf } from './name-rules.ts'
 
 const KUBERNETES: Path = ['source', 'kubernetes']
 const LEAST_AUDIT_MS = 10_000
-/** 253 without `dns-version.`. */
+/** RFC 1035 §2.3.4: 253 without `dns-version.`. */
 const LONGEST_ZONE = 241
 
 /** @param base folder that the file's paths are relative to */
@@ -66,6 +66,7 @@ export function resolveConfig(
     lameduckMs,
   }
   checkLists(config, problems)
+  checkZones(config, problems)
   checkKubernetes(values, problems)
   checkForward(config, problems)
   checkTransfer(config, problems)
@@ -122,45 +123,44 @@ function manifestsOf({ paths, podCIDR }: ManifestsConfig, base: string): Manifes
   return { paths: paths.map(path => resolve(base, path)), podCIDR }
 }
 
+function checkZones(config: Config, problems: Problem[]): void {
+  const { zones, reverseZones, records } = config
+  const { multicluster, external } = records
+  const count = [zones, reverseZones, multicluster, external.zones].reduce((sum, list) => sum + list.length, 0)
+  if (count > MAX_ZONES) {
+    const reason = `with reverseZones, records.multicluster and records.external.zones there are ${count} zones, and ${MAX_ZONES} may be: a network that ends at an octet or a nibble is one`
+    problems.push({ path: ['zones'], reason })
+  }
+  const lists: [Path, readonly string[]][] = [
+    [['zones'], zones],
+    [['records', 'multicluster'], multicluster],
+    [['records', 'external', 'zones'], external.zones],
+  ]
+  for (const [path, list] of lists) {
+    for (const [i, zone] of list.entries()) {
+      const at = [...path, i]
+      if (zone.length > LONGEST_ZONE) {
+        problems.push({
+          path: at,
+          reason: `it is longer than ${LONGEST_ZONE} characters, and no name would fit below it`,
+        })
+      }
+      if (list !== zones && ownZones(config).filter(each => each === zone).length > 1) {
+        problems.push({ path: at, reason: `${zone} is given twice, here or under zones` })
+      }
+    }
+  }
+}
+
 function checkLists(config: Config, problems: Problem[]): void {
   const { zones, reverseZones, listen, admin, health, ready } = config
   for (const [key, list] of Object.entries({ zones, listen })) {
     if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
   }
-  const { multicluster, external } = config.records
-  const all = [...zones, ...reverseZones, ...multicluster, ...external.zones]
-  if (all.length > MAX_ZONES) {
-    const reason = `with reverseZones, records.multicluster and records.external.zones there are ${all.length} zones, and ${MAX_ZONES} may be: a network that ends at an octet or a nibble is one`
-    problems.push({ path: ['zones'], reason })
-  }
-  // RFC 1035 §2.3.4: so that `dns-version` and `ns.dns` have a place in each.
-  for (const [path, list] of [
-    [['zones'], zones],
-    [['records', 'multicluster'], multicluster],
-    [['records', 'external', 'zones'], external.zones],
-  ] as const) {
-    for (const [i, zone] of list.entries()) {
-      if (zone.length > LONGEST_ZONE)
-        problems.push({
-          path: [...path, i],
-          reason: `it is longer than ${LONGEST_ZONE} characters, and no name would fit below it`,
-        })
-    }
-  }
   const addresses = listen.filter(({ port }) => port !== 0).map(formatSocketAddress)
   for (const [key, list] of Object.entries({ zones, reverseZones, listen: addresses })) {
     const twice = list.find((text, i) => list.indexOf(text) !== i)
     if (twice !== undefined) problems.push({ path: [key], reason: `${twice} is given twice` })
-  }
-  for (const key of ['multicluster', 'external'] as const) {
-    const { [key]: given } = config.records
-    const list = 'zones' in given ? given.zones : given
-    const path = 'zones' in given ? ['records', key, 'zones'] : ['records', key]
-    for (const [i, zone] of list.entries()) {
-      if (ownZones(config).filter(each => each === zone).length > 1) {
-        problems.push({ path: [...path, i], reason: `${zone} is given twice, here or under zones` })
-      }
-    }
   }
   const taken = new Map(addresses.map(address => [address, 'DNS over TCP']))
   for (const [key, where] of Object.entries({ admin, health, ready })) {
