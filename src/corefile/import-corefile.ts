@@ -138,7 +138,8 @@ function carryDefaults({ draft, clusterZones, findings, blocks }: Gathered): voi
   if (draft.get(['admin']) === undefined) {
     const health = blocks.flatMap(({ plugins }) => plugins).find(({ name }) => name === 'health' || name === 'ready')
     if (health === undefined) draft.set(['admin'], 'off', origin)
-    else draft.set(['admin'], socketOf(health.args[0] ?? ':8080', health.name === 'health' ? 8080 : 8181), health)
+    // Whoever asks for its health does so from outside: a DaemonSet's probes at this port, which metrics have there too.
+    else draft.set(['admin'], '0.0.0.0:9153', health)
   }
   const kubernetes = blocks.flatMap(({ plugins }) => plugins).find(({ name }) => name === 'kubernetes')
   if (kubernetes !== undefined && draft.get(['reverseZones']) === undefined) draft.set(['reverseZones'], [], kubernetes)

@@ -122,6 +122,16 @@ describe('a Corefile of the shape of', () => {
     assert.ok(remarks(textOf('node-local')).includes('10 forward: changesAnswers'))
   })
 
+  it('one with probes and without metrics: admin has a port of its own, where a DaemonSet asks', () => {
+    const text = '.:53 {\n  health :8080\n  ready\n  kubernetes cluster.local\n}\n'
+    const { admin, health, ready } = carried(text)
+    assert.deepEqual({ admin, health, ready }, { admin: '0.0.0.0:9153', ...PROBES })
+    assert.deepEqual(
+      remarks(text).filter(remark => /health|ready/.test(remark)),
+      [],
+    )
+  })
+
   it('snippets with arguments and variables', () => {
     assert.deepEqual(carried(textOf('snippets')), {
       ...CACHE,
