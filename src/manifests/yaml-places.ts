@@ -3,13 +3,19 @@
  *
  * The parser says when it begins and ends a value, with keys as values; it also begins some that it then reads in another way.
  * What a value's children are is therefore told by what they turned out to be, not by counting them.
+ *
+ * The order of a mapping's keys is known here alone, and kubectl's merge keys depend on it.
  */
 
 interface Place {
   readonly offset: number
+  end: number
+  isMergeKey: boolean
   result: unknown
   children: Place[]
 }
+
+type Mapping = Record<string, unknown>
 
 /** White space and comments. */
 const BLANK = /(?:\s|(?<=\s)#[^\r\n]*)*/y
@@ -25,19 +31,21 @@ export class Places {
 
   /** @param offset the value begins there, or behind the white space there */
   open(offset: number): void {
-    const place = { offset, result: undefined, children: [] }
+    const place = { offset, end: offset, isMergeKey: false, result: undefined, children: [] }
     this.opened.at(-1)?.children.push(place)
     this.opened.push(place)
   }
 
-  close(result: unknown): void {
+  /** @param end the value ends there, or before the white space there */
+  close(result: unknown, end: number, isMergeKey: boolean): void {
     const place = this.opened.pop()
     if (place === undefined) return
-    place.result = result
+    Object.assign(place, { result, end, isMergeKey })
     const last = place.children.at(-1)
     if (typeof result !== 'object' || result === null) place.children = []
     // Taken for a key at first, it was the value itself.
     else if (last?.result === result) place.children = last.children
+    else if (place.children.some(child => child.isMergeKey)) this.mergeInOrder(place)
     this.root = place
   }
 
@@ -55,11 +63,46 @@ export class Places {
     return offset
   }
 
+  /**
+   * To kubectl 1.32 a merge key is one assignment among others: it writes over the keys before it. The parser merges only
+   * what is not there yet, so that the mapping has the right keys, and some wrong values.
+   */
+  private mergeInOrder({ result, children }: Place): void {
+    const mapping = result as Mapping
+    // In quotes it is no merge key; behind "?" the parser did not merge it, and did not bound what that costs.
+    if (Array.isArray(result) || Object.hasOwn(mapping, '<<')) return
+    for (let i = 0; i < children.length; i++) {
+      const key = children[i]!
+      const value = this.hasValue(key) ? children[++i]?.result : null
+      if (!key.isMergeKey) overwrite(mapping, String(key.result), value)
+      // Of a list the first mapping counts.
+      else for (const source of Array.isArray(value) ? value.toReversed() : [value]) overwriteAll(mapping, source)
+    }
+  }
+
+  /** Between a key and its value there is nothing but a colon. */
+  private hasValue({ end }: Place): boolean {
+    return this.text[this.skipBlank(end)] === ':'
+  }
+
   private startOf({ offset }: Place): number {
+    return this.skipBlank(offset)
+  }
+
+  private skipBlank(offset: number): number {
     BLANK.lastIndex = offset
     BLANK.test(this.text)
     return BLANK.lastIndex
   }
+}
+
+function overwriteAll(mapping: Mapping, source: Mapping): void {
+  for (const key of Object.keys(source)) overwrite(mapping, key, source[key])
+}
+
+/** Never adds a key, and so reaches no prototype. */
+function overwrite(mapping: Mapping, key: string, value: unknown): void {
+  if (Object.hasOwn(mapping, key)) mapping[key] = value
 }
 
 function childOf({ result, children }: Place, step: string | number): { key: Place; value: Place } | undefined {

@@ -2,11 +2,12 @@
  * Text of a manifest file → plain values, as kubectl reads them. Layer: manifests; the one door to the package `js-yaml`.
  *
  * kubectl reads YAML 1.1 with some of it left out, observed on kubectl 1.32: `y`, `yes` and `on` are true; `010` is 8;
- * `1:10` and `2026-01-01` are text; of a key given twice the last one counts; a key `y` becomes the key "true".
+ * `1:10` and `2026-01-01` are text; of a key given twice the last one counts, of keys that `<<` merges too; a key `y`
+ * becomes the key "true".
  * JSON is tried first where the text looks like it: it is read faster still.
  */
 
-import { FAILSAFE_SCHEMA, loadAll, Type, YAMLException } from 'js-yaml'
+import { FAILSAFE_SCHEMA, loadAll, type State, Type, YAMLException } from 'js-yaml'
 import { divideDocuments, lineCounterOf } from './yaml-documents.ts'
 import { Places } from './yaml-places.ts'
 
@@ -49,6 +50,10 @@ const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:e[-+]?[0-9]+)?$/i
 const NUMBER_FIRST = /^[-+.0-9]/
 const INFINITE = /^[-+]?\.(?:inf|Inf|INF)$/
 const NOT_A_NUMBER = /^\.(?:nan|NaN|NAN)$/
+
+const MERGE_TAG = 'tag:yaml.org,2002:merge'
+/** The package's types leave it out. */
+type ParserState = State & { readonly tag: string | null }
 
 const SCHEMA = FAILSAFE_SCHEMA.extend({
   implicit: [
@@ -163,7 +168,10 @@ function parseDocument(
     const values = loadAll(source, null, {
       schema: SCHEMA,
       json: true,
-      listener: (event, { position, result }) => (event === 'open' ? places.open(position) : places.close(result)),
+      listener: (event, state) => {
+        if (event === 'open') places.open(state.position)
+        else places.close(state.result, state.position, (state as ParserState).tag === MERGE_TAG)
+      },
     })
     if (values.length === 0) return undefined
     const [value] = values

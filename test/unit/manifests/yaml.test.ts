@@ -53,6 +53,29 @@ describe('scalars as kubectl 1.32 reads them', () => {
   it('of a key given twice the last one counts', () => assert.deepEqual(values('a: 1\na: 2'), [{ a: 2 }]))
   it('merges <<', () =>
     assert.deepEqual(values('a: &a {x: 1}\nb: {<<: *a, y2: 2}'), [{ a: { x: 1 }, b: { x: 1, y2: 2 } }]))
+  describe('merges << where it stands, over the keys before it', () => {
+    const anchors = 'a: &a {p: a, q: a}\nb: &b {q: b, r: b}\n'
+    const merges: readonly (readonly [string, Record<string, unknown>])[] = [
+      ['{p: own, <<: *a}', { p: 'a', q: 'a' }],
+      ['{<<: *a, p: own}', { p: 'own', q: 'a' }],
+      ['{p: first, <<: *a, p: own}', { p: 'own', q: 'a' }],
+      ['{<<: *a, <<: *b}', { p: 'a', q: 'b', r: 'b' }],
+      ['{<<: *a, q: own, <<: *b, r: own}', { p: 'a', q: 'b', r: 'own' }],
+      ['{q: own, <<: [*a, *b]}', { p: 'a', q: 'a', r: 'b' }],
+      ['{r: own, <<: {r: x, <<: *b}, q: own}', { q: 'own', r: 'b' }],
+      ['\n  p: own\n  q: # z: z\n  <<: *a', { p: 'a', q: 'a' }],
+      ['\n  ? p\n  ? q\n  : own\n  <<: *a\n  q:', { p: 'a', q: null }],
+      ['{p, <<: *a, q}', { p: 'a', q: null }],
+      ['{"1": own, <<: {"1": x}}', { 1: 'x' }],
+      ['{__proto__: own, <<: {__proto__: x}}', JSON.parse('{"__proto__": "x"}')],
+      ['{p: own, "<<": *a}', { p: 'own', '<<': { p: 'a', q: 'a' } }],
+    ]
+    for (const [text, merged] of merges) {
+      it(text.replaceAll('\n', ' '), () =>
+        assert.deepEqual((values(`${anchors}k: ${text}`)[0] as { k: unknown }).k, merged),
+      )
+    }
+  })
   it('__proto__ is a key like any other', () => {
     const [value] = values('__proto__: {polluted: 1}') as [object]
     assert.ok(Object.hasOwn(value, '__proto__'))
