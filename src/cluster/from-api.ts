@@ -129,15 +129,23 @@ export function namespaceFromApi(raw: unknown): Namespace | string {
 export function podFromApi(raw: unknown): Pod | string {
   const { namespace, name, uid, version } = identityOf(raw)
   if (name === '' || namespace === '') return 'a Pod without metadata.name or metadata.namespace'
+  return { namespace, name, uid, version, addresses: isPodGone(raw) ? NO_STRINGS : podAddresses(raw) }
+}
+
+/** Whether a Pod has ended, is being deleted, or was lost with its Node. */
+export function isPodGone(raw: unknown): boolean {
+  const { metadata, status } = object(raw)
+  return object(metadata)['deletionTimestamp'] != null || GONE.has(text(object(status)['phase']))
+}
+
+const GONE = new Set(['Succeeded', 'Failed', 'Unknown'])
+
+/** @returns those that a record can carry, each in the one spelling by which pods are asked for */
+export function podAddresses(raw: unknown): string[] {
   const status = object(object(raw)['status'])
-  const phase = text(status['phase'])
-  const deleted = object(object(raw)['metadata'])['deletionTimestamp'] != null
-  if (deleted || phase === 'Succeeded' || phase === 'Failed' || phase === 'Unknown') {
-    return { namespace, name, uid, version, addresses: NO_STRINGS }
-  }
   const listed = list(status['podIPs']).map(entry => text(object(entry)['ip']))
   const all = listed.length > 0 ? listed : [text(status['podIP'])]
-  return { namespace, name, uid, version, addresses: all.filter(ip => familyOf(ip) !== 0).map(inOneSpelling) }
+  return all.filter(ip => familyOf(ip) !== 0).map(inOneSpelling)
 }
 
 /** The same for `autopath`: only the addresses by which a pod is known, and only of one that walks the cluster's search path. */

@@ -177,9 +177,8 @@ function labelKey(namespace: string, key: string, value: unknown): string {
   return `${namespace}/${key}=${textOf(value)}`
 }
 
-/** K8s: a Pod that has ended or is being deleted has no name of its own any more. */
-function toPod({ namespace, name, addresses, ended, terminating }: PodFacts): Pod {
-  return { namespace, name, addresses: ended || terminating ? [] : addresses }
+function toPod({ namespace, name, addresses, gone }: PodFacts): Pod {
+  return { namespace, name, addresses: gone ? [] : addresses }
 }
 
 function labelsOf({ raw }: ManifestObject): Labels {

@@ -3,7 +3,7 @@
  * and any field, or element of a list, may be null.
  */
 
-import { familyOf, walksSearchPath } from '../cluster/from-api.ts'
+import { isPodGone, podAddresses, walksSearchPath } from '../cluster/from-api.ts'
 import type { ManifestObject } from './documents.ts'
 import type { Labels } from './label-selector.ts'
 
@@ -23,6 +23,8 @@ export interface PodFacts {
   readonly terminating: boolean
   /** Succeeded or Failed: it never comes back. */
   readonly ended: boolean
+  /** Without a name of its own (`records.pods: verified`). */
+  readonly gone: boolean
   /** Container port by `name/PROTOCOL`. */
   readonly ports: ReadonlyMap<string, number>
   /** What it asks for is known from its namespace and address (`autopath`). */
@@ -51,16 +53,13 @@ export interface RawMetadata {
 }
 interface RawPodStatus {
   readonly phase?: string
-  readonly podIP?: string
-  readonly podIPs?: readonly { ip?: string }[]
   readonly conditions?: readonly { type?: string; status?: string }[]
 }
 export function podFactsOf({ namespace, name, raw }: ManifestObject): PodFacts {
   const metadata = raw['metadata'] as RawMetadata
   const status = (raw['status'] ?? {}) as RawPodStatus
   const phase = status.phase ?? ''
-  const listed = (status.podIPs ?? []).map(entry => entry?.ip ?? '')
-  const addresses = (listed.length > 0 ? listed : [status.podIP ?? '']).filter(ip => familyOf(ip) !== 0)
+  const addresses = podAddresses(raw)
   return {
     ...specFacts((raw['spec'] ?? {}) as RawPodSpec),
     namespace,
@@ -71,6 +70,7 @@ export function podFactsOf({ namespace, name, raw }: ManifestObject): PodFacts {
     ready: isReady(metadata, status, phase),
     terminating: metadata.deletionTimestamp != null,
     ended: phase === 'Succeeded' || phase === 'Failed',
+    gone: isPodGone(raw),
   }
 }
 

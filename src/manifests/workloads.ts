@@ -63,7 +63,7 @@ function* podsOf(workload: ManifestObject): Generator<PodFacts> {
   const spec = specOf(workload)
   const labels = spec.template?.metadata?.labels ?? {}
   const common = { ...specFacts(spec.template?.spec ?? {}), namespace, labels, addresses: [], simulated: true }
-  const state = { ready: true, terminating: false, ended: false }
+  const state = { ready: true, terminating: false, ended: false, gone: false }
   const replicas = kind === 'apps/DaemonSet' ? 1 : (spec.replicas ?? 1)
   const start = spec.ordinals?.start ?? 0
   const prefix = kind === 'apps/Deployment' ? `${name}-${suffixOf(`${namespace}/${name}`, 0)}` : name

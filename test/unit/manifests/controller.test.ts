@@ -360,6 +360,23 @@ describe('Pods and Namespaces', () => {
     )
     assert.match(pods[3]!.addresses[0]!, /^127\.1\./)
   })
+  it('a pod that was lost with its Node has no addresses, and is an endpoint all the same', () => {
+    const { pods, slices } = run([service(), pod('p', {}, { phase: 'Unknown' })])
+    assert.deepEqual(pods[0]!.addresses, [])
+    assert.deepEqual(lines(slices), ['IPv4 [/tcp/80] p@10.0.0.1'])
+  })
+  it('an address has one spelling, as from the API server', () => {
+    const { pods, clients } = run([
+      pod('p', {}, ip('FD00::1')),
+      pod('q', {}, { podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00:0:0::2' }] }),
+    ])
+    for (const given of [pods, clients]) {
+      assert.deepEqual(
+        given.map(({ addresses }) => addresses),
+        [['fd00::1'], ['10.0.0.1', 'fd00::2']],
+      )
+    }
+  })
   it('every namespace that an object names is there', () => {
     const { namespaces } = run([
       service(),
