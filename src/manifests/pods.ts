@@ -31,7 +31,7 @@ export interface PodFacts {
   readonly walksSearchPath: boolean
 }
 
-/** On a Pod: `"false"` makes it not ready without a status. */
+/** On a Pod or a workload's template: `"false"` makes it not ready without a status. */
 const READY_ANNOTATION = 'headless-dns.io/ready'
 
 interface RawContainer {
@@ -74,9 +74,14 @@ export function podFactsOf({ namespace, name, raw }: ManifestObject): PodFacts {
   }
 }
 
+/** Whether somebody wants no answer with it. */
+export function isWithheld(metadata: RawMetadata): boolean {
+  return metadata.annotations?.[READY_ANNOTATION] === 'false'
+}
+
 /** A status without any condition was written by hand: its writer expects an answer. */
 function isReady(metadata: RawMetadata, { conditions }: RawPodStatus, phase: string): boolean {
-  if (metadata.annotations?.[READY_ANNOTATION] === 'false') return false
+  if (isWithheld(metadata)) return false
   if (conditions == null || conditions.length === 0) return phase === '' || phase === 'Running'
   return conditions.some(condition => condition?.type === 'Ready' && condition.status === 'True')
 }

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { ManifestObject } from './documents.ts'
 import { type Labels, labelSelectorFromApi } from './label-selector.ts'
-import { type PodFacts, type RawMetadata, type RawPodSpec, specFacts } from './pods.ts'
+import { isWithheld, type PodFacts, type RawMetadata, type RawPodSpec, specFacts } from './pods.ts'
 
 /** Bounds what a slip of the finger in `replicas` costs. */
 export const MAX_SIMULATED_PODS = 100_000
@@ -61,9 +61,10 @@ function selectsAny(spec: RawWorkload, labels: readonly Labels[]): boolean {
 function* podsOf(workload: ManifestObject): Generator<PodFacts> {
   const { kind, namespace, name } = workload
   const spec = specOf(workload)
-  const labels = spec.template?.metadata?.labels ?? {}
+  const metadata = spec.template?.metadata ?? {}
+  const labels = metadata.labels ?? {}
   const common = { ...specFacts(spec.template?.spec ?? {}), namespace, labels, addresses: [], simulated: true }
-  const state = { ready: true, terminating: false, ended: false, gone: false }
+  const state = { ready: !isWithheld(metadata), terminating: false, ended: false, gone: false }
   const replicas = kind === 'apps/DaemonSet' ? 1 : (spec.replicas ?? 1)
   const start = spec.ordinals?.start ?? 0
   const prefix = kind === 'apps/Deployment' ? `${name}-${suffixOf(`${namespace}/${name}`, 0)}` : name

@@ -292,6 +292,13 @@ describe('workloads without Pods', () => {
     ])
     assert.equal(slices[0]!.ports[0]!.port, 8123)
   })
+  it('with headless-dns.io/ready: "false" in the template are not ready', () => {
+    const template = { metadata: { labels: { app: 'a' }, annotations: { 'headless-dns.io/ready': 'false' } } }
+    for (const kind of ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']) {
+      const [endpoint] = run([service(), workload(kind, { template })]).slices[0]!.endpoints
+      assert.equal(endpoint!.ready, false, kind)
+    }
+  })
   it('a given Pod that the selector matches is all there is', () =>
     assert.deepEqual(names(workload('Deployment', { replicas: 3 }), pod('p')), ['p']))
   it('a given Pod with the workload as its owner is all there is', () => {
