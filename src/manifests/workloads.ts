@@ -1,6 +1,6 @@
 /**
  * StatefulSets, Deployments, ReplicaSets and DaemonSets without Pods → the Pods that they would have.
- * Layer: manifests; pure. Names follow from the workload's name alone, so that a reload changes none.
+ * Layer: manifests; pure. Names follow from the workload's kind and name alone, so that a reload changes none.
  */
 
 import { createHash } from 'node:crypto'
@@ -68,6 +68,8 @@ function* podsOf(workload: ManifestObject): Generator<PodFacts> {
   const replicas = kind === 'apps/DaemonSet' ? 1 : (spec.replicas ?? 1)
   const start = spec.ordinals?.start ?? 0
   const prefix = kind === 'apps/Deployment' ? `${name}-${suffixOf(`${namespace}/${name}`, 0)}` : name
+  // A ReplicaSet of the same name has pods of its own.
+  const seed = kind === 'apps/DaemonSet' ? `${namespace}/DaemonSet/${prefix}` : `${namespace}/${prefix}`
   for (let index = 0; index < replicas; index++) {
     if (kind === 'apps/StatefulSet') {
       const podName = `${name}-${start + index}`
@@ -78,7 +80,7 @@ function* podsOf(workload: ManifestObject): Generator<PodFacts> {
       const subdomain = spec.serviceName ?? ''
       yield { ...common, ...state, name: podName, hostname: podName, subdomain, labels: { ...labels, ...identity } }
     } else {
-      yield { ...common, ...state, name: `${prefix}-${suffixOf(`${namespace}/${prefix}`, index)}` }
+      yield { ...common, ...state, name: `${prefix}-${suffixOf(seed, index)}` }
     }
   }
 }

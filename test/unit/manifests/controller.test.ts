@@ -283,6 +283,13 @@ describe('workloads without Pods', () => {
     assert.deepEqual(at(2), three.slice(0, 2))
     assert.deepEqual(at(3), three)
   })
+  it('workloads of one name and different kinds have pods of their own', () => {
+    const kinds = ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']
+    const { slices, notes } = run([service(), ...kinds.map(kind => workload(kind, { replicas: 3 }))])
+    const { endpoints } = slices[0]!
+    assert.deepEqual([new Set(endpoints.map(({ podName }) => podName)).size, notes], [10, []])
+    assert.equal(new Set(endpoints.map(({ address }) => address)).size, 10)
+  })
   it('DaemonSet: one pod', () => assert.equal(names(workload('DaemonSet')).length, 1))
   it('named ports come from the template', () => {
     const template = { metadata: { labels: { app: 'a' } }, spec: { containers: [http(8123)] } }
