@@ -6,6 +6,7 @@
  */
 
 import type { Problem } from './errors.ts'
+import { badExpressionIn } from './label-selector.ts'
 import { findMisfit, type KnownKind, knownKindOf } from './shape.ts'
 import { type ParsedDocument, parseManifest } from './yaml.ts'
 
@@ -112,7 +113,10 @@ function shortcoming(kind: KnownKind, value: Json): { path: Path; reason: string
   if (kind === 'discovery.k8s.io/EndpointSlice' && !value['addressType']) {
     return { path: [], reason: 'addressType is missing' }
   }
-  return undefined
+  const bad = kind.startsWith('apps/') ? badExpressionIn(spec?.['selector']) : undefined
+  if (bad === undefined) return undefined
+  const path = ['spec', 'selector', 'matchExpressions', bad.index]
+  return { path, reason: `spec.selector.matchExpressions[${bad.index}]: ${bad.reason}` }
 }
 
 /** Of a value whose shape was found right. */

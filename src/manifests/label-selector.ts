@@ -49,15 +49,43 @@ function toRequirement(groups: Record<string, string | undefined>, set: readonly
   return { key, operator: 'exists', values: [] }
 }
 
+interface RawSelector {
+  readonly matchLabels?: Labels | null
+  readonly matchExpressions?: readonly (Expression | null)[] | null
+}
+interface Expression {
+  readonly key?: string | null
+  readonly operator?: string | null
+  readonly values?: readonly string[] | null
+}
+
 /**
  * @param selector a LabelSelector of the API, its shape already checked
+ * @returns the first expression that the API server would refuse, and why
+ */
+export function badExpressionIn(selector: unknown): { index: number; reason: string } | undefined {
+  for (const [index, expression] of ((selector as RawSelector | null)?.matchExpressions ?? []).entries()) {
+    const reason = shortcomingOf(expression ?? {})
+    if (reason !== undefined) return { index, reason }
+  }
+  return undefined
+}
+
+function shortcomingOf({ key, operator, values }: Expression): string | undefined {
+  if (!key) return 'key is missing'
+  if (!operator) return 'operator is missing'
+  const hasValues = values != null && values.length > 0
+  const needsValues = operator === 'In' || operator === 'NotIn'
+  if (needsValues === hasValues) return undefined
+  return needsValues ? `values are missing; ${operator} needs some` : `values are given; ${operator} takes none`
+}
+
+/**
+ * @param selector a LabelSelector of the API, with no bad expression in it
  * @returns undefined when it names nothing: such a selector selects everything, or nothing, as its owner says
  */
 export function labelSelectorFromApi(selector: unknown): LabelTest | undefined {
-  const { matchLabels, matchExpressions } = (selector ?? {}) as {
-    matchLabels?: Labels
-    matchExpressions?: readonly { key?: string; operator?: string; values?: readonly string[] }[]
-  }
+  const { matchLabels, matchExpressions } = (selector ?? {}) as RawSelector
   const requirements: Requirement[] = Object.entries(matchLabels ?? {}).map(([key, value]) => ({
     key,
     operator: 'in',

@@ -7,6 +7,9 @@ import { readDocuments } from '../../../src/manifests/documents.ts'
 
 const SERVICE = 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\n'
 
+const DEPLOYMENT =
+  'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector:\n    matchExpressions:\n'
+
 function named(text: string): string[] {
   const { objects, problems } = readDocuments('f.yaml', text)
   assert.deepEqual(problems, [])
@@ -105,6 +108,11 @@ describe('what the API server would refuse is said with file, line and reason', 
     ['apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s}\nspec: {replicas: -1}', /replicas is -1/],
     ['apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s}', /addressType is missing/],
     ['apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus:\n  podIP: 1.2.3\n', /^f\.yaml:5: .*podIP is "1\.2\.3"/],
+    [
+      `${DEPLOYMENT}      - {key: tier, operator: Exists}\n      - key: app\n        values: [a]\n`,
+      /^f\.yaml:8: Deployment d: spec\.selector\.matchExpressions\[1\]: operator is missing$/,
+    ],
+    [`${DEPLOYMENT}      - {operator: Exists}\n`, /^f\.yaml:7: .*\[0\]: key is missing$/],
     ['a: &a {kind: List, apiVersion: v1, items: [*a]}', /./],
     [
       `${'apiVersion: v1\nkind: List\nitems: ['}${'{apiVersion: v1, kind: List, items: ['.repeat(6)}${']}'.repeat(6)}]`,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { ManifestsError } from '../../../src/manifests/errors.ts'
-import { labelSelectorFromApi, parseLabelSelector } from '../../../src/manifests/label-selector.ts'
+import { badExpressionIn, labelSelectorFromApi, parseLabelSelector } from '../../../src/manifests/label-selector.ts'
 
 describe('a label selector in text', () => {
   const labels = { app: 'web', tier: 'a', 'example.com/x': '', empty: null }
@@ -81,6 +81,25 @@ describe('a label selector as an object', () => {
   it('that names nothing is undefined', () => {
     for (const nothing of [undefined, null, {}, { matchLabels: null, matchExpressions: [] }]) {
       assert.equal(labelSelectorFromApi(nothing), undefined)
+    }
+  })
+  it('tells of the first expression that the API server would refuse', () => {
+    const right = [
+      { key: 'a', operator: 'In', values: ['x'] },
+      { key: 'a', operator: 'Exists' },
+      { key: 'a', operator: 'DoesNotExist', values: [] },
+    ]
+    assert.equal(badExpressionIn({ matchExpressions: right }), undefined)
+    const table: readonly (readonly [unknown, string])[] = [
+      [{ key: 'a' }, 'operator is missing'],
+      [{ key: 'a', operator: null, values: ['x'] }, 'operator is missing'],
+      [{ operator: 'Exists' }, 'key is missing'],
+      [null, 'key is missing'],
+      [{ key: 'a', operator: 'NotIn' }, 'values are missing; NotIn needs some'],
+      [{ key: 'a', operator: 'Exists', values: ['x'] }, 'values are given; Exists takes none'],
+    ]
+    for (const [expression, reason] of table) {
+      assert.deepEqual(badExpressionIn({ matchExpressions: [...right, expression] }), { index: 3, reason })
     }
   })
 })
