@@ -2,7 +2,7 @@
  * The manifest files and what was last read from each. Layer: manifests.
  *
  * What stands in a file counts as a whole: an edit with anything wrong in it changes nothing of what the file gave
- * before. A file that is met for the first time gives what is right in it. A path that cannot be read any more keeps
+ * before. A file that has given nothing yet gives what is right in it. A path that cannot be read any more keeps
  * what it gave; a file that is gone from a folder is gone. A file that cannot be read at the moment is tried again each time.
  */
 
@@ -16,7 +16,8 @@ import { MAX_JSON_OCTETS } from './yaml.ts'
 interface KnownFile {
   /** Of what was read; undefined: the last attempt failed. */
   readonly signature: string | undefined
-  readonly objects: readonly ManifestObject[]
+  /** undefined: so far there was none. A file just made is empty at first. */
+  readonly objects: readonly ManifestObject[] | undefined
   /** Why the last attempt failed. */
   readonly failure?: string
 }
@@ -49,7 +50,7 @@ export class ManifestFiles {
   }
 
   objects(): ManifestObject[] {
-    return [...this.known.values()].flatMap(file => file.objects)
+    return [...this.known.values()].flatMap(file => file.objects ?? [])
   }
 
   /**
@@ -75,12 +76,14 @@ export class ManifestFiles {
         const content = await this.readContent(found)
         if (typeof content === 'string') {
           if (before?.failure !== content) problems.push({ file: found.path, line: 1, reason: content })
-          next.set(key, { signature: undefined, objects: before?.objects ?? [], failure: content })
+          next.set(key, { signature: undefined, objects: before?.objects, failure: content })
           continue
         }
         problems.push(...content.problems)
-        const isKept = before !== undefined && content.problems.length > 0
-        next.set(key, { signature: found.signature, objects: isKept ? before.objects : content.objects })
+        const hasGiven = before?.objects !== undefined
+        const isKept = hasGiven && content.problems.length > 0
+        const given = hasGiven || content.objects.length > 0 ? content.objects : undefined
+        next.set(key, { signature: found.signature, objects: isKept ? before.objects : given })
         changed ||= !isKept
       }
     }

@@ -37,3 +37,51 @@ describe('a file that cannot be read for a moment', () => {
     assert.equal((await files.refresh()).changed, false)
   })
 })
+
+describe('a file that has given nothing yet', () => {
+  const good = 'apiVersion: v1\nkind: Service\nmetadata: {name: good}\n'
+  const half = `${good}---\n${good.replace('good', 'BAD')}`
+  const refreshed = async (files: ManifestFiles) => {
+    const { changed, problems } = await files.refresh()
+    return [changed, problems.length, files.objects().map(({ name }) => name)]
+  }
+
+  it('gives what is right in it, when its first reading failed', async () => {
+    const path = join(folder, 'b.yaml')
+    writeFileSync(path, half)
+    let isBroken = true
+    const files = new ManifestFiles([path], async from => {
+      if (isBroken) throw new Error('EIO')
+      return readFileSync(from, 'utf8')
+    })
+    assert.deepEqual(await refreshed(files), [false, 1, []])
+    isBroken = false
+    assert.deepEqual(await refreshed(files), [true, 1, ['good']])
+    assert.deepEqual(await refreshed(files), [false, 0, ['good']])
+  })
+
+  it('gives what is right in it, when nothing was, or nothing was in it', async () => {
+    for (const [name, text, problems] of [
+      ['c.yaml', 'nothing', 1],
+      ['d.yaml', '', 0],
+    ] as const) {
+      const path = join(folder, name)
+      writeFileSync(path, text)
+      const files = new ManifestFiles([path])
+      assert.deepEqual(await refreshed(files), [true, problems, []])
+      writeFileSync(path, half)
+      assert.deepEqual(await refreshed(files), [true, 1, ['good']])
+    }
+  })
+
+  it('is not one that was emptied: a broken edit then changes nothing', async () => {
+    const path = join(folder, 'e.yaml')
+    writeFileSync(path, good)
+    const files = new ManifestFiles([path])
+    await files.refresh()
+    writeFileSync(path, '# nothing\n')
+    assert.deepEqual(await refreshed(files), [true, 0, []])
+    writeFileSync(path, half)
+    assert.deepEqual(await refreshed(files), [false, 1, []])
+  })
+})
