@@ -22,11 +22,16 @@ interface KnownFile {
   readonly failure?: string
 }
 
+export interface FileProblem extends Problem {
+  /** What the file gave before stays; else what is wrong is left out. */
+  readonly isKept: boolean
+}
+
 export interface Refresh {
   /** Objects came, went or changed. */
   readonly changed: boolean
   /** New since the last refresh. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly FileProblem[]
   /** Paths that could be read at the last refresh and cannot be now, with the reason. */
   readonly lost: readonly string[]
   readonly folders: ReadonlyMap<string, string>
@@ -59,7 +64,7 @@ export class ManifestFiles {
    */
   async refresh(): Promise<Refresh> {
     const lost = await this.scan()
-    const problems: Problem[] = []
+    const problems: FileProblem[] = []
     const next = new Map<string, KnownFile>()
     const folders = new Map<string, string>()
     let changed = false
@@ -74,14 +79,15 @@ export class ManifestFiles {
           continue
         }
         const content = await this.readContent(found)
+        const hasGiven = before?.objects !== undefined
         if (typeof content === 'string') {
-          if (before?.failure !== content) problems.push({ file: found.path, line: 1, reason: content })
+          const problem = { file: found.path, line: 1, reason: content, isKept: hasGiven }
+          if (before?.failure !== content) problems.push(problem)
           next.set(key, { signature: undefined, objects: before?.objects, failure: content })
           continue
         }
-        problems.push(...content.problems)
-        const hasGiven = before?.objects !== undefined
         const isKept = hasGiven && content.problems.length > 0
+        problems.push(...content.problems.map(problem => ({ ...problem, isKept })))
         const given = hasGiven || content.objects.length > 0 ? content.objects : undefined
         next.set(key, { signature: found.signature, objects: isKept ? before.objects : given })
         changed ||= !isKept

@@ -85,7 +85,7 @@ export async function startManifests(
   let failure: string | undefined
   let stopped = false
   serve()
-  report(first, 'it is left out')
+  report(first)
   logger.info('manifests are served', { ...summary! })
 
   const watching = new FolderWatch(() => void run(), watchTimes)
@@ -117,7 +117,7 @@ export async function startManifests(
     const result = await files.refresh()
     if (stopped) return
     watching.follow(result.folders)
-    report(result, 'what this file gave stays served')
+    report(result)
     if (!result.changed && failure === undefined) return
     try {
       serve()
@@ -144,8 +144,9 @@ export async function startManifests(
     summary = summarize(objects, files.count)
   }
 
-  function report({ problems, lost }: Refresh, consequence: string): void {
-    for (const { file, line, reason } of problems) {
+  function report({ problems, lost }: Refresh): void {
+    for (const { file, line, reason, isKept } of problems) {
+      const consequence = isKept ? 'what this file gave stays served' : 'it is left out'
       logger.warn(`${file}:${line}: ${reason}; ${consequence}`, { file, line, reason })
     }
     for (const path of lost) logger.warn(`the manifests cannot be read any more, what was served stays: ${path}`)

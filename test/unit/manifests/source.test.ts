@@ -172,6 +172,14 @@ describe('an edit', () => {
     await until(() => ipOf(following, 'a') === '10.96.1.2', 'the repair')
   })
 
+  it('that adds a file with something wrong in it says that this is left out, and serves the rest', async t => {
+    const path = folder()
+    const following = await follow(t, [path])
+    writeFileSync(join(path, 'a.yaml'), `${serviceText('a')}---\n${serviceText('b', 'nonsense')}`)
+    await until(() => ipOf(following, 'a') !== undefined, 'what is right')
+    assert.match(following.warnings.join(), /a\.yaml:11: .*; it is left out$/)
+  })
+
   it('that names what the API server would refuse changes nothing of its file', async t => {
     const file = join(folder(), 'a.yaml')
     writeFileSync(file, serviceText('a'))
