@@ -31,8 +31,10 @@ export interface FileContent {
 
 /** Lists in lists, as kubectl opens them; more is an alias that names itself. */
 const MAX_LIST_DEPTH = 4
-/** Of one file; the rest would say the same. */
+/** That are told of one file; the rest would say the same, and is counted. */
 const MAX_PROBLEMS = 20
+/** Documents of one file that are no YAML: it is no manifest. Each takes 50 µs, and 8 MiB hold a million. */
+const MAX_UNREADABLE = 1000
 const CLUSTER_SCOPED: ReadonlySet<KnownKind> = new Set(['/Namespace', '/Node'])
 // RFC 1123 §2.1: labels of letters, digits and hyphens, and names made of them.
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
@@ -44,20 +46,29 @@ type Path = readonly (string | number)[]
 export function readDocuments(file: string, text: string): FileContent {
   const objects: ManifestObject[] = []
   const problems: Problem[] = []
+  let untold = 0
+  let unreadable = 0
   for (const document of parseManifest(text)) {
     if ('reason' in document) {
-      problems.push({ file, line: document.line, reason: document.reason })
+      tell(() => document.line, document.reason)
+      if (++unreadable >= MAX_UNREADABLE) {
+        const reason = `here ends the reading: ${MAX_UNREADABLE} documents could not be read`
+        return { objects, problems: [...problems, { file, line: document.line, reason }] }
+      }
     } else if (document.value !== null && document.value !== undefined) {
       readObject(document, document.value, [], undefined)
     }
-    if (problems.length >= MAX_PROBLEMS) break
   }
+  if (untold > 0) problems.push({ file, line: problems.at(-1)!.line, reason: `more problems below: ${untold}` })
   return { objects, problems }
 
+  function tell(lineOf: () => number, reason: string): void {
+    if (problems.length < MAX_PROBLEMS) problems.push({ file, line: lineOf(), reason })
+    else untold++
+  }
+
   function readObject(document: ParsedDocument, value: unknown, path: Path, listed: ListedType | undefined): void {
-    if (problems.length >= MAX_PROBLEMS) return
-    const report = (at: Path, reason: string) =>
-      problems.push({ file, line: document.lineOf([...path, ...at]), reason })
+    const report = (at: Path, reason: string) => tell(() => document.lineOf([...path, ...at]), reason)
     if (!isMapping(value)) return void report([], 'a Kubernetes object is a mapping; this is not one')
     const apiVersion = value['apiVersion'] ?? listed?.apiVersion
     const kind = value['kind'] ?? listed?.kind

@@ -127,8 +127,25 @@ describe('what the API server would refuse is said with file, line and reason', 
     assert.equal(problems.length, 1)
   })
 
-  it('no more often than a person reads', () => {
-    assert.equal(readDocuments('f', 'x\n---\n'.repeat(1000)).problems.length, 20)
+  it('no more often than a person reads, and how many more there are', () => {
+    const { problems } = readDocuments('f', 'x\n---\n'.repeat(1000))
+    assert.equal(problems.length, 21)
+    assert.deepEqual(problems.at(-1), { file: 'f', line: 39, reason: 'more problems below: 980' })
+  })
+
+  it('and a file of broken documents without end is not read to its end', () => {
+    const { objects, problems } = readDocuments('f', `${'[\n---\n'.repeat(2000)}${SERVICE}`)
+    assert.deepEqual(objects, [])
+    assert.match(problems.at(-1)!.reason, /^here ends the reading: 1000 documents could not be read$/)
+  })
+
+  it('and what is right behind many problems is read, in documents and in lists', () => {
+    const bad = SERVICE.replace('web', 'BAD')
+    const namesIn = (text: string) => readDocuments('f', text).objects.map(({ name }) => name)
+    assert.deepEqual(namesIn(`${`${bad}---\n`.repeat(30)}${SERVICE}`), ['web'])
+    const service = (name: string) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name } })
+    const items = [...Array(30).fill(service('BAD')), service('web')]
+    assert.deepEqual(namesIn(JSON.stringify({ apiVersion: 'v1', kind: 'List', items })), ['web'])
   })
 })
 
