@@ -1,6 +1,8 @@
 /**
  * Text of a YAML file → the texts of its documents. Layer: manifests; pure. YAML is not parsed here: a line that begins
  * with a document's marker is one wherever it stands, in block scalars and quotes too (YAML 1.1 §4.1.2).
+ *
+ * Objects in JSON may stand one behind the other with nothing between them, as tools print them and kubectl reads them.
  */
 
 /** A line may end with CR alone. */
@@ -19,6 +21,34 @@ export function* divideDocuments(text: string): Generator<string> {
     from = to
   }
   if (from < text.length || text === '') yield text.slice(from)
+}
+
+const JSON_TOKEN = /\\.|["{}]/gs
+const WHITE_SPACE = /\s*/y
+
+/**
+ * @param from where a JSON object may begin
+ * @returns where the next one begins, or the end of the text; undefined when something else follows, or it has no end
+ */
+export function nextJsonObject(text: string, from: number): number | undefined {
+  const end = endOfJsonObject(text, from)
+  if (end === undefined) return undefined
+  WHITE_SPACE.lastIndex = end
+  WHITE_SPACE.test(text)
+  const next = WHITE_SPACE.lastIndex
+  return next === text.length || text[next] === '{' ? next : undefined
+}
+
+function endOfJsonObject(text: string, from: number): number | undefined {
+  let depth = 0
+  let isQuoted = false
+  JSON_TOKEN.lastIndex = from
+  for (let token = JSON_TOKEN.exec(text); token !== null; token = JSON_TOKEN.exec(text)) {
+    if (token[0] === '"') isQuoted = !isQuoted
+    else if (!isQuoted && token[0] === '{') depth++
+    else if (!isQuoted && token[0] === '}' && --depth <= 0) return JSON_TOKEN.lastIndex
+  }
+  return undefined
 }
 
 /** @returns for an offset, how many line feeds stand before it; they are looked for once, when first asked */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { divideDocuments, lineCounterOf } from '../../../src/manifests/yaml-documents.ts'
+import { divideDocuments, lineCounterOf, nextJsonObject } from '../../../src/manifests/yaml-documents.ts'
 
 describe('a text is divided', () => {
   const table: readonly (readonly [string, string, readonly string[]])[] = [
@@ -25,6 +25,25 @@ describe('a text is divided', () => {
       }),
     )
   })
+})
+
+describe('the JSON object behind one', () => {
+  const table: readonly (readonly [string, number | undefined])[] = [
+    ['{}{}', 2],
+    ['{"a": {"b": {}}}\n\t {', 19],
+    ['{"}{": "\\"}{\\\\"}{', 16],
+    ['{} \n', 4],
+    ['{}\n---\n{}', undefined],
+    ['{}: x', undefined],
+    ['{}, {}', undefined],
+    ['{{}', undefined],
+    ['{"}', undefined],
+    ['}{', 1],
+    ['', undefined],
+  ]
+  for (const [text, next] of table) {
+    it(`${JSON.stringify(text)} is at ${next}`, () => assert.equal(nextJsonObject(text, 0), next))
+  }
 })
 
 it('line feeds are counted before an offset', () => {

@@ -102,6 +102,35 @@ describe('documents', () => {
   })
 })
 
+describe('objects in JSON one behind the other', () => {
+  const found = (text: string) =>
+    [...parseManifest(text)].map(document =>
+      'reason' in document ? `${document.line}: a problem` : [document.lineOf(['b']), document.value],
+    )
+  it('are all read, with their lines', () => {
+    assert.deepEqual(found('\uFEFF{"a": "}{"}{\n"b": 1}\n\n{"b": 2}\n'), [
+      [1, { a: '}{' }],
+      [2, { b: 1 }],
+      [4, { b: 2 }],
+    ])
+  })
+  it('a broken one does not hide the ones before it', () => {
+    assert.deepEqual(found('{"a": 1}\n{"b": 2}\n{"c":\n'), [[1, { a: 1 }], [2, { b: 2 }], '3: a problem'])
+  })
+  it('may end where YAML begins', () => {
+    assert.deepEqual(found('{"a": 1}\n{"b": 2}\n---\nb: 3'), [
+      [1, { a: 1 }],
+      [2, { b: 2 }],
+      [4, { b: 3 }],
+    ])
+  })
+  it('flow mappings of YAML are no JSON', () => assert.deepEqual(found("{a: '}{'}"), [[1, { a: '}{' }]]))
+  it('may be as large as JSON may', () => {
+    const text = `{"a": "${'x'.repeat(MAX_YAML_OCTETS)}"}\n{"b": 1}`
+    assert.deepEqual(found(text).at(-1), [2, { b: 1 }])
+  })
+})
+
 describe('lines', () => {
   const lineOf = (text: string, path: (string | number)[]) => {
     const [document] = parseManifest(text)
