@@ -143,7 +143,9 @@ export class Reflector<T> {
         if (this.position.version !== '') await this.watch()
         else if (this.hasWatchList) await this.watchList()
         else await this.list()
-        waitMs = this.backoff.afterSuccess(startedMs, isList, this.openMs())
+        // A list that leaves no place to go on from is followed by another.
+        const isListed = isList && this.position.version !== ''
+        waitMs = this.backoff.afterSuccess(startedMs, isListed, this.openMs())
         if (waitMs >= LATE_MS) this.late()
       } catch (error) {
         if (signal.aborted) break
@@ -217,7 +219,7 @@ export class Reflector<T> {
     return this.backoff.afterFailure(startedMs, retryAfterMs, this.openMs())
   }
 
-  /** One stream: all objects, a bookmark that says so, then changes. Returns when it is closed, or is not supported. */
+  /** One stream: all objects, a bookmark that says so, then changes, until it is closed; pages where that is not supported. */
   private async watchList(): Promise<void> {
     this.state = 'listing'
     const query = {
@@ -236,6 +238,8 @@ export class Reflector<T> {
       if (status !== 400 && status !== 422 && !isUnmarked) throw error
       this.hasWatchList = false
       this.log.info('the API server has no streaming lists: using pages', { resource: this.resource.name })
+      this.openedMs = undefined
+      await this.list()
     }
   }
 

@@ -47,6 +47,8 @@ export class WatchEvents<T> {
       case 'BOOKMARK':
         // No other bookmark comes before the one that ends a streaming list.
         if (initial !== undefined && annotations['k8s.io/initial-events-end'] !== 'true') throw noStreamingList()
+        if (initial !== undefined && resourceVersion === '')
+          throw malformed('the end of a list without a resourceVersion')
         this.position.moveTo(resourceVersion)
         return initial !== undefined
       case 'ADDED':

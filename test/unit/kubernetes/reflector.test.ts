@@ -138,6 +138,20 @@ describe('the first list', () => {
     }
   })
 
+  it('whose end has no version is asked for again at most once in 30 s, and nothing of it is served', async t => {
+    const metadata = { annotations: { 'k8s.io/initial-events-end': 'true' } }
+    const octets = eventOf('ADDED', serviceOf('x')) + eventOf('BOOKMARK', { metadata })
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      api.fail({ kind: 'octets', octets, ending: 'end' }, () => true, 1e9)
+    })
+    for (let i = 0; i < 7; i++) await world.passBackoff('services')
+    const start = world.time.nowMs
+    for (let i = 0; i < 5; i++) await world.passBackoff('services')
+    assert.ok(world.time.nowMs - start >= 150_000)
+    assert.deepEqual([world.status('services').lists, world.cluster.synced], [0, false])
+    assert.equal(world.warnings.length, 1)
+  })
+
   it('does not go round for ever when a page names itself as the next', async t => {
     const octets = JSON.stringify({ kind: 'List', metadata: { resourceVersion: '5', continue: 'x' }, items: [] })
     const world = await FakeApiWorld.start(t, {}, api => {

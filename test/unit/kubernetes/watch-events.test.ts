@@ -64,6 +64,13 @@ describe('events of a watch', () => {
     assert.equal(position.version, '10')
   })
 
+  it('make no list when its end has no version: there is nowhere to go on from', () => {
+    const { events, list, position } = watch()
+    const end = event('BOOKMARK', undefined, '', { 'k8s.io/initial-events-end': 'true' })
+    assert.throws(() => events.apply(end, list), { code: 'ERR_API_MALFORMED' })
+    assert.equal(position.version, '')
+  })
+
   it('take away what can no longer be used, and count it', () => {
     const { events, said, list, refusals } = watch('1')
     events.apply(event('MODIFIED', 'bad', '2'), undefined)
