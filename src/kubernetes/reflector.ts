@@ -280,8 +280,8 @@ export class Reflector<T> {
         if (initial === undefined) this.publish()
       }
     } catch (error) {
-      if (initial !== undefined && silence.isOver) throw noStreamingList()
-      throw silence.errorFor(error)
+      const failure = silence.errorFor(error)
+      throw initial !== undefined && silence.isOver && failure.status === 0 ? noStreamingList() : failure
     } finally {
       silence.end()
       this.current = undefined

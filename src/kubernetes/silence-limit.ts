@@ -36,7 +36,8 @@ export class SilenceLimit {
   /** What a failure of the stream was: what ended it, or itself. */
   errorFor(error: unknown): ApiError {
     if (this.failure !== undefined) return this.failure
-    if (!this.isOver) return asApiError(error)
+    // An answer that never ends has said what matters by its status.
+    if (!this.isOver || (error instanceof ApiError && error.status > 0)) return asApiError(error)
     return new ApiError('ERR_API_STREAM', `nothing came from the API server for ${this.limitMs / 1000} s`)
   }
 

@@ -15,7 +15,7 @@ export type Fault =
   /** 200, these octets, and then what `ending` says. */
   | { readonly kind: 'octets'; readonly octets: string; readonly ending: 'end' | 'reset' | 'silence' }
   /** A status, a head, and never a body. */
-  | { readonly kind: 'head'; readonly status: number }
+  | { readonly kind: 'head'; readonly status: number; readonly headers?: Record<string, string> }
   /** The connection is closed without a word. */
   | { readonly kind: 'hang up' }
   /** The request is taken in and never answered. */
@@ -39,7 +39,7 @@ export function failInstead(fault: Fault, response: ServerResponse): boolean {
       })
       return true
     case 'head':
-      response.writeHead(fault.status)
+      response.writeHead(fault.status, fault.headers)
       response.flushHeaders()
       return true
     case 'hang up':

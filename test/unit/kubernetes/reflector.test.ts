@@ -531,6 +531,47 @@ describe('an error', () => {
     })
   }
 
+  /** The next request has an answer whose body never comes: it is waited for, and given up. */
+  async function passBody(world: FakeApiWorld): Promise<void> {
+    await world.until(() => world.time.soonest(10_000) !== undefined, 'the body is waited for')
+    await world.time.advance(10_000)
+    await world.until(() => world.status('services').failures.size === 1, 'it is given up')
+  }
+
+  it('410 without an end is one all the same: all is listed again', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    world.api.forget(SERVICES, 'default', 'b')
+    world.api.fail({ kind: 'head', status: 410 })
+    world.api.closeWatches()
+    await world.until(() => world.api.requests.length === 2, 'the watch is opened again')
+    await passBody(world)
+    await world.until(() => world.addresses('b') === undefined, 'all is listed')
+    assert.deepEqual([...world.status('services').failures], [['expired', 1]])
+  })
+
+  it('429 without an end is waited for as long as the server asks', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    world.api.fail({ kind: 'head', status: 429, headers: { 'retry-after': '17' } })
+    world.api.closeWatches()
+    await world.until(() => world.api.requests.length === 2, 'the watch is opened again')
+    await passBody(world)
+    assert.ok((await world.passBackoff('services')) >= 17_000)
+  })
+
+  it('503 without an end to the first list is none of a server without streaming lists', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      twoServices(api)
+      api.fail({ kind: 'head', status: 503 })
+    })
+    await passBody(world)
+    await world.passBackoff('services')
+    await world.synced()
+    assert.equal(world.api.requests.filter(isStream).length, 2)
+    assert.deepEqual([...world.status('services').failures], [['status', 1]])
+  })
+
   it('stale is said once in an outage, fresh when the watch runs again', async t => {
     const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
     await world.synced()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { ApiError } from '../../../src/kubernetes/errors.ts'
 import { SilenceLimit } from '../../../src/kubernetes/silence-limit.ts'
 import { FakeTime } from '../../support/fake-api-time.ts'
 
@@ -57,6 +58,18 @@ describe('SilenceLimit', () => {
     const limit = new SilenceLimit(new FakeTime().deps, stop.signal)
     stop.abort()
     assert.deepEqual([limit.signal.aborted, limit.isOver], [true, false])
+  })
+
+  it('is what failed, unless the server has answered with a status', async () => {
+    const time = new FakeTime()
+    const limit = new SilenceLimit(time.deps, new AbortController().signal)
+    limit.start(1000)
+    await time.advance(1000)
+    const answered = new ApiError('ERR_API_STATUS', 'slow down', { status: 429, retryAfterMs: 7000 })
+    assert.equal(limit.errorFor(answered), answered)
+    for (const other of [new Error('aborted'), new ApiError('ERR_API_STREAM', 'the list broke off')]) {
+      assert.match(limit.errorFor(other).message, /nothing came from the API server for 1 s/)
+    }
   })
 
   it('leaves no listener on what it belongs to, however many come and go', async () => {
