@@ -216,7 +216,9 @@ export class Reflector<T> {
     }
     this.failures.tell(error)
     this.sink.stale(message)
-    return this.backoff.afterFailure(startedMs, retryAfterMs, this.openMs())
+    // A list that is none was no good connection, however many pages it took.
+    const goodMs = this.state === 'listing' && code === 'ERR_API_MALFORMED' ? this.deps.now() : startedMs
+    return this.backoff.afterFailure(goodMs, retryAfterMs, this.openMs())
   }
 
   /** One stream: all objects, a bookmark that says so, then changes, until it is closed; pages where that is not supported. */

@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { keyOf } from '../cluster/source.ts'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './errors.ts'
 import type { ApiResponse } from './http.ts'
@@ -16,6 +17,10 @@ import { bodyOf, metadataOf, statusError } from './status.ts'
 export const SILENCE_MS = 150_000
 /** The body of an error. */
 const ERROR_SILENCE_MS = 10_000
+/** Half a million objects, in pages of 500. */
+const MOST_PAGES = 1000
+/** A server that filters what it has read may give empty ones. */
+const MOST_IDLE_PAGES = 10
 
 export type Query = Readonly<Record<string, string>>
 
@@ -23,7 +28,7 @@ export class Requests {
   /** Requests so far. */
   count = 0
   private readonly client: ApiClient
-  private readonly resource: Pick<Resource<unknown>, 'path' | 'name' | 'labelSelector' | 'fieldSelector'>
+  private readonly resource: Pick<Resource<unknown>, 'path' | 'name' | 'labelSelector' | 'fieldSelector' | 'identityOf'>
 
   constructor(client: ApiClient, resource: Requests['resource']) {
     this.client = client
@@ -75,15 +80,44 @@ export class Requests {
 
   /** All pages. @param query of the first. @returns the list's version. @throws ApiError */
   async list(query: Query, silence: SilenceLimit, take: (raw: unknown) => void): Promise<string> {
-    let { version, next } = await this.page(query, silence, take)
-    while (next !== '') {
-      const asked = next
+    const pages = new Pages()
+    const { limit } = query
+    for (let asked = query; ; ) {
+      let first = ''
+      const { version, next } = await this.page(asked, silence, raw => {
+        if (first === '') first = this.keyOf(raw)
+        take(raw)
+      })
+      if (next === '') return version
+      pages.goOn(first, next)
       // A page after the first is of the version that the first one had: only the first may name one.
-      const { limit } = query
-      const more = limit === undefined ? { continue: asked } : { limit, continue: asked }
-      ;({ version, next } = await this.page(more, silence, take))
-      if (next === asked) throw new ApiError('ERR_API_MALFORMED', 'a page of the list names itself as the next')
+      asked = limit === undefined ? { continue: next } : { limit, continue: next }
     }
-    return version
   }
+
+  private keyOf(raw: unknown): string {
+    const { namespace, name } = this.resource.identityOf(raw)
+    return keyOf(namespace, name)
+  }
+}
+
+/** Ends a list whose pages never do: each is asked for at once after the one before it. */
+class Pages {
+  /** What pages began with; nothing is nothing new. */
+  private readonly firsts = new Set([''])
+  private idle = 0
+  private asked = ''
+
+  /** @throws ApiError when the next page is not worth to be asked for */
+  goOn(first: string, next: string): void {
+    if (next === this.asked) throw endless('a page names itself as the next')
+    this.asked = next
+    if (this.firsts.has(first) && ++this.idle > MOST_IDLE_PAGES) throw endless('its pages bring nothing new')
+    this.firsts.add(first)
+    if (this.firsts.size > MOST_PAGES) throw endless(`it has more than ${MOST_PAGES} pages`)
+  }
+}
+
+function endless(why: string): ApiError {
+  return new ApiError('ERR_API_MALFORMED', `the list has no end: ${why}`)
 }

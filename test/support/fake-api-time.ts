@@ -42,7 +42,7 @@ export class FakeTime {
       next.wake()
       await setImmediate()
     }
-    this.nowMs = endMs
+    this.nowMs = Math.max(this.nowMs, endMs)
   }
 
   private sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -161,6 +161,20 @@ describe('the first list', () => {
     await world.until(() => world.status(EPS).state === 'backing off', 'it is noticed')
     assert.equal(world.api.requests.filter(ofSlices).length, 3)
   })
+
+  it('whose pages take minutes and have no end is asked for at most once in 30 s', async t => {
+    const octets = JSON.stringify({ kind: 'List', metadata: { resourceVersion: '5', continue: 'x' }, items: [] })
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      api.streamingLists = 'refused'
+      api.fail({ kind: 'octets', octets, ending: 'end' }, ({ query }) => !query.has('watch'), 1e9)
+    })
+    world.api.now = () => {
+      world.time.nowMs += 40_000
+      return world.time.nowMs
+    }
+    for (let i = 0; i < 7; i++) await world.passBackoff('services')
+    assert.ok((await world.passBackoff('services')) >= 30_000)
+  })
 })
 
 describe('a watch', () => {
