@@ -120,8 +120,9 @@ export class Source<K extends Kind> implements ObjectSink<Kinds[K]> {
     const sources = this.owner.sourcesOf(this.kind)
     // As nearly always: a first list is taken in in a fifth less time than by what follows.
     if (sources.length === 1) {
-      this.objects.set(key, object)
+      // In this order: what could not be applied is not known, and the next list brings it again.
       this.owner.apply(this.kind, own, object, isEvent)
+      this.objects.set(key, object)
       return
     }
     const before = this.known(key)

@@ -8,6 +8,8 @@ import type { Query } from './requests.ts'
 import { isLess } from './versions.ts'
 
 const PAGE = 500
+/** Characters of what is quoted. */
+const MAX_QUOTED = 60
 
 export class Position {
   /** Where to go on; '' before a list. */
@@ -34,7 +36,7 @@ export class Position {
     if (version === '' || !isLess(version, this.at)) return
     throw new ApiError(
       'ERR_API_HISTORY',
-      `the API server seems to have another history: version ${version} after ${this.at}`,
+      `the API server seems to have another history: version ${quoted(version)} after ${quoted(this.at)}`,
     )
   }
 
@@ -60,4 +62,9 @@ export class Position {
     // Without a version it is what etcd holds now.
     return this.isDoubted ? { limit: String(PAGE) } : { limit: String(PAGE), resourceVersion: '0' }
   }
+}
+
+/** A version may be of any length. */
+function quoted(version: string): string {
+  return version.slice(0, MAX_QUOTED)
 }

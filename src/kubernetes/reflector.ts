@@ -22,7 +22,7 @@ import type { ReflectorDeps, ReflectorLogger, ReflectorStatus, Resource } from '
 import { Refusals } from './refusals.ts'
 import { type Query, Requests, SILENCE_MS } from './requests.ts'
 import { SilenceLimit } from './silence-limit.ts'
-import { asApiError } from './status.ts'
+import { asApiError, taking } from './status.ts'
 import { noStreamingList, WatchEvents } from './watch-events.ts'
 
 /** The server ends a watch after 5 to 10 minutes, so that watches spread over its replicas. */
@@ -270,8 +270,9 @@ export class Reflector<T> {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         this.heard(silence)
         for (const event of lines.push(chunk)) {
-          if (this.events.apply(event, initial)) {
-            initial!.commit()
+          const list = initial
+          if (taking(() => this.events.apply(event, list))) {
+            taking(() => list!.commit())
             initial = undefined
             this.hasStreamed = true
             this.listed()
@@ -322,10 +323,9 @@ export class Reflector<T> {
     try {
       const version = await this.requests.list(this.position.listQuery(), silence, raw => {
         this.lastEventMs = this.deps.now()
-        const converted = this.events.convert(raw)
-        if (converted !== undefined) replacement.add(converted)
+        taking(() => this.take(raw, replacement))
       })
-      replacement.commit()
+      taking(() => replacement.commit())
       this.listed()
       this.position.moveTo(version)
       this.publish()
@@ -335,6 +335,11 @@ export class Reflector<T> {
     } finally {
       silence.end()
     }
+  }
+
+  private take(raw: unknown, replacement: Replacement<T>): void {
+    const converted = this.events.convert(raw)
+    if (converted !== undefined) replacement.add(converted)
   }
 
   private listed(): void {

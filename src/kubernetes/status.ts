@@ -98,3 +98,17 @@ export function asApiError(error: unknown): ApiError {
   const message = error instanceof Error ? error.message : String(error)
   return new ApiError('ERR_API_UNREACHABLE', `the connection to the API server broke: ${message}`, { cause: error })
 }
+
+/**
+ * Takes in what the API server sent. What is thrown there is no failure of the connection: what was said is lost, and the same
+ * version would bring it again.
+ */
+export function taking<T>(take: () => T): T {
+  try {
+    return take()
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause
+    const said = String((cause as Error)?.message).slice(0, MAX_SAID)
+    throw new ApiError('ERR_API_MALFORMED', `what the API server sent could not be taken in (${said})`, { cause })
+  }
+}

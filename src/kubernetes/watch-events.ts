@@ -10,6 +10,9 @@ import type { Resource } from './reflector-types.ts'
 import type { Refusals } from './refusals.ts'
 import { metadataOf, statusError } from './status.ts'
 
+/** Characters of what is quoted. */
+const MAX_QUOTED = 60
+
 export class WatchEvents<T> {
   private readonly resource: Resource<T>
   private readonly sink: ObjectSink<T>
@@ -41,7 +44,7 @@ export class WatchEvents<T> {
     // What is older than what was seen is of no use: nothing of it may be served, not even until the list is in.
     if (initial === undefined) this.position.refuseOlder(resourceVersion)
     if (type !== 'BOOKMARK' && this.resource.identityOf(object).name === '') {
-      throw malformed(`an event of type ${JSON.stringify(type)} without the name of an object`)
+      throw malformed(`an event ${quoted(type)} without the name of an object`)
     }
     switch (type) {
       case 'BOOKMARK':
@@ -63,7 +66,7 @@ export class WatchEvents<T> {
         this.remove(object, initial)
         break
       default:
-        throw malformed(`an event of type ${JSON.stringify(type)}`)
+        throw malformed(`an event ${quoted(type)}`)
     }
     // Before the end of the initial events a version is that of an object, not of the list.
     if (initial === undefined) this.position.moveTo(resourceVersion)
@@ -83,6 +86,11 @@ export class WatchEvents<T> {
     if (initial === undefined) this.sink.remove(identity.namespace, identity.name, identity)
     else initial.drop(identity.namespace, identity.name)
   }
+}
+
+/** Whatever came in the place of a type may be of any size and depth. */
+function quoted(type: unknown): string {
+  return typeof type === 'string' ? `of type ${JSON.stringify(type.slice(0, MAX_QUOTED))}` : 'whose type is no string'
 }
 
 function malformed(what: string): ApiError {

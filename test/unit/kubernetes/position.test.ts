@@ -49,4 +49,10 @@ describe('Position', () => {
     position.moveTo('')
     assert.equal(position.version, '7')
   })
+
+  it('tells in few words of versions that go back, however long they are', () => {
+    const position = new Position()
+    position.moveTo('9'.repeat(100_000))
+    assert.throws(() => position.refuseOlder('8'.repeat(90_000)), { code: 'ERR_API_HISTORY', message: /^.{1,300}$/ })
+  })
 })

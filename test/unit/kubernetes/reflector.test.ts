@@ -269,6 +269,21 @@ describe('a watch', () => {
     }
   })
 
+  it('with an event that cannot be taken in does not go round: all is listed again, and that is no outage', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    const apply = t.mock.method(world.cluster, 'apply', () => assert.fail('no such place'), { times: 1 })
+    world.api.put(SERVICES, serviceOf('c'))
+    await world.until(() => world.status('services').state === 'backing off', 'it is noticed')
+    assert.equal(apply.mock.callCount(), 1)
+    assert.deepEqual([...world.status('services').failures], [['malformed', 1]])
+    assert.match(world.warnings.join(), /could not be taken in \(no such place\)/)
+    await world.passBackoff('services')
+    await world.synced()
+    assert.equal(world.status('services').lists, 2)
+    assert.deepEqual([world.addresses('c'), world.stale()], [[], []])
+  })
+
   it('that says nothing for 150 s is opened anew', async t => {
     const world = await FakeApiWorld.start(t, {}, twoServices)
     await world.synced()

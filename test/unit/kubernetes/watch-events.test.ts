@@ -103,4 +103,15 @@ describe('events of a watch', () => {
     }
     assert.throws(() => events.apply(event('BOOKMARK', undefined, '2'), list), { code: 'ERR_API_NO_STREAMING_LIST' })
   })
+
+  it('whose type is long or deep are told of in few words', () => {
+    const { events } = watch('1')
+    const deep: unknown = JSON.parse('['.repeat(200_000) + ']'.repeat(200_000))
+    for (const type of [deep, 'x'.repeat(8 << 20)]) {
+      for (const name of ['a', '']) {
+        const odd = { ...event('', name, '2'), type }
+        assert.throws(() => events.apply(odd, undefined), { code: 'ERR_API_MALFORMED', message: /^.{1,200}$/ })
+      }
+    }
+  })
 })
