@@ -18,7 +18,10 @@ export interface Replacement<T> {
   add(object: T): void
   /** An object that was added is gone again. */
   drop(namespace: string, name: string): void
-  /** The list is complete: what it did not name is gone. The sink counts as synced and fresh from now on. */
+  /**
+   * The list is complete: what it did not name is gone. The sink counts as synced and fresh from now on. When it throws, the list
+   * is still open, to be aborted.
+   */
   commit(): void
   /** The list broke off: all is as if it had not begun. */
   abort(): void

@@ -196,11 +196,12 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
       },
       drop: (namespace, name) => this.owner.hand(() => list.drop(namespace, name)),
       commit: () => {
-        this.listsOpen--
         this.isTouched = true
+        // When this throws, the list is still open: `abort` comes next.
+        this.owner.hand(() => list.commit())
+        this.listsOpen--
         this.isListed = true
         this.isBroken = false
-        this.owner.hand(() => list.commit())
       },
       abort: () => {
         this.listsOpen--

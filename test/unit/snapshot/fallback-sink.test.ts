@@ -148,6 +148,22 @@ describe('while the snapshot is served', () => {
     assert.deepEqual(served(), OLD)
   })
 
+  it('a list that could not be taken in is no list, and the next one makes all true again', t => {
+    const { cluster, fallback, services, slices, served } = scene()
+    fallback.withdraw()
+    list(services, headless('web'))
+    t.mock.method(cluster, 'apply', () => assert.fail('no room'), { times: 1 })
+    const broken = slices.replaceAll()
+    broken.add(slice('web', [{ address: '10.0.0.1' }]))
+    assert.throws(() => broken.commit(), /no room/)
+    broken.abort()
+    fallback.flush()
+    assert.deepEqual([fallback.isSynced, fallback.isTrue], [false, false])
+    list(slices, slice('web', [{ address: '10.0.0.1' }]))
+    fallback.flush()
+    assert.deepEqual([fallback.isSynced, fallback.isTrue, served()], [true, true, ['web 10.0.0.1']])
+  })
+
   it('another source goes on, until half the lists of the API are there', () => {
     const { fallback, services, slices, served } = scene()
     const [local, localSlices] = [
