@@ -37,6 +37,7 @@ const MOST_UNMARKED = 2
 const LATE_MS = 5000
 /** What a watch from a version cannot give, a list may. */
 const MOST_ERROR_EVENTS = 2
+const MOST_REFUSALS = 2
 /** What cannot be published is told no more often than this. */
 const UNPUBLISHED_LOG_MS = 60_000
 
@@ -58,6 +59,8 @@ export class Reflector<T> {
   /** The watch that runs. */
   private current: SilenceLimit | undefined
   private hasWatchList = true
+  /** Watches from a version in a row that were refused as such: lists in between do not count. */
+  private refused = 0
   /** Its last request failed. */
   private isFailing = false
   /** It has given a whole list as a stream. */
@@ -143,8 +146,8 @@ export class Reflector<T> {
         if (this.position.version !== '') await this.watch()
         else if (this.hasWatchList) await this.watchList()
         else await this.list()
-        // A list that leaves no place to go on from is followed by another.
-        const isListed = isList && this.position.version !== ''
+        // A list that leaves no place to go on from is followed by another, and so is one whose watch is refused.
+        const isListed = isList && this.position.version !== '' && this.refused < MOST_REFUSALS
         waitMs = this.backoff.afterSuccess(startedMs, isListed, this.openMs())
         if (waitMs >= LATE_MS) this.late()
       } catch (error) {
@@ -176,9 +179,14 @@ export class Reflector<T> {
     ended.abort()
   }
 
-  /** Watches that are ended at once, in order, one after the other: what happens between two is heard late. */
+  /** Watches that are refused, or ended at once, in order, one after the other: what happens between two is heard late. */
   private late(): void {
     const { name } = this.resource
+    // Told with each refusal.
+    if (this.refused >= MOST_REFUSALS) {
+      this.sink.stale(`the API server refuses every watch of ${name}: changes come late`)
+      return
+    }
     const error = new ApiError(
       'ERR_API_STREAM',
       `the API server ends every watch of ${name} at once: changes come late`,
@@ -205,10 +213,11 @@ export class Reflector<T> {
     this.failures.count(error)
     if (code === 'ERR_API_HISTORY') this.position.doubt()
     const isKnown = this.position.version !== ''
+    const isRefused = isKnown && isRefusal(error) && ++this.refused >= MOST_REFUSALS
     // A watch from this version ends in an error again and again; a server that is too busy gets no list on top.
     const isFutile = this.events.errors >= MOST_ERROR_EVENTS && error.status !== 429
-    if (LOST.has(code) || isFutile) this.position.lose()
-    if (isKnown && this.position.version === '' && code !== 'ERR_API_MALFORMED') {
+    if (LOST.has(code) || isFutile || isRefused) this.position.lose()
+    if (isKnown && this.position.version === '' && code !== 'ERR_API_MALFORMED' && !isRefused) {
       this.log.info('listing again', { resource: this.resource.name, reason: message })
       // Until that list is in, nobody knows how old what is served is.
       this.sink.stale(message)
@@ -265,6 +274,7 @@ export class Reflector<T> {
       const limitMs = initial === undefined ? SILENCE_MS : WATCH_LIST_SILENCE_MS
       const response = await this.requests.open(query, 'watch', silence, limitMs)
       this.openedMs = this.deps.now()
+      if (initial === undefined) this.refused = 0
       if (initial === undefined) this.watching()
       if (initial === undefined) void this.doubt(silence)
       for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -386,6 +396,14 @@ const LOST: ReadonlySet<ApiError['code']> = new Set([
   'ERR_API_DRIFT',
   'ERR_API_MALFORMED',
 ])
+
+/** Of the class 4xx these have other reasons than the version that was asked for. */
+const NOT_OF_VERSION: ReadonlySet<number> = new Set([401, 403, 404, 408, 409, 410, 429])
+
+/** Something in the request itself is not to the server's mind: the same request will not do either. */
+function isRefusal({ code, status }: ApiError): boolean {
+  return code === 'ERR_API_STATUS' && status >= 400 && status < 500 && !NOT_OF_VERSION.has(status)
+}
 
 /** The server as a whole was not there, or not well, and has not said when to ask again. */
 function isOfServer({ code, status, retryAfterMs }: ApiError): boolean {

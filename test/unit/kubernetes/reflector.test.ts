@@ -724,6 +724,41 @@ describe('what nobody is told of', () => {
     await world.until(() => world.addresses('a')?.[0] === '10.0.0.9', 'all is listed')
   })
 
+  for (const status of [400, 414, 422]) {
+    it(`since every watch from a version is refused with ${status}, is listed after the second of them`, async t => {
+      const world = await FakeApiWorld.start(t, {}, twoServices)
+      await world.synced()
+      const body = statusOf(status, 'Invalid', 'resourceVersion: Invalid value')
+      world.api.fail({ kind: 'status', status, body }, isResume, 1e9)
+      world.api.slip(SLICES, sliceOf('a-1', 'a', ['10.0.0.9']))
+      world.api.closeWatches(SLICES)
+      for (let i = 0; i < 2; i++) await world.passBackoff(EPS)
+      await world.until(() => world.addresses('a')?.[0] === '10.0.0.9', 'all is listed')
+      assert.equal(world.status(EPS).lists, 2)
+    })
+  }
+
+  it('since every watch is refused, is listed now and then: one request in 30 s, and told of once', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      twoServices(api)
+      const body = statusOf(400, 'BadRequest', 'no watch')
+      api.fail({ kind: 'status', status: 400, body }, ({ query }) => query.has('watch'), 1e9)
+    })
+    for (let i = 0; i < 9; i++) await world.passBackoff('services')
+    const start = world.time.nowMs
+    const { connects, lists } = world.status('services')
+    world.api.slip(SERVICES, serviceOf('c'))
+    for (let i = 0; i < 8; i++) await world.passBackoff('services')
+    assert.equal(world.status('services').connects, connects + 8)
+    assert.ok(world.time.nowMs - start >= 8 * 30_000)
+    assert.ok(world.status('services').lists >= lists + 3)
+    assert.deepEqual([world.addresses('c'), world.warnings.length], [[], 1])
+    world.api.heal()
+    await passMinutes(world, 2)
+    await world.synced()
+    assert.deepEqual(world.stale(), [])
+  })
+
   it('in an outage that looks like the one before it is old all the same', async t => {
     const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
       api.streamingLists = 'refused'
