@@ -278,8 +278,9 @@ export class Reflector<T> {
       if (initial === undefined) this.watching()
       if (initial === undefined) void this.doubt(silence)
       for await (const chunk of response as AsyncIterable<Buffer>) {
-        this.heard(silence)
         for (const event of lines.push(chunk)) {
+          // Not for each chunk: octets that never make an event are no sign of life.
+          this.heard(silence)
           const list = initial
           if (taking(() => this.events.apply(event, list))) {
             taking(() => list!.commit())

@@ -17,6 +17,8 @@ import { bodyOf, metadataOf, statusError } from './status.ts'
 export const SILENCE_MS = 150_000
 /** The body of an error. */
 const ERROR_SILENCE_MS = 10_000
+/** A watch that goes on for so long after its time. */
+const OVERTIME_MS = 60_000
 /** Half a million objects, in pages of 500. */
 const MOST_PAGES = 1000
 /** A server that filters what it has read may give empty ones. */
@@ -46,8 +48,11 @@ export class Requests {
     if (fieldSelector !== undefined && fieldSelector !== '') all.set('fieldSelector', fieldSelector)
     this.count++
     const response = await this.client.get(`${path}?${all}`, silence.signal)
-    silence.start(response.statusCode === 200 ? limitMs : ERROR_SILENCE_MS)
-    if (response.statusCode === 200) return response
+    if (response.statusCode === 200) {
+      silence.start(limitMs, mostMs(query))
+      return response
+    }
+    silence.start(ERROR_SILENCE_MS)
     throw statusError(await bodyOf(response), name, verb, response.statusCode ?? 0, response.headers['retry-after'])
   }
 
@@ -65,8 +70,10 @@ export class Requests {
       const response = await this.open(query, 'list', silence, SILENCE_MS)
       const parser = new ListParser()
       for await (const chunk of response as AsyncIterable<Buffer>) {
-        silence.heard()
-        for (const raw of parser.push(chunk)) take(raw)
+        for (const raw of parser.push(chunk)) {
+          silence.heard()
+          take(raw)
+        }
         // A list that has come in faster than it is read must not keep queries over TCP waiting.
         await nextTurn()
       }
@@ -116,6 +123,11 @@ class Pages {
     this.firsts.add(first)
     if (this.firsts.size > MOST_PAGES) throw endless(`it has more than ${MOST_PAGES} pages`)
   }
+}
+
+/** Of a watch, which says when the server is to end it. */
+function mostMs({ timeoutSeconds }: Query): number {
+  return timeoutSeconds === undefined ? Number.POSITIVE_INFINITY : Number(timeoutSeconds) * 1000 + OVERTIME_MS
 }
 
 function endless(why: string): ApiError {

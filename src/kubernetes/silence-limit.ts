@@ -1,6 +1,6 @@
 /**
- * Ends a stream that has gone silent, or that something else has shown to be of no use. Layer: kubernetes. One timer however
- * much is heard.
+ * Ends a stream that has gone silent, that has no end, or that something else has shown to be of no use. Layer: kubernetes.
+ * One timer however much is heard.
  */
 
 import { ApiError } from './errors.ts'
@@ -21,6 +21,7 @@ export class SilenceLimit {
   private failure: ApiError | undefined
   private isRunning = false
   private heardMs = 0
+  private endMs = Number.POSITIVE_INFINITY
 
   constructor(deps: ReflectorDeps, stopped: AbortSignal) {
     this.deps = deps
@@ -47,9 +48,11 @@ export class SilenceLimit {
     this.failed.abort()
   }
 
-  start(limitMs: number): void {
+  /** @param mostMs how long it may go on, whatever is heard */
+  start(limitMs: number, mostMs = Number.POSITIVE_INFINITY): void {
     this.limitMs = limitMs
     this.heardMs = this.deps.now()
+    this.endMs = this.heardMs + mostMs
     if (!this.isRunning) void this.run()
   }
 
@@ -65,12 +68,12 @@ export class SilenceLimit {
   private async run(): Promise<void> {
     this.isRunning = true
     while (!this.ended.signal.aborted && !this.failed.signal.aborted) {
-      const leftMs = this.heardMs + this.limitMs - this.deps.now()
-      if (leftMs <= 0) {
-        this.failed.abort()
-        return
-      }
-      await this.deps.sleep(leftMs, this.ended.signal)
+      const now = this.deps.now()
+      const leftMs = this.heardMs + this.limitMs - now
+      if (leftMs <= 0) return this.failed.abort()
+      if (now >= this.endMs)
+        return this.fail(new ApiError('ERR_API_STREAM', 'the API server did not end a watch in time'))
+      await this.deps.sleep(Math.min(leftMs, this.endMs - now), this.ended.signal)
     }
   }
 }

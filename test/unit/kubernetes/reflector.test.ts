@@ -84,6 +84,19 @@ describe('the first list', () => {
     })
   }
 
+  it('comes in pages where the stream is held by newlines', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
+      api.streamingLists = 'ignored'
+      twoServices(api)
+    })
+    await world.until(() => world.status('services').lastEventMs !== undefined, 'its objects have come')
+    await world.time.advance(9000)
+    world.api.inject('\n')
+    for (let turn = 0; turn < 50; turn++) await setImmediate()
+    await world.time.advance(1000)
+    await world.until(() => world.cluster.synced, 'it is given up')
+  })
+
   it('a plain watch on a busy cluster, never silent, is known by its first bookmark', async t => {
     const world = await FakeApiWorld.start(t, { endpoints: false }, api => {
       api.streamingLists = 'ignored'
@@ -298,10 +311,38 @@ describe('a watch', () => {
     assert.equal(world.status(EPS).lists, 1)
   })
 
+  it('on which only newlines come is silent', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    const since = world.time.nowMs
+    await world.time.advance(140_000)
+    world.api.inject('\n')
+    for (let turn = 0; turn < 50; turn++) await setImmediate()
+    await world.time.advance(10_000)
+    await world.until(() => world.status('services').state === 'backing off', 'it is noticed')
+    assert.ok(world.status('services').lastEventMs! <= since)
+  })
+
+  it('that is not ended at its time is ended a minute later, and goes on from there', async t => {
+    const world = await FakeApiWorld.start(t, { endpoints: false }, twoServices)
+    await world.synced()
+    const seconds = Number(world.api.requests[0]!.query.get('timeoutSeconds'))
+    for (let left = seconds + 60; left > 0; left -= 30) {
+      assert.equal(world.status('services').connects, 1)
+      world.api.bookmark()
+      await world.until(() => world.status('services').lastEventMs === world.time.nowMs, 'it is heard')
+      await world.time.advance(30_000)
+    }
+    await world.passBackoff('services')
+    await world.synced()
+    assert.equal(world.status('services').lists, 1)
+    assert.match(world.warnings.join(), /did not end a watch in time/)
+  })
+
   it('that bookmarks keep alive is left alone', async t => {
     const world = await FakeApiWorld.start(t, {}, twoServices)
     await world.synced()
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 8; i++) {
       const before = world.status(EPS).lastEventMs
       await world.time.advance(60_000)
       world.api.bookmark()

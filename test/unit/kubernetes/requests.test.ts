@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { identityOf } from '../../../src/cluster/from-api.ts'
 import type { ApiClient } from '../../../src/kubernetes/client.ts'
 import { Requests } from '../../../src/kubernetes/requests.ts'
@@ -31,6 +32,27 @@ function pagesOf(page: (number: number) => readonly string[] | undefined) {
   }
   return { requests, taken, list }
 }
+
+describe('a list', () => {
+  it('of which no object comes is silent, whatever octets do', async () => {
+    const time = new FakeTime()
+    const silence = new SilenceLimit(time.deps, new AbortController().signal)
+    const body = new Readable({ read() {} })
+    silence.signal.addEventListener('abort', () => body.destroy(new Error('aborted')))
+    const client = { get: async () => Object.assign(body, { statusCode: 200, headers: {} }) } as unknown as ApiClient
+    const requests = new Requests(client, { path: '/things', name: 'things', identityOf })
+    const list = assert.rejects(
+      requests.list({}, silence, () => {}),
+      /nothing came from the API server for 150 s/,
+    )
+    for (const ms of [100_000, 50_000]) {
+      body.push('\n')
+      while (body.readableLength > 0) await setImmediate()
+      await time.advance(ms)
+    }
+    await list
+  })
+})
 
 describe('pages of a list', () => {
   it('are all taken, empty ones too', async () => {

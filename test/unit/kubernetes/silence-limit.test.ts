@@ -42,6 +42,20 @@ describe('SilenceLimit', () => {
     assert.equal(limit.isOver, true)
   })
 
+  it('ends after its time whatever is heard, which is not silence', async () => {
+    const time = new FakeTime()
+    const limit = new SilenceLimit(time.deps, new AbortController().signal)
+    limit.start(1000, 2500)
+    for (let i = 0; i < 4; i++) {
+      await time.advance(600)
+      limit.heard()
+    }
+    assert.equal(limit.signal.aborted, false)
+    await time.advance(100)
+    assert.deepEqual([limit.signal.aborted, limit.isOver], [true, false])
+    assert.equal(limit.errorFor(new Error('aborted')).code, 'ERR_API_STREAM')
+  })
+
   it('leaves no timer when it ends, and is not over then', async () => {
     const time = new FakeTime()
     const limit = new SilenceLimit(time.deps, new AbortController().signal)
