@@ -13,6 +13,7 @@ import { RateTable } from './rate-table.ts'
 export interface ResponseRate {
   /** In a window of time, one client network gets as many replies as this comes to. */
   readonly perSecond: number
+  /** As long as this, and longer where it would not hold a whole number of replies. */
   readonly windowMs: number
   /** Of the replies above it, each so-manieth is sent empty with TC, so that a true client asks over TCP; 0: none. Error replies never are. */
   readonly slip: number
@@ -58,9 +59,10 @@ export class ReplyLimiter {
     this.seed = seed
     this.rcodes = responseRate !== undefined ? ALL_BITS : errorRate > 0 ? ERROR_BITS : 0
     this.errors = errorRate > 0 ? new RateTable(ERROR_WINDOW_MS) : undefined
-    this.responses = responseRate && new RateTable(responseRate.windowMs)
     this.mostResponses =
       responseRate === undefined ? 0 : Math.ceil((responseRate.perSecond * responseRate.windowMs) / 1000)
+    // Rounding up alone would let 10 a second pass where 1 is allowed, with windows of 100 ms.
+    this.responses = responseRate && new RateTable((1000 * this.mostResponses) / responseRate.perSecond)
   }
 
   /**

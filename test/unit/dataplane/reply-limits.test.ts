@@ -139,6 +139,26 @@ describe('limits.responseRate', () => {
     }
   })
 
+  it('no more than the rate in the long run, and hardly less, whatever the window', () => {
+    for (const [perSecond, windowMs] of [
+      [1, 100],
+      [3, 1000],
+      [11, 100],
+      [15, 150],
+      [7, 60_000],
+    ] as const) {
+      const { answered, wait } = setUp({ errorRate: 0, responseRate: { ...rate, perSecond, windowMs, slip: 0 } })
+      const seconds = 600
+      let sent = 0
+      for (let ms = 0; ms < 1000 * seconds; ms += 2) {
+        sent += answered(1, query, '192.0.2.1')
+        wait(2)
+      }
+      const most = perSecond * seconds
+      assert.ok(sent <= most && sent >= 0.95 * most, `${sent} of ${most} with a window of ${windowMs} ms`)
+    }
+  })
+
   it('slip 1 sends all of them empty, slip 0 none', () => {
     for (const [slip, sent] of [
       [1, 30],
