@@ -180,9 +180,8 @@ export class ForwardService {
 
   private upstreamAt(where: UpstreamAddress): Upstream {
     const fresh = new Upstream(where)
-    const key = `${fresh.name}#${where.serverName ?? ''}`
-    const known = this.upstreamsByName.get(key) ?? fresh
-    this.upstreamsByName.set(key, known)
+    const known = this.upstreamsByName.get(fresh.name) ?? fresh
+    this.upstreamsByName.set(fresh.name, known)
     return known
   }
 }

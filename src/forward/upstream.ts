@@ -42,8 +42,9 @@ export class Upstream {
 
   constructor(where: UpstreamAddress) {
     this.where = where
-    const { address, port, tls } = where
-    this.name = `${tls ? 'tls://' : ''}${address.includes(':') ? `[${address}]` : address}:${port}`
+    const { address, port, tls, serverName } = where
+    const host = address.includes(':') ? `[${address}]` : address
+    this.name = `${tls ? 'tls://' : ''}${host}:${port}${serverName === undefined ? '' : `#${serverName}`}`
   }
 
   get isDown(): boolean {

@@ -66,6 +66,12 @@ describe('an upstream', () => {
     )
   })
 
+  it('has the name of its certificate in its own, so that no two have the same series of metrics', () => {
+    const where = { address: '192.0.2.1', port: 853, tls: true }
+    const names = ['a', 'b'].map(serverName => new Upstream({ ...where, serverName }).name)
+    assert.deepEqual(names, ['tls://192.0.2.1:853#a', 'tls://192.0.2.1:853#b'])
+  })
+
   it('that knows no EDNS is asked without it for 15 minutes', () => {
     const [upstream] = made(1)
     assert.equal(upstream!.isPlain(0), false)
