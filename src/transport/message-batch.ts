@@ -204,6 +204,8 @@ export class MessageBatch implements Peers {
         if (reply === DEFERRED) reply = handler.defer!(octets, slot * stride, this.pathOf(slot))
         else counters[STAT_UNANSWERED]! += 1
         if (reply <= 0) continue
+        // Looked at for the path, and with that made ready to be received into again.
+        words[header + MMSGHDR_CONTROL_OCTETS / 4] = this.paths[slot]!.controlOctets
       }
       words[sendIovecs + slot * IOVEC_WORDS + IOVEC_LENGTH / 4] = reply
       if (slotOfHeader[replies] !== slot) {

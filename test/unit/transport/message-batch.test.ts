@@ -19,7 +19,7 @@ import {
   STAT_TRUNCATED,
   STAT_UNANSWERED,
 } from '../../../src/transport/datagram.ts'
-import type { MessageHandler, Peers } from '../../../src/transport/handler.ts'
+import { DEFERRED, type MessageHandler, type Peers } from '../../../src/transport/handler.ts'
 import type { Libc } from '../../../src/transport/libc.ts'
 import {
   encodeSockaddr,
@@ -320,6 +320,18 @@ test('IP_PKTINFO: the address asked is the source of the reply, the interface is
   ]
   exchange()
   assert.ok(kernel.sent.slice(2).every(each => each.control !== undefined))
+})
+
+test('IP_PKTINFO: a reply in the place of a query that could not be deferred has the source of that query, or none', () => {
+  const { kernel, handler, exchange } = setUp({ pktinfo: true })
+  Object.assign(handler, { answer: () => DEFERRED, defer: () => 1 })
+  const controls = (): (number | undefined)[] => kernel.sent.splice(0).map(({ control }) => control?.getUint32(20))
+  kernel.incoming = [{ octets: [1], control: V4_PKTINFO }, { octets: [2] }]
+  exchange()
+  assert.deepEqual(controls(), [0x7f000002, undefined])
+  kernel.incoming = [1, 2].map(first => ({ octets: [first], control: V4_PKTINFO }))
+  exchange()
+  assert.deepEqual(controls(), [0x7f000002, 0x7f000002])
 })
 
 test('IPV6_PKTINFO: RFC 4291 §2.5.6: a link-local address keeps its interface, another does not', () => {
