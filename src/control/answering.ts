@@ -20,6 +20,7 @@ import { ForwardService } from './forwarding.ts'
 import type { Log } from './log.ts'
 import { hasLocalNames } from './name-rules.ts'
 import { NameService } from './name-service.ts'
+import { QueryDesk } from './query-desk.ts'
 import type { ServerOptions } from './server-options.ts'
 import type { Serving } from './serving.ts'
 import { TransferService } from './transfer-service.ts'
@@ -117,8 +118,9 @@ export class Answering {
       }
     }
     this.transfers = before?.keepsTransfers === true ? old!.transfers : transfersOf(options, own, log)
-    const desk = this.transfers ?? this.others
-    if (desk === undefined) return
+    const named = this.names ?? this.forward
+    if (this.transfers === undefined && named === undefined) return
+    const desk = new QueryDesk(this.transfers, named, options.maxUdpSize)
     const limits = new DeferredLimits(options.replyLimits, options.maxUdpSize, own.table.seed)
     this.deferred = new DeferredQueries(desk, limits, () => performance.now(), old?.deferred, before?.keepsNames)
   }
@@ -135,7 +137,6 @@ export class Answering {
       kept?.answering.stopNames()
       cache?.start(question => forward?.refresh(question))
     }
-    if (transfers !== undefined) transfers.others = this.others
     if (kept?.keepsTransfers === true) return
     kept?.answering.transfers?.stop()
     transfers?.start()
@@ -167,11 +168,6 @@ export class Answering {
   close(): void {
     this.cache?.close()
     this.forward?.close()
-  }
-
-  /** Those whose queries are no transfers. */
-  private get others(): NameService | ForwardService | undefined {
-    return this.names ?? this.forward
   }
 
   private stopNames(): void {

@@ -53,8 +53,6 @@ const NOTIFY_SILENCE_MS = 3_600_000
 export class TransferService implements Desk {
   readonly transfers: Transfers
   readonly notifier: Notifier
-  /** Takes all other queries; undefined: there are none. */
-  others: Desk | undefined
   private readonly options: TransferServiceOptions
   private readonly journal: Journal
   private readonly sockets: NotifySockets
@@ -103,15 +101,10 @@ export class TransferService implements Desk {
     for (const zone of zones.keys()) this.notifier.changed(zone)
   }
 
-  take(query: DeferredQuery, reply: SendReply): void {
-    const { message, questionEnd, payloadSize, zone, path } = query
-    const type = (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
-    if (path.stream === undefined || (type !== TYPE_AXFR && type !== TYPE_IXFR)) {
-      this.others?.take(query, reply)
-      return
-    }
+  /** @param query isTransfer */
+  take({ message, questionEnd, payloadSize, zone, path }: DeferredQuery, reply: SendReply): void {
     const advertised = payloadSize > 0 ? this.options.maxUdpSize : 0
-    const { client } = path.stream
+    const { client } = path.stream!
     const { first, more } = this.transfers.answer({ message, questionEnd, payloadSize: advertised, zone, client })
     reply(first, more)
   }
@@ -170,6 +163,12 @@ export class TransferService implements Desk {
 
 function nowMs(): number {
   return performance.now()
+}
+
+/** Over UDP nothing is transferred. */
+export function isTransfer({ message, questionEnd, path }: DeferredQuery): boolean {
+  const type = (message[questionEnd - 4]! << 8) | message[questionEnd - 3]!
+  return path.stream !== undefined && (type === TYPE_AXFR || type === TYPE_IXFR)
 }
 
 /** Each once for each zone. */
