@@ -35,8 +35,8 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
 
 export class QueryLog {
   readonly rules: QueryLogRules
-  lines: number
-  lost: number
+  /** Of whom it takes the place of too, who logs on until its threads have ended. */
+  private readonly counts: { lines: number; lost: number }
   private readonly log: Pick<Logger, 'info'>
   private readonly readers = new Set<QueryLogReader>()
   private readonly choice: QueryChoice
@@ -50,8 +50,7 @@ export class QueryLog {
    */
   constructor(rules: QueryLogRules, seed: number, random: number, log: Pick<Logger, 'info'>, before?: QueryLog) {
     this.rules = rules
-    this.lines = before?.lines ?? 0
-    this.lost = before?.lost ?? 0
+    this.counts = before?.counts ?? { lines: 0, lost: 0 }
     this.log = log
     this.choice = new QueryChoice(rules, seed, random)
     this.query = new Query(seed)
@@ -111,8 +110,8 @@ export class QueryLog {
       samples: [{ value }],
     })
     return [
-      counter('headless_dns_query_log_lines_total', 'Queries that were logged.', this.lines),
-      counter('headless_dns_query_log_dropped_total', 'Queries that came too fast to be logged.', this.lost),
+      counter('headless_dns_query_log_lines_total', 'Queries that were logged.', this.counts.lines),
+      counter('headless_dns_query_log_dropped_total', 'Queries that came too fast to be logged.', this.counts.lost),
     ]
   }
 
@@ -121,7 +120,7 @@ export class QueryLog {
   }
 
   private drain(reader: QueryLogReader, most: number): void {
-    this.lost += reader.takeLost()
+    this.counts.lost += reader.takeLost()
     for (let i = 0; i < most; i++) {
       const query = reader.next()
       if (query === undefined) return
@@ -131,7 +130,7 @@ export class QueryLog {
 
   private say(query: LoggedQuery): void {
     const { id, type, flags, name, isStream, isIPv6, address, dnssecOk, payloadSize, answers } = query
-    this.lines++
+    this.counts.lines++
     this.log.info('query', {
       client: isIPv6 ? formatIPv6(address) : address.join('.'),
       id,
