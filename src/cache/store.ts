@@ -52,6 +52,21 @@ export interface PartStats {
   evictions: number
 }
 
+/** What has happened so often. Whatever takes the place of a store counts on: data-plane threads do so too, in their rows. */
+export interface CacheCounts {
+  /** Answers that found no room because a reader holds on to what was removed. */
+  drops: number
+  /** Answers given although expired, on the writer's thread. */
+  staleServed: number
+  /** Questions that were asked again before their answers expired. */
+  prefetches: number
+  readonly evictions: { success: number; denial: number }
+}
+
+export function createCacheCounts(): CacheCounts {
+  return { drops: 0, staleServed: 0, prefetches: 0, evictions: { success: 0, denial: 0 } }
+}
+
 /** What a question is asked with. */
 export interface Question {
   /** Wire form, lower case. */
@@ -84,23 +99,26 @@ type Part = BoundedMap<string, Kept>
 export class CacheStore {
   readonly options: CacheOptions
   readonly region: CacheRegion
-  /** Answers that found no room because a reader holds on to what was removed. */
-  drops = 0
-  /** Answers given although expired, on this thread. */
-  staleServed = 0
+  readonly counts: CacheCounts
   /** Raised whenever something is forgotten on demand: what was asked for before then is not to be kept. */
   generation = 0
   private success: Part
   private denial: Part
-  private readonly evictions = { success: 0, denial: 0 }
   private readonly now: () => number
   private changes = 0
   /** Second → keys of the entries that are due then. */
   private readonly due = new Map<number, Set<string>>()
 
   /** @param now sharedSeconds() */
-  constructor(memory: SharedMemory, seed: number, options: CacheOptions, now: () => number) {
+  constructor(
+    memory: SharedMemory,
+    seed: number,
+    options: CacheOptions,
+    now: () => number,
+    counts: CacheCounts = createCacheCounts(),
+  ) {
     this.options = options
+    this.counts = counts
     this.now = now
     this.region = new CacheRegion(memory, seed, 2 * options.maxOctets + SLACK_OCTETS)
     this.success = this.createPart('success')
@@ -125,7 +143,7 @@ export class CacheStore {
     const old = part.peek(key) ?? other.peek(key)
     const block = region.put({ ...entry, ttl, flags }, this.now(), old?.block ?? 0)
     if (block === 0) {
-      this.drops++
+      this.counts.drops++
       this.forget(key)
       return
     }
@@ -230,7 +248,8 @@ export class CacheStore {
   }
 
   stats(): { success: PartStats; denial: PartStats; memoryOctets: number; usedOctets: number } {
-    const { success, denial, evictions, region } = this
+    const { success, denial, region } = this
+    const { evictions } = this.counts
     return {
       success: { entries: success.size, octets: success.calculatedSize, evictions: evictions.success },
       denial: { entries: denial.size, octets: denial.calculatedSize, evictions: evictions.denial },
@@ -245,7 +264,7 @@ export class CacheStore {
       maxSize: Math.floor(this.options.maxOctets / 2),
       dispose: (kept, key, reason) => {
         if (reason !== 'evict') return
-        this.evictions[name]++
+        this.counts.evictions[name]++
         this.unschedule(key, kept)
         this.region.remove(kept.block)
       },

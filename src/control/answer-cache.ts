@@ -6,7 +6,7 @@
 import type { Family, Sample } from '../admin/prometheus.ts'
 import { CACHE_DENIAL_HITS, CACHE_HITS, CACHE_MISSES, CACHE_STALE } from '../answer/cached.ts'
 import { sharedSeconds } from '../cache/clock.ts'
-import { type CacheOptions, CacheStore, type Question } from '../cache/store.ts'
+import { type CacheCounts, type CacheOptions, CacheStore, type Question } from '../cache/store.ts'
 import type { CacheAccess } from '../dataplane/cache-access.ts'
 import { CACHE_AT } from '../dataplane/counters.ts'
 import { ReplyCache } from '../forward/reply-cache.ts'
@@ -22,13 +22,15 @@ export class AnswerCache {
   /** For threads that read it. */
   readonly access: CacheAccess
   private readonly store: CacheStore
-  private prefetches = 0
   private looking: NodeJS.Timeout | undefined
 
-  /** @param seed of the table's hash */
-  constructor(options: CacheOptions, seed: number, maxUdpSize: number) {
+  /**
+   * @param seed   of the table's hash
+   * @param counts of whom it takes the place of
+   */
+  constructor(options: CacheOptions, seed: number, maxUdpSize: number, counts: CacheCounts) {
     const memory = createSharedMemory(INITIAL_PAGES)
-    this.store = new CacheStore(memory, seed, options, sharedSeconds())
+    this.store = new CacheStore(memory, seed, options, sharedSeconds(), counts)
     this.replies = new ReplyCache(this.store, maxUdpSize)
     this.access = { memory, pauseSeconds: options.prefetch.duration }
   }
@@ -38,7 +40,7 @@ export class AnswerCache {
     if (this.store.options.prefetch.amount === 0) return
     this.looking = setInterval(() => {
       for (const question of this.store.takeDue()) {
-        this.prefetches++
+        this.store.counts.prefetches++
         refresh(question)
       }
     }, PREFETCH_LOOK_MS)
@@ -69,6 +71,7 @@ export class AnswerCache {
    */
   families(server: string, rows: readonly Float64Array[]): Family[] {
     const { success, denial, memoryOctets, usedOctets } = this.store.stats()
+    const { prefetches, staleServed, drops } = this.store.counts
     const labels = { server, zones: '.', view: '' }
     const sum = (field: number): number => rows.reduce((total, row) => total + row[CACHE_AT + field]!, 0)
     const hits = { success: sum(CACHE_HITS), denial: sum(CACHE_DENIAL_HITS) }
@@ -101,13 +104,13 @@ export class AnswerCache {
         byType({ success: success.evictions, denial: denial.evictions }),
       ),
       counter('coredns_cache_prefetch_total', 'Answers asked for again before they expired.', [
-        { labels, value: this.prefetches },
+        { labels, value: prefetches },
       ]),
       counter('coredns_cache_served_stale_total', 'Answers given although they had expired.', [
-        { labels, value: sum(CACHE_STALE) + this.store.staleServed },
+        { labels, value: sum(CACHE_STALE) + staleServed },
       ]),
       counter('coredns_cache_drops_total', 'Answers that were not kept: a reader held on to the memory.', [
-        { labels, value: this.store.drops },
+        { labels, value: drops },
       ]),
       gauge('headless_dns_cache_memory_bytes', 'Shared memory of the cache.', [{ value: memoryOctets }]),
       gauge('headless_dns_cache_used_bytes', 'Octets of the cache in use.', [{ value: usedOctets }]),

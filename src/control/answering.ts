@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Answerer } from '../answer/answer.ts'
 import type { Forwarding } from '../answer/elsewhere.ts'
 import { Order } from '../answer/order.ts'
+import { type CacheCounts, createCacheCounts } from '../cache/store.ts'
 import { TableAnswers } from '../local/from-table.ts'
 import type { TableReader } from '../table/reader.ts'
 import { formatName, type WireName } from '../wire/name.ts'
@@ -61,12 +62,15 @@ export class Answering {
   readonly forwarding: Forwarding | undefined
   /** Takes what is not answered from the table; undefined: nobody does. */
   readonly deferred: DeferredQueries | undefined
+  /** Go on where a cache is taken away and made again: what threads have counted of it does. */
+  private readonly cacheCounts: CacheCounts
   /** Until that one has ended. */
   private kept: Predecessor | undefined
 
   constructor(options: ServerOptions, own: OwnZones, log: Log, before?: Predecessor) {
     this.kept = before
     const old = before?.answering
+    this.cacheCounts = old?.cacheCounts ?? createCacheCounts()
     if (before?.keepsNames === true) {
       this.cache = old!.cache
       this.forward = old!.forward
@@ -77,7 +81,7 @@ export class Answering {
       const { table } = own
       const zones = own.apexes.map(apex => formatName(apex))
       if (forwarding !== undefined) {
-        this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize)
+        this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize, this.cacheCounts)
         const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
         const replies = this.cache?.replies
         this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, replies, old?.forward)

@@ -65,7 +65,7 @@ export class ReplyCache {
     const block = this.store.findStale(key)
     if (block === 0) return undefined
     const rcode = this.store.region.words[block + ENTRY_FLAGS]! & ENTRY_RCODE_MASK
-    this.store.staleServed++
+    this.store.counts.staleServed++
     // RFC 8914 §4.4, §4.20
     return this.write(query, block, STALE_TTL, rcode === RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE)
   }

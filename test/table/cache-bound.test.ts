@@ -54,6 +54,6 @@ it(`the memory stays bounded over ${NAMES.toLocaleString('en')} random names`, {
   assert.deepEqual([success.entries, denial.entries], [part.capacity, part.capacity])
   assert.equal(store.region.entries, 2 * part.capacity)
   assert.ok(most <= MOST_MEMORY, `${most} octets of shared memory`)
-  assert.equal(store.drops, 0)
+  assert.equal(store.counts.drops, 0)
   assert.deepEqual(table.writer.stats(), before.table)
 })

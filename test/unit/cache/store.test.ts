@@ -75,7 +75,7 @@ describe('when there is no more room', () => {
       world.store.put(world.keyOf(`n${i}.example.com`, A), entryOf(name, i, 100))
     }
     const { usedOctets, memoryOctets } = world.store.stats()
-    assert.ok(world.store.drops > 0)
+    assert.ok(world.store.counts.drops > 0)
     assert.ok(usedOctets <= 2 * (1 << 18) + (1 << 20), `${usedOctets}`)
     world.reader.end()
     world.store.region.commit()
@@ -124,13 +124,13 @@ describe('RFC 8767 §4: a newer answer that is not kept takes the older one away
     hear(world, 'www.example.com')
     // Its batch does not end.
     world.reader.find(1, 1, new DataView(new ArrayBuffer(8)))
-    for (let i = 0; world.store.drops === 0; i++) {
+    for (let i = 0; world.store.counts.drops === 0; i++) {
       const other = `n${i % 100}.example.com`
       world.store.put(world.keyOf(other, A), entryOf(Uint8Array.from(wireName(other)), i, 100))
     }
-    const { drops } = world.store
+    const { drops } = world.store.counts
     hear(world, 'www.example.com')
-    assert.equal(world.store.drops, drops + 1)
+    assert.equal(world.store.counts.drops, drops + 1)
     assert.equal(world.store.findFresh(world.keyOf('www.example.com', A)), 0)
     world.now += 101
     assert.equal(world.store.findStale(world.keyOf('www.example.com', A)), 0)

@@ -10,6 +10,7 @@ import { TableReader } from '../../../src/table/reader.ts'
 import { encodeSockaddr, IPV4, SOCKADDR_OCTETS } from '../../../src/transport/linux-abi.ts'
 import { parseName } from '../../../src/wire/name.ts'
 import { createAnswering } from '../../support/answering.ts'
+import { CACHE } from '../../support/cached.ts'
 import { always, startUpstream } from '../../support/fake-upstream.ts'
 import { readAnswer, zoneOf } from '../../support/forwarding.ts'
 import { queryOf, RCODES, RD } from '../../support/messages.ts'
@@ -52,6 +53,30 @@ const ask = (answering: Answering, name: string): Promise<{ rcode: number; answe
   new Promise(resolve => {
     answering.deferred!.take(deferred(name), reply => resolve(readAnswer(Buffer.from(reply))))
   })
+
+const staleOf = ({ cache }: Answering): unknown =>
+  cache?.families('x', []).find(({ name }) => name === 'coredns_cache_served_stale_total')
+
+describe('counters of the cache', () => {
+  it('go on when it is made anew, also where there was none in between', async t => {
+    const upstream = await startUpstream(always('192.0.2.1'))
+    const make = setUp(t)
+    const forwarding = { zones: [zoneOf([upstream.port])], fallthrough: [], concurrent: 100, perClient: 100 }
+    const options = { forwarding, cache: { ...CACHE, serveStale: 86_400 } }
+    const first = make(options)
+    await ask(first, 'www.example.com')
+    await upstream.close()
+    const now = performance.now.bind(performance)
+    t.mock.method(performance, 'now', () => now() + 7_200_000)
+    assert.equal((await ask(first, 'www.example.com')).answers.length, 1)
+    const stale = staleOf(first)
+    const without = make({ forwarding }, { answering: first, keepsNames: false, keepsTransfers: false })
+    const last = make(options, { answering: without, keepsNames: false, keepsTransfers: false })
+    assert.notEqual(last.cache, first.cache)
+    assert.deepEqual(staleOf(last), stale)
+    assert.match(JSON.stringify(stale), /"value":1/)
+  })
+})
 
 describe('forwarding that is taken away while transfers go on', () => {
   it('answers what threads of before still leave to it; what is left to its successor is REFUSED', async t => {
