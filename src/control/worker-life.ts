@@ -23,6 +23,7 @@ import {
 import type { ReturnPath } from '../transport/handler.ts'
 import { loadLibc } from '../transport/libc.ts'
 import type { Replies } from '../transport/replies.ts'
+import type { KernelDrops } from './kernel-drops.ts'
 
 /** After CONTROL_STOP a worker may finish its batch; then it is ended. */
 const STOP_MS = 2000
@@ -46,9 +47,12 @@ export class WorkerLife {
   private readonly control: Int32Array
   private readonly worker: Worker
   private readonly giveUp: (error: Error) => void
+  private readonly drops: KernelDrops
+  private addDrops = (): void => {}
   private isDetached = false
 
-  constructor(entry: URL, name: string, setup: Omit<WorkerSetup, 'control'>) {
+  constructor(entry: URL, name: string, setup: Omit<WorkerSetup, 'control'>, drops: KernelDrops) {
+    this.drops = drops
     this.reader = setup.reader
     // A word of its own: one that hangs must not hear what its successor is told.
     this.control = new Int32Array(new SharedArrayBuffer(4))
@@ -66,6 +70,7 @@ export class WorkerLife {
     worker.on('message', (message: WorkerMessage) => {
       if ('report' in message) {
         this.report = message.report
+        this.addDrops = this.drops.follow(message.report)
         this.unheard = 0
         serves(message.report)
       } else failure = Object.assign(new Error(message.error.message), { code: message.error.code })
@@ -98,13 +103,17 @@ export class WorkerLife {
    */
   reply(path: ReturnPath, message: Uint8Array, replies: Replies | undefined): boolean {
     const { report } = this
-    if (report === undefined || this.isDetached) return false
-    if ((Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0) return false
+    if (report === undefined || !this.hasSockets) return false
     const { socket, sockaddr, control, controlOctets } = path
     const fd = report.fds[socket]
     if (fd !== undefined) replies?.send(fd, sockaddr, control, controlOctets, message)
     else this.worker.postMessage({ socket, sockaddr, message: message.slice() } satisfies DeferredReply)
     return true
+  }
+
+  /** Has what the kernel has dropped meanwhile counted. */
+  lookAtDrops(): void {
+    if (this.hasSockets) this.addDrops()
   }
 
   /** Ends it inside JavaScript, wherever it is; a system call is not ended. @param because what it did not come to serve for */
@@ -120,8 +129,8 @@ export class WorkerLife {
   detach(): void {
     const { report } = this
     const libc = loadLibc()
-    if (report === undefined || typeof libc === 'string' || (Atomics.load(this.control, 0) & CONTROL_CLOSED) !== 0)
-      return
+    if (report === undefined || typeof libc === 'string' || !this.hasSockets) return
+    this.lookAtDrops()
     for (const fd of report.fds) libc.dup2(report.wakeFd, fd)
     this.isDetached = true
   }
@@ -129,6 +138,8 @@ export class WorkerLife {
   /** Ends it: what it has read is answered. Resolves also when it cannot be ended, after STOP_MS + END_MS. */
   async stop(): Promise<void> {
     if (this.isDetached) return
+    // Before it closes its sockets itself.
+    this.lookAtDrops()
     // One that still starts sees the word when it comes to serve: ended inside koffi's loading, it would take the process along.
     signal(this.control, 0, CONTROL_STOP, this.report?.wakeFd ?? -1)
     const timers = new AbortController()
@@ -141,7 +152,12 @@ export class WorkerLife {
     await Promise.race([exited, overdue().catch(() => exited)])
   }
 
+  private get hasSockets(): boolean {
+    return this.report !== undefined && !this.isDetached && (Atomics.load(this.control, 0) & CONTROL_CLOSED) === 0
+  }
+
   private release(): void {
+    this.lookAtDrops()
     if (this.report !== undefined) release(this.control, 0, this.report)
     this.report = undefined
   }

@@ -10,6 +10,7 @@
  */
 
 import { randomInt } from 'node:crypto'
+import type { Sample } from '../admin/prometheus.ts'
 import type { Forwarding } from '../answer/elsewhere.ts'
 import type { OrderName } from '../answer/order.ts'
 import type { CacheAccess } from '../dataplane/cache-access.ts'
@@ -18,16 +19,16 @@ import { createDeferred, type DeferredQuery, DeferredReader } from '../dataplane
 import type { ScreenRules } from '../dataplane/query-screen.ts'
 import type { ReplyLimits } from '../dataplane/reply-limits.ts'
 import type { SearchGateSetup } from '../dataplane/search-gate.ts'
+import type { WorkerSetup } from '../dataplane/setup.ts'
 import type { TransferRule } from '../dataplane/transfer-gate.ts'
 import { goOffline, readerWord } from '../table/epochs.ts'
 import type { SharedMemory } from '../table/memory.ts'
-import { socketDrops } from '../transport/batch-socket.ts'
 import type { DatagramReport, ListenAddress } from '../transport/datagram.ts'
 import type { ReturnPath } from '../transport/handler.ts'
 import { loadLibc } from '../transport/libc.ts'
 import { Replies } from '../transport/replies.ts'
-import { formatSocketAddress } from './config.ts'
 import { HomelessReplies } from './homeless-replies.ts'
+import { KernelDrops } from './kernel-drops.ts'
 import type { Logger } from './log.ts'
 import type { QueryLog } from './query-log.ts'
 import { WorkerLife } from './worker-life.ts'
@@ -87,10 +88,8 @@ interface Slot {
 }
 
 export class Workers {
-  /** Workers that ended by themselves, or hung and were ended. */
-  deaths: number
-  /** Workers that did not turn any more. */
-  hangs: number
+  /** Shared with those that take their place: workers die and hang, and queries are dropped, while they do. */
+  private readonly counts: { deaths: number; hangs: number; readonly drops: KernelDrops }
   /** Rows of counters, one per worker. */
   private readonly own: Float64Array[]
   /** Those of whom they took the place of. */
@@ -114,8 +113,7 @@ export class Workers {
     const { before, ...rest } = options
     this.options = rest
     this.sockets = options.sockets
-    this.deaths = before?.deaths ?? 0
-    this.hangs = before?.hangs ?? 0
+    this.counts = before?.counts ?? { deaths: 0, hangs: 0, drops: new KernelDrops() }
     this.lostLives = before?.lostLives ?? new Set()
     this.homeless = before?.homeless ?? new HomelessReplies()
     this.past = before?.rows ?? []
@@ -143,6 +141,16 @@ export class Workers {
       throw error
     }
     return workers
+  }
+
+  /** Workers that ended by themselves, or hung and were ended. */
+  get deaths(): number {
+    return this.counts.deaths
+  }
+
+  /** Workers that did not turn any more. */
+  get hangs(): number {
+    return this.counts.hangs
   }
 
   /** Rows of counters. */
@@ -180,18 +188,9 @@ export class Workers {
   }
 
   /** Datagrams that the kernel dropped before a worker could read them; nothing where the sockets are not ours to ask. */
-  drops(): { labels: { address: string }; value: number }[] {
-    const libc = loadLibc()
-    if (typeof libc === 'string') return []
-    const byAddress = new Map<string, number>()
-    for (const { fds, addresses } of this.reports) {
-      for (const [i, fd] of fds.entries()) {
-        const { address, port } = addresses[i]!
-        const key = formatSocketAddress({ address, port })
-        byAddress.set(key, (byAddress.get(key) ?? 0) + socketDrops(libc, fd))
-      }
-    }
-    return [...byAddress].map(([address, value]) => ({ labels: { address }, value }))
+  drops(): Sample[] {
+    for (const { life } of this.slots) life?.lookAtDrops()
+    return this.counts.drops.samples()
   }
 
   /** From now on what threads would defer is SERVFAIL; what they deferred is taken. */
@@ -271,7 +270,7 @@ export class Workers {
     ring: SharedArrayBuffer | undefined,
   ): WorkerLife {
     const { options } = this
-    return new WorkerLife(options.entry ?? workerUrl(), `answers-${index}`, {
+    const setup = {
       memory: options.memory,
       reader,
       row: this.own[index]!,
@@ -287,7 +286,8 @@ export class Workers {
       ...(options.search && { search: options.search }),
       ...(ring && { log: { ring, rules: options.queryLog!.rules } }),
       ...(options.cache && { cache: options.cache }),
-    })
+    } satisfies Omit<WorkerSetup, 'control'>
+    return new WorkerLife(options.entry ?? workerUrl(), `answers-${index}`, setup, this.counts.drops)
   }
 
   private reply(life: WorkerLife, path: ReturnPath, message: Uint8Array): void {
@@ -317,7 +317,7 @@ export class Workers {
   private mourn(slot: Slot, life: WorkerLife, failure: Error): void {
     const { log } = this.options
     if (this.stopping) return
-    this.deaths++
+    this.counts.deaths++
     if (performance.now() - life.startedMs > HEALTHY_MS) slot.restartMs = RESTART_MS
     log.error('a worker died and is replaced', { worker: slot.index, error: failure.message, inMs: slot.restartMs })
     this.replace(slot)
@@ -344,10 +344,12 @@ export class Workers {
     for (const slot of this.slots) {
       const { life, index } = slot
       if (life === undefined) continue
+      // One that fails closes its sockets before anybody could look.
+      life.lookAtDrops()
       const hasServed = life.report !== undefined
       const overdue = life.ring() - (hasServed ? HUNG_RINGS : START_RINGS)
       if (overdue === 0 && hasServed) {
-        this.hangs++
+        this.counts.hangs++
         log.error('a worker hangs and is ended', { worker: index, unheard: life.unheard })
         life.terminate()
       } else if (overdue === 0) life.terminate(notStarted())

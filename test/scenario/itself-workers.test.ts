@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
+import { KernelDrops } from '../../src/control/kernel-drops.ts'
 import type { Logger } from '../../src/control/log.ts'
 import { WorkerLife } from '../../src/control/worker-life.ts'
 import { Workers, type WorkersOptions } from '../../src/control/workers.ts'
@@ -227,12 +228,42 @@ for (const transport of ['batch', 'portable'] as const) {
   })
 }
 
+describe('what is counted of workers', { skip: checkBatch() ?? false }, () => {
+  const sumOf = (workers: Workers): number => workers.drops().reduce((sum, { value }) => sum + value, 0)
+
+  it('that the kernel dropped is counted on when a worker is replaced, and when others take the place of all', async t => {
+    const { workers, clients } = await start(t, 'batch', { ringMs: 500 })
+    const [client] = clients[0]
+    client!.send('loop')
+    const flood = (): boolean => {
+      for (let i = 0; i < 500; i++) client!.send()
+      return sumOf(workers) > 0
+    }
+    await until(flood, 'its socket is full')
+    const before = sumOf(workers)
+    await until(() => workers.deaths === 1 && workers.serving === 2, 'it is replaced')
+    assert.ok(sumOf(workers) >= before)
+    const next = await start(t, 'batch', { before: workers })
+    await workers.giveWay(next.workers)
+    assert.ok(sumOf(next.workers) >= before)
+  })
+
+  it('that end or hang while others take their place is counted by those', async t => {
+    const { workers, clients } = await start(t, 'batch')
+    const next = await start(t, 'batch', { before: workers })
+    clients[0][0]!.send('loop')
+    await until(() => workers.deaths === 1, 'it is ended')
+    await workers.giveWay(next.workers)
+    assert.deepEqual([next.workers.hangs, next.workers.deaths], [1, 1])
+  })
+})
+
 describe('many workers, one after the other', { skip: checkBatch() ?? false }, () => {
   it('leave no descriptor, no thread and no memory behind', async t => {
     const { serving } = createAnswering()
     const sizes: { fds: number; threads: number; rss: number }[] = []
     for (let i = 0; i < LIVES; i++) {
-      const life = new WorkerLife(DEFECTIVE, 'one', {
+      const setup: ConstructorParameters<typeof WorkerLife>[2] = {
         memory: serving.memory,
         reader: 8,
         row: new Float64Array(new SharedArrayBuffer(8 * ROW_FIELDS)),
@@ -242,7 +273,8 @@ describe('many workers, one after the other', { skip: checkBatch() ?? false }, (
         maxUdpSize: 1232,
         replyLimits: { errorRate: 0, responseRate: undefined },
         random: 1,
-      })
+      }
+      const life = new WorkerLife(DEFECTIVE, 'one', setup, new KernelDrops())
       const { addresses } = await life.served
       if (i % 2 === 0) await life.stop()
       else {
