@@ -8,6 +8,7 @@ import { lowerBackgroundThreads } from '../control/background-threads.ts'
 import type { Config, Flags } from '../control/config.ts'
 import { loadConfig } from '../control/config-load.ts'
 import { createLogger } from '../control/log.ts'
+import { hashOfFile } from '../control/reload.ts'
 import { describe, serve, untilSignal } from '../control/serve.ts'
 import type { Io } from './main.ts'
 import { VERSION } from './version.ts'
@@ -21,12 +22,14 @@ export async function runServe(values: Values, io: Io): Promise<number> {
   const isDemo = values['demo'] === true
   const file = textOf(values['config'])
   const load = (): Config => loadConfig(file, flagsOf(values), { needsSource: true })
+  const path = file && resolve(file)
+  const hash = path && hashOfFile(path)
   const config = load()
   const isForPeople = process.stdout.isTTY === true || isDemo
   const log = createLogger(config.log.level, isForPeople)
   try {
     lowerBackgroundThreads()
-    const server = await serve(config, VERSION, log, undefined, { file: file && resolve(file), load })
+    const server = await serve(config, VERSION, log, undefined, { file: path, hash, load })
     const lines = describe(server, config, isDemo ? DEMO_NAME : undefined)
     if (isForPeople) {
       log.flush()

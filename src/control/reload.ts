@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FolderWatch, type WatchTimes } from '../manifests/folder-watch.ts'
 import type { Config } from './config.ts'
 import { applicable, changesOf, needsRestart, partsOf } from './config-changes.ts'
+import { ConfigError } from './config-error.ts'
 import type { Log } from './log.ts'
 import type { Observed } from './metrics.ts'
 import type { ReloadedParts, ServerOptions } from './server-options.ts'
@@ -19,6 +20,8 @@ import { checkFile, readText } from './text-file.ts'
 export interface ReloadOptions {
   /** Absolute path; undefined: flags alone say what to do. */
   readonly file: string | undefined
+  /** Of the file, from before the configuration that runs was loaded, so that no edit since then is missed. Default: of the file as it is now. */
+  readonly hash?: string | undefined
   /** @throws ConfigError */
   readonly load: () => Config
   /** @throws what must not be served, with a stable `code` */
@@ -51,6 +54,10 @@ export class Reloader {
   private watching: FolderWatch | undefined
   private running: Promise<void> | undefined
   private isDue = false
+  /** Why it failed since it was asked for or the file changed: each is told and counted once, however often it is tried again. */
+  private readonly told = new Set<string>()
+  private retryMs = 0
+  private retrying: NodeJS.Timeout | undefined
 
   /** @param config loaded just now */
   constructor(config: Config, options: ReloadOptions, log: Log) {
@@ -58,7 +65,7 @@ export class Reloader {
     this.wanted = config
     this.options = options
     this.log = log
-    this.hash = this.hashOf() ?? ''
+    this.hash = options.hash ?? this.hashOf() ?? ''
     this.seen = this.hash
   }
 
@@ -66,6 +73,7 @@ export class Reloader {
     this.server = server
     const { file } = this.options
     if (file === undefined) return
+    this.retryMs = times.tickMs
     this.watching = new FolderWatch(() => this.look(), times)
     const folder = dirname(file)
     this.watching.follow(new Map([[folder, folder]]))
@@ -74,6 +82,7 @@ export class Reloader {
   /** @returns when what is under way has ended, or after `waitMs` */
   async stop(waitMs = LAST_RELOAD_MS): Promise<void> {
     this.watching?.stop()
+    clearTimeout(this.retrying)
     this.server = undefined
     const late = new AbortController()
     await Promise.race([this.running, delay(waitMs, undefined, { signal: late.signal }).catch(() => {})])
@@ -85,11 +94,8 @@ export class Reloader {
    * meanwhile makes one more.
    */
   run(): Promise<void> {
-    this.isDue = true
-    this.running ??= this.runAll().finally(() => {
-      this.running = undefined
-    })
-    return this.running
+    this.told.clear()
+    return this.runNext()
   }
 
   metrics(): Pick<Observed, 'gauges' | 'counters'> {
@@ -137,6 +143,14 @@ export class Reloader {
     if (hash !== undefined && hash !== this.seen) void this.run()
   }
 
+  private runNext(): Promise<void> {
+    this.isDue = true
+    this.running ??= this.runAll().finally(() => {
+      this.running = undefined
+    })
+    return this.running
+  }
+
   private async runAll(): Promise<void> {
     while (this.isDue) {
       this.isDue = false
@@ -147,6 +161,7 @@ export class Reloader {
   private async runOnce(): Promise<void> {
     const { options, log, server } = this
     if (server === undefined) return
+    clearTimeout(this.retrying)
     // What is broken is told once, not at every tick.
     this.seen = this.hashOf() ?? this.seen
     try {
@@ -167,20 +182,35 @@ export class Reloader {
       log.info('the configuration is taken over', { changes })
       if (restart.length > 0) log.warn('these changes of the configuration need a restart', { keys: restart })
     } catch (error) {
-      this.failed++
-      const { message, code } = error as Error & { code?: string }
-      log.error(`the configuration is not taken over, what ran goes on: ${message}`, { code })
+      this.tell(error as Error)
+      if (!(error instanceof ConfigError)) this.retryLater()
     }
   }
 
-  /** Of the file as it is now; undefined: it cannot be read, or is no file. */
+  private tell({ message, code }: Error & { code?: string }): void {
+    if (this.told.has(message)) return
+    this.told.add(message)
+    this.failed++
+    this.log.error(`the configuration is not taken over, what ran goes on: ${message}`, { code })
+  }
+
+  /** What is wrong lies elsewhere than in the file, and may pass without a change of it: a certificate that is not there yet. */
+  private retryLater(): void {
+    if (this.retryMs === 0 || !this.config.reload || this.server === undefined) return
+    this.retrying = setTimeout(() => void this.runNext(), this.retryMs).unref()
+  }
+
   private hashOf(): string | undefined {
     const { file } = this.options
-    if (file === undefined) return undefined
-    try {
-      return createHash('sha512').update(readText(file, MAX_OCTETS)).digest('hex')
-    } catch {
-      return undefined
-    }
+    return file === undefined ? undefined : hashOfFile(file)
+  }
+}
+
+/** Of the file as it is now; undefined: it cannot be read, or is no file. */
+export function hashOfFile(file: string): string | undefined {
+  try {
+    return createHash('sha512').update(readText(file, MAX_OCTETS)).digest('hex')
+  } catch {
+    return undefined
   }
 }

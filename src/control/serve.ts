@@ -28,7 +28,7 @@ export interface ServedConfig extends RunningServer {
 }
 
 /** Where the configuration comes from; `load` is called again at every reload. */
-export type ConfigOrigin = Pick<ReloadOptions, 'file' | 'load'>
+export type ConfigOrigin = Pick<ReloadOptions, 'file' | 'hash' | 'load'>
 
 /**
  * @param deps   another clock and chance for reflectors than this machine's
