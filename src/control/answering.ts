@@ -15,7 +15,7 @@ import type { TableReader } from '../table/reader.ts'
 import { formatName, type WireName } from '../wire/name.ts'
 import { AnswerCache } from './answer-cache.ts'
 import { DeferredLimits } from './deferred-limits.ts'
-import { DeferredQueries } from './deferred-queries.ts'
+import { createDeferredRows, DeferredQueries, type DeferredRows } from './deferred-queries.ts'
 import { fallthroughOf } from './fallthrough.ts'
 import { ForwardService } from './forwarding.ts'
 import type { Log } from './log.ts'
@@ -62,6 +62,8 @@ export class Answering {
   readonly forwarding: Forwarding | undefined
   /** Takes what is not answered from the table; undefined: nobody does. */
   readonly deferred: DeferredQueries | undefined
+  /** What was counted of deferred queries: goes on where for a time there are none, since what threads count of their zones does. */
+  readonly deferredRows: DeferredRows
   /** Go on where a cache is taken away and made again: what threads have counted of it does. */
   private readonly cacheCounts: CacheCounts
   /** Until that one has ended. */
@@ -70,6 +72,7 @@ export class Answering {
   constructor(options: ServerOptions, own: OwnZones, log: Log, before?: Predecessor) {
     this.kept = before
     const old = before?.answering
+    this.deferredRows = old?.deferredRows ?? createDeferredRows()
     this.cacheCounts = old?.cacheCounts ?? createCacheCounts()
     if (before?.keepsNames === true) {
       this.cache = old!.cache
@@ -114,6 +117,7 @@ export class Answering {
             table,
             order,
             maxUdpSize,
+            row: this.deferredRows.udp,
             onHosts: () => void this.cache?.purge(undefined),
             before: old?.names,
           },
@@ -126,7 +130,8 @@ export class Answering {
     if (this.transfers === undefined && named === undefined) return
     const desk = new QueryDesk(this.transfers, named, options.maxUdpSize)
     const limits = new DeferredLimits(options.replyLimits, options.maxUdpSize, own.table.seed)
-    this.deferred = new DeferredQueries(desk, limits, () => performance.now(), old?.deferred, before?.keepsNames)
+    const kept = before?.keepsNames === true ? old?.deferred : undefined
+    this.deferred = new DeferredQueries(desk, limits, () => performance.now(), this.deferredRows, kept)
   }
 
   /** Resolves when the files of hosts have been read. */

@@ -36,8 +36,17 @@ export interface Desk {
   take(query: DeferredQuery, reply: SendReply): void
 }
 
+/** Rows as those of data-plane threads (dataplane/counters.ts), of which only zones, limits and access rules are used. */
+export interface DeferredRows {
+  readonly udp: Float64Array
+  readonly tcp: Float64Array
+}
+
+export function createDeferredRows(): DeferredRows {
+  return { udp: new Float64Array(ROW_FIELDS), tcp: new Float64Array(ROW_FIELDS) }
+}
+
 export class DeferredQueries implements Deferrals, Desk {
-  /** Rows as those of data-plane threads (dataplane/counters.ts), of which only the zones are used. */
   readonly udp: Float64Array
   readonly tcp: Float64Array
   /** Undefined: queries are not logged. */
@@ -47,17 +56,14 @@ export class DeferredQueries implements Deferrals, Desk {
   private readonly nowMs: () => number
   private readonly limits: DeferredLimits
 
-  /**
-   * @param before whose place it takes: its counters go on
-   * @param keeps  its desk goes on too, with all that it has taken
-   */
-  constructor(desk: Desk, limits: DeferredLimits, nowMs: () => number, before?: DeferredQueries, keeps = false) {
+  /** @param kept whose desk goes on, with all that it has taken */
+  constructor(desk: Desk, limits: DeferredLimits, nowMs: () => number, rows: DeferredRows, kept?: DeferredQueries) {
     this.desk = desk
     this.limits = limits
     this.nowMs = nowMs
-    this.udp = before?.udp ?? new Float64Array(ROW_FIELDS)
-    this.tcp = before?.tcp ?? new Float64Array(ROW_FIELDS)
-    this.counted = (keeps && before?.counted) || { pending: 0 }
+    this.udp = rows.udp
+    this.tcp = rows.tcp
+    this.counted = kept?.counted ?? { pending: 0 }
   }
 
   /** Queries whose replies are still to come; one that is dropped counts for ever. */

@@ -20,7 +20,7 @@ const ACL_METRICS = [
 
 /**
  * @param server as CoreDNS labels a listener
- * @param rows   counters of all threads
+ * @param rows   counters of all threads, and of deferred queries
  */
 export function nameFamilies(
   rules: NameRules,
@@ -29,7 +29,7 @@ export function nameFamilies(
   rows: readonly Float64Array[],
 ): Family[] {
   return [
-    ...(rules.acl.length === 0 ? [] : aclFamilies(server, service === undefined ? rows : [...rows, service.row])),
+    ...(rules.acl.length === 0 ? [] : aclFamilies(server, rows)),
     ...(service === undefined ? [] : serviceFamilies(rules, service, server)),
   ]
 }

@@ -41,6 +41,8 @@ export interface NameServiceOptions {
   readonly autopath: (AutopathSetup & { readonly negativeTtl: number }) | undefined
   /** The hosts are others now. */
   readonly onHosts: () => void
+  /** Counters as those of a thread: where access rules are counted. */
+  readonly row: Float64Array
   /** Whose place it takes. */
   readonly before?: NameService | undefined
 }
@@ -50,7 +52,6 @@ export class NameService implements DeferredDesk {
   readonly dns64: Dns64 | undefined
   readonly autopath: Autopath | undefined
   readonly hosts: HostsFiles
-  /** Counters as those of a thread, of which only those of access rules are used. */
   readonly row: Float64Array
   /** Hosts that the configuration names itself. */
   private readonly inline: readonly HostEntry[]
@@ -60,8 +61,8 @@ export class NameService implements DeferredDesk {
     const { rules, forward, table, order, maxUdpSize, onHosts, before } = options
     const { handOver, templates, localhost, rewrites, dns64 } = rules
     this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
+    this.row = options.row
     this.inline = rules.hosts.entries
-    this.row = before?.row ?? new Float64Array(ROW_FIELDS)
     const onChange = async (entries: readonly HostEntry[]): Promise<void> => {
       await inTurns(this.names.replaceHosts([...this.inline, ...entries]))
       onHosts()

@@ -12,8 +12,8 @@ export interface ServerFigures {
   readonly data: Workers | undefined
   readonly tcp: TcpServer | undefined
   readonly readerLag: number
-  /** Row of queries over UDP that were left to the main thread; undefined: none are. */
-  readonly deferred: Float64Array | undefined
+  /** Row of queries over UDP that were left to the main thread. */
+  readonly deferred: Float64Array
   /** Changes that wait for room, and how often that was so. */
   readonly unpublished: number
   readonly unpublishedErrors: number

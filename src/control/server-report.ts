@@ -93,13 +93,13 @@ export class ServerReport {
 
   private metrics(): Family[] {
     const { serving, data, tcp, tcpRow, options, answering, publishing, readers, uncaught, sources } = this.parts
-    const { forward, names, deferred, cache, transfers } = answering
+    const { forward, names, deferred, deferredRows, cache, transfers } = answering
     const first = tcp?.addresses[0] ?? options.listen[0]!
     const isWildcard = first.address === '0.0.0.0' || first.address === '::'
     const process = serverMetrics({
       data,
       tcp,
-      deferred: deferred?.udp,
+      deferred: deferredRows.udp,
       readerLag: readers.lag(),
       unpublished: serving.unpublished(),
       unpublishedErrors: publishing.errors,
@@ -110,7 +110,8 @@ export class ServerReport {
     const notDeferred = rows.reduce((sum, row) => sum + row[NOT_DEFERRED]!, 0)
     const forwarded = forward === undefined ? [] : forwardFamilies(forward, notDeferred, data?.lostReplies ?? 0)
     const server = `dns://${isWildcard ? '' : first.address}:${first.port}`
-    const named = options.rules === undefined ? [] : nameFamilies(options.rules, names, server, rows)
+    const named =
+      options.rules === undefined ? [] : nameFamilies(options.rules, names, server, [...rows, deferredRows.udp])
     const families = metricFamilies({
       version: options.version,
       server,

@@ -41,11 +41,11 @@ const LIMITED = [
   { limit: 'responseRate', action: 'slipped', field: SLIPPED_RESPONSES },
 ]
 
-/** @param deferred row of queries over UDP that were left to the main thread; undefined: none are */
+/** @param deferred row of queries over UDP that were left to the main thread */
 export function transportCounters(
   workers: Workers | undefined,
   tcp: TcpServer | undefined,
-  deferred: Float64Array | undefined,
+  deferred: Float64Array,
 ): Observed['counters'] {
   return [
     {
@@ -61,7 +61,7 @@ export function transportCounters(
       help: 'Replies over UDP above limits.errorRate or limits.responseRate, by what became of them.',
       samples: LIMITED.map(({ field, ...labels }) => ({
         labels,
-        value: sumOf(workers, field) + (deferred?.[field] ?? 0),
+        value: sumOf(workers, field) + deferred[field]!,
       })),
     },
     {

@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { Answering, type OwnZones, type Predecessor } from '../../../src/control/answering.ts'
 import { createLogOver } from '../../../src/control/log.ts'
 import type { ServerOptions } from '../../../src/control/server-options.ts'
+import { ZONE_RCODES, zoneFields } from '../../../src/dataplane/counters.ts'
 import type { DeferredQuery } from '../../../src/dataplane/deferred.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { encodeSockaddr, IPV4, SOCKADDR_OCTETS } from '../../../src/transport/linux-abi.ts'
@@ -75,6 +76,24 @@ describe('counters of the cache', () => {
     assert.notEqual(last.cache, first.cache)
     assert.deepEqual(staleOf(last), stale)
     assert.match(JSON.stringify(stale), /"value":1/)
+  })
+})
+
+describe('counters of deferred queries', () => {
+  it('go on when there is somebody again to take them', async t => {
+    const upstream = await startUpstream(always('192.0.2.1'))
+    t.after(() => upstream.close())
+    const make = setUp(t)
+    const forwarding = { zones: [zoneOf([upstream.port])], fallthrough: [], concurrent: 100, perClient: 100 }
+    const first = make({ forwarding })
+    await ask(first, 'www.example.com')
+    const without = make({}, { answering: first, keepsNames: false, keepsTransfers: false })
+    assert.equal(without.deferred, undefined)
+    const last = make({ forwarding }, { answering: without, keepsNames: false, keepsTransfers: false })
+    const rcodes = zoneFields(-1) + ZONE_RCODES
+    assert.equal(last.deferred!.udp[rcodes], 1)
+    await ask(last, 'www.example.com')
+    assert.equal(last.deferred!.udp[rcodes], 2)
   })
 })
 

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DeferredLimits } from '../../../src/control/deferred-limits.ts'
-import { DeferredQueries, type Desk, type SendReply } from '../../../src/control/deferred-queries.ts'
+import {
+  createDeferredRows,
+  DeferredQueries,
+  type Desk,
+  type SendReply,
+} from '../../../src/control/deferred-queries.ts'
 import type { DeferredQuery } from '../../../src/dataplane/deferred.ts'
 import { queryOf } from '../../support/messages.ts'
 
@@ -20,7 +25,7 @@ const query: DeferredQuery = {
 
 function setUp(take: Desk['take']) {
   const limits = new DeferredLimits({ errorRate: 0, responseRate: undefined }, 1232, 1)
-  const queries = new DeferredQueries({ take }, limits, () => 0)
+  const queries = new DeferredQueries({ take }, limits, () => 0, createDeferredRows())
   let replies = 0
   const reply = (): void => void replies++
   return { queries, reply, replies: () => replies }

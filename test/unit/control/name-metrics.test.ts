@@ -21,8 +21,8 @@ function samples(raw: object, ask: readonly [string, number][] = []): string[] {
   const [row, ...rows] = [0, 1, 2].map(() => new Float64Array(ROW_FIELDS))
   for (const each of rows) each.set([10, 20, 30, 40], ACL_AT)
   row!.set([0, 1, 2, 3], ACL_AT)
-  const service = { names, hosts: { changedAt: 1.5e9 }, dns64, row } as NameService
-  return nameFamilies(rules, service, 'dns://:53', rows).flatMap(family =>
+  const service = { names, hosts: { changedAt: 1.5e9 }, dns64 } as NameService
+  return nameFamilies(rules, service, 'dns://:53', [...rows, row!]).flatMap(family =>
     ('samples' in family ? family.samples : []).map(({ labels = {}, value }) => {
       const text = Object.entries(labels).map(([key, label]) => `${key}=${label}`)
       return `${family.name}{${text}} ${value}`
