@@ -115,8 +115,10 @@ function overUdp({ server, port, timeoutMs, ...rest }: Question, query: Buffer):
       socket.on('message', message => {
         if (isReplyTo(query, message)) resolve(message)
       })
+      // Not as the callback of `connect`, which is called with the error of one that failed.
+      socket.on('connect', () => socket.send(query))
       // Connected, so that the kernel takes datagrams of this server alone and tells of a closed port.
-      socket.connect(port, server, () => socket.send(query))
+      socket.connect(port, server)
     },
     () => socket.close(),
   )
@@ -159,7 +161,9 @@ async function settle<T>(
       const late = `${where(question)} did not answer in ${question.timeoutMs} ms`
       timer = setTimeout(() => reject(new DnsClientError('ERR_DNS_TIMEOUT', late)), question.timeoutMs)
       start(resolve, error =>
-        reject(new DnsClientError('ERR_DNS_UNREACHABLE', `${where(question)}: ${explain(error)}`, error)),
+        reject(
+          new DnsClientError('ERR_DNS_UNREACHABLE', `${where(question)}: ${explain(question.server, error)}`, error),
+        ),
       )
     })
   } finally {
@@ -168,8 +172,11 @@ async function settle<T>(
   }
 }
 
-function explain(error: Error & { code?: string }): string {
-  return error.code === 'ECONNREFUSED' ? 'nobody listens there' : error.message
+function explain(server: string, { code, message }: Error & { code?: string }): string {
+  if (code === 'ECONNREFUSED') return 'nobody listens there'
+  if (code === 'EINVAL' && /^fe[89ab].:[^%]*$/i.test(server))
+    return `a link-local address needs its interface, as in ${server}%eth0`
+  return message
 }
 
 function where({ server, port }: Question): string {

@@ -160,6 +160,17 @@ describe('over UDP', () => {
   })
 })
 
+describe('a server that no datagram can be sent to', () => {
+  it('is unreachable: nothing is thrown past who asked', async () => {
+    const askIt = asker(53, false)
+    await assert.rejects(askIt({ server: '255.255.255.255' }), { code: 'ERR_DNS_UNREACHABLE', message: /EACCES/ })
+    await assert.rejects(askIt({ server: 'fe80::1' }), {
+      code: 'ERR_DNS_UNREACHABLE',
+      message: /^\[fe80::1\]:53: (a link-local address needs its interface, as in fe80::1%eth0|.*E[A-Z]+)/,
+    })
+  })
+})
+
 describe('over TCP', () => {
   it('RFC 1035 §4.1.4: 64 KiB of pointers are refused at once', async () => {
     const askIt = await overTcp((stream, query) => stream.write(framed(pointerBomb(query))))
