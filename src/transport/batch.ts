@@ -15,6 +15,7 @@ import {
   type DatagramTransport,
   DEFAULT_BATCH_SIZE,
   DEFAULT_RECEIVE_BUFFER_OCTETS,
+  type ListenAddress,
   MAX_SLEEP_MS,
   type ServeControl,
   STAT_RECEIVE_ERRORS,
@@ -22,6 +23,7 @@ import {
 import type { MessageHandler } from './handler.ts'
 import { type Libc, loadLibc } from './libc.ts'
 import { EFD_CLOEXEC, EFD_NONBLOCK, POLLIN } from './linux-abi.ts'
+import { ListenError } from './listen-error.ts'
 import { MessageBatch, MessageSlots } from './message-batch.ts'
 
 const { EAGAIN, EBADF, EINTR, ENOTSOCK } = constants.errno
@@ -46,11 +48,19 @@ export function openBatch(options: DatagramOptions): DatagramTransport {
     for (const where of options.sockets) {
       sockets.push(openBatchSocket(libc, where, options.receiveBufferOctets ?? DEFAULT_RECEIVE_BUFFER_OCTETS))
     }
+    const slots = new MessageSlots(options.batchSize ?? DEFAULT_BATCH_SIZE, options.capacity)
+    return new BatchTransport(libc, sockets, openEvent(libc, options.sockets[0]!), slots)
   } catch (error) {
     for (const { fd } of sockets) libc.close(fd)
     throw error
   }
-  return new BatchTransport(libc, sockets, new MessageSlots(options.batchSize ?? DEFAULT_BATCH_SIZE, options.capacity))
+}
+
+/** Without it nobody wakes the thread, and the sockets of one that is lost cannot be taken from it. */
+function openEvent(libc: Libc, where: ListenAddress): number {
+  const fd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+  if (fd < 0) throw new ListenError('UDP', where, libc.errno(), 'eventfd')
+  return fd
 }
 
 class BatchTransport implements DatagramTransport {
@@ -65,8 +75,7 @@ class BatchTransport implements DatagramTransport {
   private readonly eventAt: number
   private readonly batchSize: number
 
-  constructor(libc: Libc, sockets: readonly BatchSocket[], slots: MessageSlots) {
-    const wakeFd = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+  constructor(libc: Libc, sockets: readonly BatchSocket[], wakeFd: number, slots: MessageSlots) {
     const fds = sockets.map(each => each.fd)
     this.libc = libc
     this.batches = sockets.map((socket, index) => new MessageBatch(libc, socket, index, slots))

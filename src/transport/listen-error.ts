@@ -5,7 +5,7 @@
 import { constants } from 'node:os'
 import type { ListenAddress } from './datagram.ts'
 
-const { EADDRINUSE, EACCES, EPERM, EADDRNOTAVAIL, EAFNOSUPPORT } = constants.errno
+const { EADDRINUSE, EACCES, EPERM, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENFILE } = constants.errno
 
 export type ListenErrorCode =
   | 'ERR_LISTEN_IN_USE'
@@ -55,6 +55,12 @@ function explain(
       return { code: 'ERR_LISTEN_NO_ADDRESS', why: `no interface of this machine has the address ${address}` }
     case EAFNOSUPPORT:
       return { code: 'ERR_LISTEN_NO_FAMILY', why: `this machine has no ${address.includes(':') ? 'IPv6' : 'IPv4'}` }
+    case EMFILE:
+    case ENFILE:
+      return {
+        code: 'ERR_LISTEN_FAILED',
+        why: `no file descriptor is left for ${step} (${nameOf(errno)}); raise the limit of open files`,
+      }
     default:
       return { code: 'ERR_LISTEN_FAILED', why: `${step} failed (${nameOf(errno)})` }
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { constants } from 'node:os'
 import { describe, test } from 'node:test'
 import { openBatch } from '../../../src/transport/batch.ts'
 import { checkBatch } from '../../../src/transport/batch-check.ts'
@@ -61,6 +62,20 @@ describe('batch', { skip }, () => {
     assert.throws(() => openBatch({ sockets }), { code: 'ERR_LISTEN_IN_USE', message: /ss -lunp/ })
     assert.equal(resources().descriptors, before)
     holder.close()
+  })
+
+  test('without a descriptor left for its eventfd is a clear error, and what was opened is closed', t => {
+    if (typeof libc === 'string') return
+    const before = resources().descriptors
+    t.mock.method(libc, 'eventfd', () => -1)
+    t.mock.method(libc, 'errno', () => constants.errno.EMFILE)
+    assert.throws(() => openBatch({ sockets: [{ address: '127.0.0.1', port: 0 }] }), {
+      name: 'ListenError',
+      code: 'ERR_LISTEN_FAILED',
+      message:
+        'cannot listen on UDP 127.0.0.1:0: no file descriptor is left for eventfd (EMFILE); raise the limit of open files',
+    })
+    assert.equal(resources().descriptors, before)
   })
 
   test('reports the receive buffer that was granted, and the datagrams that did not fit', async () => {
