@@ -1,6 +1,6 @@
 /**
  * All logs. Layer: control. The only door to pino. What hostile input can make it say is bounded.
- * JSON lines, or plain lines for a person at a terminal. Written without waiting for the disk or the pipe, so that a slow
+ * JSON lines, or plain lines for a person at a terminal. Written without waiting for the pipe or the terminal, so that a slow
  * reader of the log never slows an answer; `flush` before the process ends.
  */
 
