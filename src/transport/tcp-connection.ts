@@ -150,7 +150,7 @@ export class TcpConnection implements StreamPath, Peers {
     return this.deferred === 0 && nowMs - this.lastQueryMs >= limits.idleMs ? 'idle' : undefined
   }
 
-  /** Ends the connection once the query that has begun, if any, is answered. */
+  /** Ends the connection once the query that has begun, if any, is answered; what comes later is not looked at. */
   finish(): void {
     this.finishing = true
     this.endIfDone()
@@ -382,7 +382,8 @@ export class TcpConnection implements StreamPath, Peers {
   /** A client that has closed only its sending side still gets its replies; RFC 7766 §6.2.4 speaks of a closed session. */
   private endIfDone(): void {
     if (this.blocked || this.deferred > 0) return
-    if (this.peerEnded) this.socket.end()
-    else if (this.finishing && this.heldOctets === 0) this.socket.destroySoon()
+    // Its side alone is closed, and what comes is read on: closed with something unread, the connection would be reset, and
+    // the client might lose the replies before it. When the client has closed too, the socket is no more.
+    if (this.peerEnded || (this.finishing && this.heldOctets === 0)) this.socket.end()
   }
 }

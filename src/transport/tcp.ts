@@ -58,7 +58,10 @@ export interface TcpServer {
   unsentOctets(): number
   /** From now on: queries that come are answered by this handler, and these limits hold. */
   configure(limits: TcpLimits, handler: MessageHandler): void
-  /** Accepts no more, answers queries that have begun, and closes all connections; after `graceMs`, without waiting. */
+  /**
+   * Accepts no more, answers what has been sent, and ends all connections; those that a client holds on to after `graceMs`,
+   * without waiting.
+   */
   close(graceMs: number): Promise<void>
 }
 
@@ -74,6 +77,9 @@ const DEFAULT_MAX_PER_CLIENT = 100
 /** Octets of unfinished queries, of all connections together. */
 const MAX_HELD_OCTETS = 8 << 20
 const SWEEP_MS = 500
+/** So long before the end queries are still read: what a client sent before it could know of the end is on its way by then. */
+const LAST_QUERIES_MS = 50
+const FINISH_SWEEP_MS = 10
 /**
  * Connections that wait to be accepted; the kernel takes no more than net.core.somaxconn. Of one that finds no room the first
  * packet is lost, and its client waits a second before it sends another: a flood must not have others wait.
@@ -123,7 +129,9 @@ export async function openTcp(options: TcpOptions, handler: MessageHandler): Pro
     async close(graceMs) {
       const closed = servers.map(server => new Promise<void>(resolve => server.close(() => resolve())))
       connections.finish(graceMs)
+      const stopFinish = connections.clock.every(FINISH_SWEEP_MS, () => connections.sweep())
       await Promise.all(closed)
+      stopFinish()
       stopSweep()
     },
   }
@@ -161,6 +169,8 @@ class Connections {
   private maxConnections = DEFAULT_MAX_CONNECTIONS
   private maxPerClient = DEFAULT_MAX_PER_CLIENT
   private readonly context: ConnectionContext
+  /** From then on connections are ended, and those that are left destroyed. */
+  private lastQueriesMs = Number.POSITIVE_INFINITY
   private finishMs = Number.POSITIVE_INFINITY
 
   constructor(options: TcpOptions, handler: MessageHandler) {
@@ -221,13 +231,17 @@ class Connections {
       const limit = now >= this.finishMs ? undefined : connection.passedLimit(now)
       if (limit !== undefined) this.stats[limit]++
       if (limit !== undefined || now >= this.finishMs) connection.destroy()
+      else if (now >= this.lastQueriesMs) connection.finish()
     }
   }
 
   finish(graceMs: number): void {
-    this.finishMs = this.clock.nowMs() + graceMs
-    for (const connection of this.open) connection.finish()
-    if (graceMs <= 0) this.sweep()
+    const now = this.clock.nowMs()
+    this.finishMs = now + graceMs
+    // RFC 7766 §6.2.4: a query that is met by the end of its connection has to be sent again. What is in the kernel is none
+    // of those, though it looks idle from here.
+    this.lastQueriesMs = now + LAST_QUERIES_MS
+    this.sweep()
   }
 
   private evict(reason: 'evicted' | 'evictedOfClient', matches: (connection: TcpConnection) => boolean): void {

@@ -35,6 +35,8 @@ class ManualClock implements Clock {
 
 /** It only ends a test that fails. */
 const LIMIT_MS = 3000
+/** Queries are read for so long after the end has begun. */
+const LAST_QUERIES_MS = 50
 const DROP = 0
 const BIG = 1
 const BIG_OCTETS = 60_000
@@ -83,6 +85,7 @@ class Client {
   octets = 0
   private chunks: Buffer[] = []
   closed = false
+  error: Error | undefined
   /** The server has closed its side. */
   ended = false
 
@@ -95,7 +98,9 @@ class Client {
     this.socket.on('end', () => {
       this.ended = true
     })
-    this.socket.on('error', () => {})
+    this.socket.on('error', error => {
+      this.error = error
+    })
     this.socket.on('close', () => {
       this.closed = true
     })
@@ -632,15 +637,38 @@ describe('start and stop', () => {
     const { accepted, server, clock } = await serve()
     const [idle, begun] = [await accepted(), await accepted()]
     begun.socket.write(Buffer.of(0))
-    await settle(server, await accepted())
+    const asker = await accepted()
+    await settle(server, asker)
     const closed = server.close(2000)
+    clock.advance(LAST_QUERIES_MS)
     await until(() => idle.gone, 'idle one closed')
     assert.equal(begun.gone, false)
+    idle.socket.end()
     begun.socket.write(framed(message(9)).subarray(1))
     await begun.reply()
     await until(() => begun.ended, 'ended')
+    for (const each of [begun, asker]) each.socket.end()
     await closed
     assert.equal(clock.timers, 0)
+  })
+
+  test('RFC 7766 §6.2.4: a query that was sent before the end is answered, and the connection is not reset', async () => {
+    const { accepted, server, clock, handler } = await serve()
+    const [sent, later] = [await accepted(), await accepted()]
+    sent.socket.write(framed(message(9, 1)))
+    const closed = server.close(2000)
+    assert.equal(handler.answered, 0)
+    await sent.reply()
+    clock.advance(LAST_QUERIES_MS - 1)
+    later.socket.write(framed(message(9, 2)))
+    await later.reply()
+    assert.deepEqual([sent.gone, later.gone], [false, false])
+    clock.advance(1)
+    await until(() => sent.ended && later.ended, 'ended')
+    later.socket.end(framed(message(9, 3)))
+    sent.socket.end()
+    await closed
+    assert.deepEqual([later.error, sent.error, later.replies.length, handler.answered], [undefined, undefined, 1, 2])
   })
 
   test('close waits no longer than its grace', async () => {
