@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { ConfigError } from '../control/config-error.ts'
 import { nearest } from '../control/nearest.ts'
+import { Signals } from '../control/signals.ts'
 import { HELP } from './help.ts'
 import { VERSION } from './version.ts'
 
@@ -43,7 +44,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       'log-level': text,
     },
     positionals: [],
-    run: async (values, _, io) => (await import('./serve.ts')).runServe(values, io),
+    async run(values, _, io) {
+      const signals = new Signals()
+      try {
+        return await (await import('./serve.ts')).runServe(values, io, signals)
+      } catch (error) {
+        signals.close()
+        throw error
+      }
+    },
   },
   query: {
     options: { server: text, tcp: flag },

@@ -10,6 +10,7 @@ import { loadConfig } from '../control/config-load.ts'
 import { createLogger } from '../control/log.ts'
 import { hashOfFile } from '../control/reload.ts'
 import { describe, serve, untilSignal } from '../control/serve.ts'
+import { EndedError, type Signals } from '../control/signals.ts'
 import type { Io } from './main.ts'
 import { VERSION } from './version.ts'
 
@@ -18,7 +19,8 @@ const DEMO_NAME = 'my-headless-service.default.svc.cluster.local'
 
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
 
-export async function runServe(values: Values, io: Io): Promise<number> {
+/** @param signals those that may have come already */
+export async function runServe(values: Values, io: Io, signals: Signals): Promise<number> {
   const isDemo = values['demo'] === true
   const file = textOf(values['config'])
   const load = (): Config => loadConfig(file, flagsOf(values), { needsSource: true })
@@ -27,15 +29,21 @@ export async function runServe(values: Values, io: Io): Promise<number> {
   const config = load()
   const isForPeople = process.stdout.isTTY === true || isDemo
   const log = createLogger(config.log.level, isForPeople)
+  signals.logTo(log)
   try {
     lowerBackgroundThreads()
-    const server = await serve(config, VERSION, log, undefined, { file: path, hash, load })
+    const origin = { file: path, hash, load }
+    const server = await serve(config, VERSION, log, undefined, origin, signals.ending)
     const lines = describe(server, config, isDemo ? DEMO_NAME : undefined)
     if (isForPeople) {
       log.flush()
       io.out(lines.map(line => `${line}\n`).join(''))
     } else for (const line of lines) log.info(line)
-    return await untilSignal(server, log)
+    return await untilSignal(server, log, signals)
+  } catch (error) {
+    if (!(error instanceof EndedError)) throw error
+    log.info('shutting down before the start had ended', { signal: error.signal })
+    return 0
   } finally {
     log.flush()
   }

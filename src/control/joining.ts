@@ -35,7 +35,17 @@ export async function isAnyTaken(listen: readonly ListenAddress[]): Promise<bool
   return false
 }
 
-/** Resolves when there is something to answer, or nobody else who answers. */
-export async function untilJoinable(listen: readonly ListenAddress[], isSynced: () => boolean): Promise<void> {
-  while (!isSynced() && (await isAnyTaken(listen))) await sleep(POLL_MS)
+/**
+ * Resolves when there is something to answer, or nobody else who answers: never perhaps.
+ * @throws the reason of `ending` when it is aborted
+ */
+export async function untilJoinable(
+  listen: readonly ListenAddress[],
+  isSynced: () => boolean,
+  ending: AbortSignal,
+): Promise<void> {
+  while (!isSynced() && (await isAnyTaken(listen))) {
+    await sleep(POLL_MS)
+    ending.throwIfAborted()
+  }
 }

@@ -18,6 +18,7 @@ import { refuseOpenResolver } from './open-resolver.ts'
 import { Reloader, type ReloadOptions } from './reload.ts'
 import { startServer } from './server.ts'
 import type { RunningServer, ServerOptions } from './server-options.ts'
+import { Signals } from './signals.ts'
 import { sourcesOf } from './sources.ts'
 import type { TransferOptions } from './transfer-service.ts'
 
@@ -33,6 +34,7 @@ export type ConfigOrigin = Pick<ReloadOptions, 'file' | 'hash' | 'load'>
 /**
  * @param deps   another clock and chance for reflectors than this machine's
  * @param origin undefined: the configuration stays as it is
+ * @param ending aborted: the start is given up, and everything closed again
  * @throws what keeps the server from starting, with a stable `code`
  */
 export async function serve(
@@ -41,6 +43,7 @@ export async function serve(
   log: Log,
   deps?: ReflectorDeps,
   origin: ConfigOrigin = { file: undefined, load: () => config },
+  ending?: AbortSignal,
 ): Promise<ServedConfig> {
   const autopath = autopathOf(config, log)
   const optionsOf = (next: Config): ServerOptions => {
@@ -52,7 +55,7 @@ export async function serve(
     return { ...serverOptions(next, version, log, autopath, deps), report: reloader }
   }
   const reloader = new Reloader(config, { ...origin, optionsOf }, log)
-  const server = await startServer(optionsOf(config), log)
+  const server = await startServer(optionsOf(config), log, ending)
   reloader.start(server)
   const stop = server.stop.bind(server)
   return Object.assign(server, {
@@ -64,20 +67,21 @@ export async function serve(
   })
 }
 
-/** Resolves with the exit code when a signal has ended the server; until then no uncaught error ends the process. */
-export async function untilSignal(server: RunningServer & Partial<ServedConfig>, log: Log): Promise<number> {
+/**
+ * Resolves with the exit code when a signal has ended the server; until then no uncaught error ends the process.
+ * @param signals those that may have come while it started
+ */
+export async function untilSignal(
+  server: RunningServer & Partial<ServedConfig>,
+  log: Log,
+  signals = new Signals(),
+): Promise<number> {
   process.on('uncaughtException', (error, origin) => server.uncaught.note(error, origin))
-  process.on('SIGHUP', () => {
-    log.info('SIGHUP: the configuration is loaded again')
-    void server.reloadConfig?.()
-  })
-  const signal = await new Promise<NodeJS.Signals>(resolve => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
-  })
-  // A person who pressed Ctrl-C does not want to wait; so does nobody who asks twice.
-  for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1))
+  signals.logTo(log)
+  signals.onReload(() => void server.reloadConfig?.())
+  const signal = await signals.ended
   log.info('shutting down', { signal })
+  // A person who pressed Ctrl-C does not want to wait.
   await server.stop(signal === 'SIGINT' ? 0 : undefined)
   if (server.workers.lost > 0) {
     // An exit waits for the thread's system call, for ever perhaps.

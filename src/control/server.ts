@@ -66,12 +66,20 @@ const RELOAD_GRACE_MS = 5000
 /** What TCP clients have to finish in at the end. */
 const TCP_GRACE_MS = 1000
 
-/** @throws what could not be opened, with a stable `code`; everything opened before it is closed again */
-export async function startServer(options: ServerOptions, log: Log): Promise<RunningServer> {
+/**
+ * @param ending aborted: the start is given up
+ * @throws what could not be opened, with a stable `code`, or the reason of `ending`; everything opened before it is closed again
+ */
+export async function startServer(
+  options: ServerOptions,
+  log: Log,
+  ending = new AbortController().signal,
+): Promise<RunningServer> {
   for (let attempt = 1; ; attempt++) {
     const server = new Server(options, log)
     try {
-      await server.start()
+      await server.start(ending)
+      ending.throwIfAborted()
       return server
     } catch (error) {
       await server.stop(0)
@@ -176,7 +184,7 @@ class Server implements RunningServer, ServerParts {
     return this.answering.transfers
   }
 
-  async start(): Promise<void> {
+  async start(ending: AbortSignal): Promise<void> {
     const { options, log } = this
     await this.openAdmin()
     const reclaim = () => {
@@ -191,6 +199,7 @@ class Server implements RunningServer, ServerParts {
     )
     await this.answering.start()
     this.answering.takeOver()
+    ending.throwIfAborted()
     if (await isAnyTaken(options.listen)) {
       log.info('another process has the port: it is joined when there is something to answer')
       useFlags()
@@ -198,7 +207,7 @@ class Server implements RunningServer, ServerParts {
       const { imports } = this.serving
       const giveUpMs = performance.now() + IMPORTS_WAIT_MS
       const hasImports = (): boolean => imports?.synced !== false || performance.now() > giveUpMs
-      await untilJoinable(options.listen, () => this.isCurrent() && hasImports())
+      await untilJoinable(options.listen, () => this.isCurrent() && hasImports(), ending)
       await this.listenTcp()
       await this.openData()
       return

@@ -90,6 +90,51 @@ describe('before the API server is there', () => {
   })
 })
 
+describe('signals during a start that waits to join a port', () => {
+  async function waiting(t: TestContext) {
+    const before = await startServer(['--demo'])
+    t.after(() => before.stop('SIGKILL'))
+    const file = join(temporary(t), 'config.yaml')
+    const nobody = await freePort()
+    const write = (address: string): void =>
+      writeFileSync(
+        file,
+        `reload: false
+hosts: { entries: [${address} a.example] }
+source: { kubernetes: { endpoint: "http://127.0.0.1:${nobody}" } }
+`,
+      )
+    write('10.0.0.1')
+    const listen = ['--listen', `127.0.0.1:${before.port}`]
+    const next = await startServer(['--config', file, ...listen], { untilStatus: 503, hasPort: false })
+    t.after(() => next.stop('SIGKILL'))
+    await until(() => next.output().includes('watching the API server'), 'it waits')
+    return { before, next, write }
+  }
+
+  it('SIGTERM and SIGINT give it up: it says so and exits with 0, and who has the port answers on', async t => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const { before, next } = await waiting(t)
+      const exited = once(next.child, 'exit')
+      next.child.kill(signal)
+      assert.deepEqual(await exited, [0, null])
+      assert.match(next.output(), new RegExp(`"signal":"${signal}","msg":"shutting down before the start had ended"`))
+      assert.equal((await askServer(DEMO, 'A', { port: before.port })).rcode, 'NOERROR')
+    }
+  })
+
+  it('SIGHUP is taken note of: the configuration is loaded again when it has started', async t => {
+    const { before, next, write } = await waiting(t)
+    write('10.0.0.2')
+    next.child.kill('SIGHUP')
+    await until(() => next.output().includes('SIGHUP'), 'it is heard')
+    assert.doesNotMatch(next.output(), /taken over/)
+    await before.stop('SIGINT')
+    await until(() => next.output().includes('taken over'), 'it is loaded again')
+    assert.deepEqual(await dataOf('a.example', 'A', { port: before.port }), ['10.0.0.2'])
+  })
+})
+
 describe('SIGTERM', () => {
   it('makes /readyz bad at once, answers through the lameduck, exits with 0', async t => {
     const folder = temporary(t)
