@@ -8,7 +8,7 @@ import type { Agent, RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { TLSSocket } from 'node:tls'
 import { Heartbeat } from './heartbeat.ts'
-import { type ApiResponse, CONNECT_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS } from './http.ts'
+import { type ApiResponse, CONNECT_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, serverNameOf } from './http.ts'
 
 // An `import` of it reads all that it exports, and one of those loads a whole HTTP client: 25 ms of every start.
 const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('node:http')
@@ -45,7 +45,7 @@ export class Http1Channel {
   get(options: RequestOptions, signal: AbortSignal): Promise<ApiResponse> {
     this.last = options
     return new Promise((accept, reject) => {
-      const sent = this.request({ ...options, agent: this.agent, signal })
+      const sent = this.request({ ...options, ...serverNameOf(options), agent: this.agent, signal })
       this.track(sent)
       const limit = (what: string, ms: number) =>
         setTimeout(() => sent.destroy(new Error(`no ${what} in ${ms / 1000} s`)), ms)
@@ -93,7 +93,7 @@ export class Http1Channel {
   private probe(): Promise<void> {
     return new Promise((accept, reject) => {
       const { headers: _, ...connection } = this.last
-      const sent = this.request({ ...connection, agent: false, path: PROBE_PATH })
+      const sent = this.request({ ...connection, ...serverNameOf(connection), agent: false, path: PROBE_PATH })
       const timer = setTimeout(() => sent.destroy(), CONNECT_TIMEOUT_MS)
       sent.once('response', response => {
         clearTimeout(timer)

@@ -14,7 +14,14 @@ import { isIP } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { abortable } from './abortable.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { type ApiResponse, CONNECT_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS } from './http.ts'
+import {
+  type ApiResponse,
+  bracketed,
+  CONNECT_TIMEOUT_MS,
+  HEAD_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  serverNameOf,
+} from './http.ts'
 
 /** The API server allows 100 at one time by default; what is beyond that waits in the client, without a word. */
 const MOST_STREAMS = 100
@@ -86,7 +93,17 @@ export class Http2Channel {
       socket.destroy()
       return undefined
     }
-    const http2 = connectHttp2(`https://${options.host}:${options.port}`, {
+    try {
+      return await this.begin(socket, options, material)
+    } catch (error) {
+      // Not all that fails here ends the connection, and nobody else knows of it yet.
+      socket.destroy()
+      throw error
+    }
+  }
+
+  private async begin(socket: TLSSocket, options: RequestOptions, material: string): Promise<Session> {
+    const http2 = connectHttp2(`https://${authorityOf(options)}`, {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_OCTETS },
     })
@@ -124,10 +141,14 @@ function hasRoom({ http2, streams, isLeaving }: Session): boolean {
   return !isLeaving && !http2.closed && streams < most
 }
 
+function authorityOf({ host, port }: RequestOptions): string {
+  return `${bracketed(host!)}:${port}`
+}
+
 function handshake(options: RequestOptions, closed: AbortSignal): Promise<TLSSocket> {
   const { ca, cert, key, pfx, passphrase, rejectUnauthorized, host, port } = options
-  const servername = options.servername ?? (isIP(host!) > 0 ? undefined : host!)
-  const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
+  const name = serverNameOf({ servername: options.servername ?? (isIP(host!) > 0 ? undefined : host!) })
+  const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, ...name }
   const given = Object.fromEntries(Object.entries(tls).filter(([, value]) => value != null))
   const socket = connectTls({ ...given, host: host!, port: Number(port), ALPNProtocols: ['h2', 'http/1.1'] })
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
@@ -166,7 +187,9 @@ function request(session: Session, options: RequestOptions, signal: AbortSignal)
     let stream: ClientHttp2Stream
     try {
       const headers = options.headers as Record<string, string>
-      stream = session.http2.request({ ...headers, ':path': options.path ?? '/' }, { signal })
+      // Node's own would be without the brackets.
+      const target = { ':authority': authorityOf(options), ':path': options.path ?? '/' }
+      stream = session.http2.request({ ...headers, ...target }, { signal })
     } catch (error) {
       session.streams--
       reject(error)

@@ -5,7 +5,7 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
+import { bracketed } from './http.ts'
 
 export interface ServiceAccount {
   readonly server: string
@@ -28,7 +28,7 @@ export function readServiceAccount(root: string): ServiceAccount {
   if (host === '') throw new Error('KUBERNETES_SERVICE_HOST is not set: this is no pod; give --kubeconfig instead')
   const files = [`${root}${TOKEN_FILE}`, `${root}${FOLDER}/ca.crt`] as const
   const [token, authority] = files.map(readFilled) as [string, string]
-  return { server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`, authority, token, files }
+  return { server: `https://${bracketed(host)}:${port}`, authority, token, files }
 }
 
 /** Without an authority of its own, TLS would trust those of the whole world. */

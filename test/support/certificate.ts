@@ -1,5 +1,5 @@
 /**
- * Certificates for 127.0.0.1, made when a test wants one, by openssl. Layer: test support.
+ * Certificates for 127.0.0.1 and ::1, made when a test wants one, by openssl. Layer: test support.
  */
 
 import { execFileSync } from 'node:child_process'
@@ -11,7 +11,7 @@ import type { TlsMaterial } from './fake-api-server.ts'
 export function makeCertificate(folder: string, name: string): TlsMaterial & { readonly file: string } {
   const [key, file] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)]
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,IP:::1']
   execFileSync('openssl', ['req', '-x509', ...curve, '-days', '2', ...subject, '-keyout', key, '-out', file], {
     stdio: 'ignore',
   })

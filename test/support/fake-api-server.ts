@@ -7,7 +7,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer, type Http2Session } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, isIPv6, type Socket } from 'node:net'
 import { type Fault, failInstead } from './fake-api-faults.ts'
 import { type ApiObject, keyOf, matches } from './fake-api-objects.ts'
 
@@ -96,11 +96,12 @@ export class FakeApiServer implements AsyncDisposable {
     })
   }
 
-  /** @param speaksHttp2 with TLS: HTTP/2 beside HTTP/1.1, as API servers do */
-  static async start(tls?: TlsMaterial, speaksHttp2 = true): Promise<FakeApiServer> {
+  /** @param speaksHttp2 with TLS: HTTP/2 beside HTTP/1.1, as API servers do. @param address of the loopback */
+  static async start(tls?: TlsMaterial, speaksHttp2 = true, address = '127.0.0.1'): Promise<FakeApiServer> {
     const fake = new FakeApiServer(tls, speaksHttp2)
-    await new Promise<void>(resolve => fake.server.listen(0, '127.0.0.1', resolve))
-    fake.url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(fake.server.address() as AddressInfo).port}`
+    await new Promise<void>(resolve => fake.server.listen(0, address, resolve))
+    const host = isIPv6(address) ? `[${address}]` : address
+    fake.url = `${tls === undefined ? 'http' : 'https'}://${host}:${(fake.server.address() as AddressInfo).port}`
     return fake
   }
 

@@ -13,6 +13,7 @@ import { Credentials } from '../../../src/kubernetes/credentials.ts'
 import type { ApiResponse } from '../../../src/kubernetes/http.ts'
 import { isLoopback } from '../../../src/kubernetes/loopback.ts'
 import { makeCertificate } from '../../support/certificate.ts'
+import { hasIPv6 } from '../../support/datagram-battery.ts'
 import { SERVICES } from '../../support/fake-api-objects.ts'
 import { FakeApiServer, statusOf, type TlsMaterial } from '../../support/fake-api-server.ts'
 
@@ -35,6 +36,7 @@ const tls = ((): (TlsMaterial & { file: string }) | undefined => {
   return { key: readFileSync(key), cert: readFileSync(file), file }
 })()
 const needsTls = { skip: tls === undefined ? 'there is no openssl to make a certificate' : false }
+const needsTlsAndIPv6 = hasIPv6 ? needsTls : { skip: 'this machine has no IPv6' }
 
 interface Given {
   readonly server: string
@@ -68,8 +70,13 @@ async function open(t: TestContext, options: ClientOptions) {
   }
 }
 
-async function server(t: TestContext, material?: TlsMaterial, speaksHttp2 = true): Promise<FakeApiServer> {
-  const api = await FakeApiServer.start(material, speaksHttp2)
+async function server(
+  t: TestContext,
+  material?: TlsMaterial,
+  speaksHttp2 = true,
+  address = '127.0.0.1',
+): Promise<FakeApiServer> {
+  const api = await FakeApiServer.start(material, speaksHttp2, address)
   t.after(() => api[Symbol.asyncDispose]())
   return api
 }
@@ -495,6 +502,28 @@ describe('in a pod', () => {
     const client = await openClient({ inCluster: true, root: join(root, 'pod') })
     t.after(() => client.close())
     assert.equal(client.identity, 'https://[fd00::1]:443\nCA 1')
+  })
+
+  it('an API server at an address of IPv6 is spoken to, as by a kubeconfig', needsTlsAndIPv6, async t => {
+    const own = makeCertificate(root, 'ipv6')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'token'), 'pod-token')
+    writeFileSync(join(folder, 'ca.crt'), own.cert)
+    for (const speaksHttp2 of [true, false]) {
+      const api = await server(t, own, speaksHttp2, '::1')
+      withPodEnvironment(t, '::1', new URL(api.url).port)
+      const cluster = { 'certificate-authority': own.file }
+      const all = [
+        { inCluster: true, root: join(root, 'pod') },
+        { kubeconfig: kubeconfig({ server: api.url, cluster }) },
+      ]
+      for (const options of all) assert.equal((await (await open(t, options))()).statusCode, 200)
+      const hosts = api.requests.map(({ headers }) => headers[':authority'] ?? headers.host)
+      assert.deepEqual(hosts, [api.url.slice(8), api.url.slice(8)])
+    }
+    const plain = await server(t, undefined, false, '::1')
+    assert.equal((await (await open(t, { endpoint: plain.url }))()).statusCode, 200)
+    assert.equal(plain.requests[0]!.headers.host, plain.url.slice(7))
   })
 
   it('outside of one the error says what to do', async t => {

@@ -8,12 +8,15 @@ import {
   type ServerHttp2Session,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
+import { promisify } from 'node:util'
 import { Http2Channel } from '../../../src/kubernetes/http2.ts'
 import { makeCertificate } from '../../support/certificate.ts'
+import { hasIPv6 } from '../../support/datagram-battery.ts'
 import type { TlsMaterial } from '../../support/fake-api-server.ts'
 
 const never = new AbortController().signal
@@ -28,33 +31,41 @@ const tls = ((): TlsMaterial | undefined => {
   }
 })()
 
-async function start(t: TestContext, settings = {}) {
+async function start(t: TestContext, settings = {}, address = '127.0.0.1') {
   const sessions: ServerHttp2Session[] = []
   const responses: Http2ServerResponse[] = []
-  const server = createSecureServer({ ...tls, settings }, (_: Http2ServerRequest, response) => {
+  const authorities: string[] = []
+  const sockets = new Set<TLSSocket>()
+  const server = createSecureServer({ ...tls, settings }, (request: Http2ServerRequest, response) => {
+    authorities.push(request.authority)
     response.on('error', () => {})
     response.writeHead(200)
     response.write('one ')
     responses.push(response)
   })
   server.on('session', session => sessions.push(session))
-  server.listen(0, '127.0.0.1')
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(0, address)
   await once(server, 'listening')
   const channel = new Http2Channel()
   t.after(() => {
     channel.close()
     for (const session of sessions) session.destroy()
+    for (const socket of sockets) socket.destroy()
     server.close()
   })
   const options = {
     ca: tls!.cert,
-    host: '127.0.0.1',
+    host: address,
     port: (server.address() as AddressInfo).port,
     path: '/',
     headers: {},
   }
   const get = async (signal = never) => (await channel.tryGet(options, signal))!
-  return { sessions, responses, channel, options, get }
+  return { server, sessions, responses, authorities, sockets, channel, options, get }
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -132,5 +143,47 @@ describe('HTTP/2', { skip: tls === undefined ? 'there is no openssl' : false }, 
     channel.close()
     await assert.rejects(asked)
     await until(() => sessions.every(({ destroyed }) => destroyed))
+  })
+
+  const needsIPv6 = { skip: hasIPv6 ? false : 'this machine has no IPv6' }
+
+  it('RFC 3986 §3.2.2: an address of IPv6 stands in brackets, and is no server name', needsIPv6, async t => {
+    const { sockets, authorities, options, get } = await start(t, {}, '::1')
+    await get()
+    await get()
+    assert.deepEqual(authorities, [`[::1]:${options.port}`, `[::1]:${options.port}`])
+    assert.deepEqual(
+      [...sockets].map(({ servername }: TLSSocket & { servername?: unknown }) => servername),
+      [false],
+    )
+  })
+
+  it('RFC 6066 §3: of a server name that is an address the certificate must be, and it is not asked for', async t => {
+    const { sockets, channel, options } = await start(t)
+    const get = async (servername: string) => (await channel.tryGet({ ...options, servername }, never))!
+    await get('::1')
+    assert.deepEqual(
+      [...sockets].map(({ servername }: TLSSocket & { servername?: unknown }) => servername),
+      [false],
+    )
+    await assert.rejects(get('127.0.0.2'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  })
+
+  it('what fails after the handshake leaves no connection', needsIPv6, async t => {
+    const { server, channel, options } = await start(t, {}, '::1')
+    const taken = once(server, 'connection')
+    const zone = Object.entries(networkInterfaces()).find(([, all]) =>
+      all!.some(({ address }) => address === '::1'),
+    )![0]
+    // A URL knows no zones.
+    const scoped = { ...options, host: `::1%${zone}`, rejectUnauthorized: false }
+    await assert.rejects(channel.tryGet(scoped, never), { code: 'ERR_INVALID_URL' })
+    await taken
+    const connections = promisify(server.getConnections.bind(server))
+    const began = performance.now()
+    while ((await connections()) > 0) {
+      assert.ok(performance.now() - began < 5000)
+      await setImmediate()
+    }
   })
 })

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it, type TestContext } from 'node:test'
+import type { TLSSocket } from 'node:tls'
+import { Http1Channel } from '../../../src/kubernetes/http1.ts'
+import { makeCertificate } from '../../support/certificate.ts'
+import { hasIPv6 } from '../../support/datagram-battery.ts'
+import type { TlsMaterial } from '../../support/fake-api-server.ts'
+
+const never = new AbortController().signal
+const root = mkdtempSync(join(tmpdir(), 'kubernetes-http1-'))
+after(() => rmSync(root, { recursive: true }))
+
+const tls = ((): TlsMaterial | undefined => {
+  try {
+    return makeCertificate(root, 'server')
+  } catch {
+    return undefined
+  }
+})()
+
+describe('HTTP/1.1 over TLS', { skip: tls === undefined ? 'there is no openssl' : false }, () => {
+  async function start(t: TestContext, address: string) {
+    const requests: IncomingMessage[] = []
+    const server = createServer({ ...tls }, (request, response) => {
+      requests.push(request)
+      response.end('{}')
+    })
+    await once(server.listen(0, address), 'listening')
+    const channel = new Http1Channel(true)
+    t.after(() => {
+      channel.close()
+      server.close()
+    })
+    const options = { ca: tls!.cert, host: address, port: (server.address() as AddressInfo).port, path: '/' }
+    const get = async (more = {}) => (await channel.get({ ...options, ...more }, never)).toArray()
+    const names = () => requests.map(({ socket }) => (socket as TLSSocket & { servername?: unknown }).servername)
+    return { requests, names, options, get }
+  }
+
+  const needsIPv6 = { skip: hasIPv6 ? false : 'this machine has no IPv6' }
+
+  it('RFC 3986 §3.2.2: an address of IPv6 stands in brackets, and is no server name', needsIPv6, async t => {
+    const { requests, names, options, get } = await start(t, '::1')
+    await get()
+    assert.equal(requests[0]!.headers.host, `[::1]:${options.port}`)
+    assert.deepEqual(names(), [false])
+  })
+
+  it('RFC 6066 §3: of a server name that is an address the certificate must be, and it is not asked for', async t => {
+    const { names, get } = await start(t, '127.0.0.1')
+    await get({ servername: '::1' })
+    assert.deepEqual(names(), [false])
+    await assert.rejects(get({ servername: '127.0.0.2' }), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  })
+})
