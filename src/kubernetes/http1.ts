@@ -16,8 +16,12 @@ const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('nod
 /** Anybody may ask for it, and a refusal is an answer too. */
 const PROBE_PATH = '/version'
 
+/** Node hands the connection over instead of a response. */
+const NO_UPGRADE =
+  'it answered 101 Switching Protocols, which was not asked for: see that the address is an API server and no other service'
+
 interface Breakable {
-  destroy(error: Error): unknown
+  destroy(error?: Error): unknown
 }
 
 export class Http1Channel {
@@ -66,7 +70,15 @@ export class Http1Channel {
         response.once('close', () => this.untrack(response))
         accept(response)
       })
-      sent.once('close', () => this.untrack(sent))
+      sent.once('upgrade', (_, socket) => {
+        socket.destroy()
+        reject(new Error(NO_UPGRADE))
+      })
+      sent.once('close', () => {
+        clearTimeout(timer)
+        this.untrack(sent)
+        reject(new Error('the connection was closed'))
+      })
       sent.on('error', error => {
         clearTimeout(timer)
         reject(error)
@@ -95,14 +107,16 @@ export class Http1Channel {
       const { headers: _, ...connection } = this.last
       const sent = this.request({ ...connection, ...serverNameOf(connection), agent: false, path: PROBE_PATH })
       const timer = setTimeout(() => sent.destroy(), CONNECT_TIMEOUT_MS)
-      sent.once('response', response => {
-        clearTimeout(timer)
-        response.destroy()
+      const answered = (rest: Breakable) => {
+        rest.destroy()
         accept()
-      })
-      sent.on('error', error => {
+      }
+      sent.once('response', answered)
+      sent.once('upgrade', (_, socket) => answered(socket))
+      sent.on('error', reject)
+      sent.once('close', () => {
         clearTimeout(timer)
-        reject(error)
+        reject(new Error('the connection was closed'))
       })
       sent.end()
     })

@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { openClient } from '../../../src/kubernetes/client.ts'
 import { Http1Channel } from '../../../src/kubernetes/http1.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { hasIPv6 } from '../../support/datagram-battery.ts'
@@ -58,5 +59,33 @@ describe('HTTP/1.1 over TLS', { skip: tls === undefined ? 'there is no openssl' 
     await get({ servername: '::1' })
     assert.deepEqual(names(), [false])
     await assert.rejects(get({ servername: '127.0.0.2' }), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  })
+})
+
+describe('HTTP/1.1 on a connection that ends amid', () => {
+  async function start(t: TestContext, answer: (socket: Socket, request: number) => void) {
+    const sockets: Socket[] = []
+    let requests = 0
+    const server = createTcpServer(socket => {
+      sockets.push(socket)
+      socket.on('error', () => {}).on('data', () => answer(socket, ++requests))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const client = await openClient({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    t.after(() => {
+      client.close()
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    return { client, sockets, requests: () => requests }
+  }
+
+  const UPGRADE = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'
+
+  it('a server that switches protocols unasked is refused, and its connection is closed', async t => {
+    const { client, sockets } = await start(t, socket => socket.write(UPGRADE))
+    const asked = client.get('/', AbortSignal.timeout(5000))
+    await assert.rejects(asked, { code: 'ERR_API_UNREACHABLE', message: /answered 101 .* see that the address/ })
+    await once(sockets[0]!, 'close', { signal: AbortSignal.timeout(5000) })
   })
 })
