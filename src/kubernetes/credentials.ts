@@ -191,7 +191,11 @@ async function loadKubeConfig(kubeconfig: string, context: string | undefined): 
       // The agent it makes is for one request; ours keeps connections.
       const { agent: _, auth, headers, ...kept } = all
       const basic = auth == null ? {} : { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` }
-      return { ...kept, headers: { ...trimmed(headers as Record<string, string> | undefined), ...basic } }
+      return {
+        ...kept,
+        ...tlsOf(cluster),
+        headers: { ...trimmed(headers as Record<string, string> | undefined), ...basic },
+      }
     },
   }
 }
@@ -221,8 +225,20 @@ function filesOf(config: KubeConfig): string[] {
   return all.filter(file => file !== undefined)
 }
 
+type Cluster = NonNullable<ReturnType<KubeConfig['getCurrentCluster']>>
+
+/** The package applies none of it where the context names no user. As client-go has it, data go before a file. */
+function tlsOf({ caData, caFile, skipTLSVerify, tlsServerName }: Cluster): RequestOptions {
+  const options: RequestOptions = {}
+  if (caData) options.ca = Buffer.from(caData, 'base64')
+  else if (caFile) options.ca = readFileSync(caFile)
+  if (skipTLSVerify) options.rejectUnauthorized = false
+  if (tlsServerName) options.servername = tlsServerName
+  return options
+}
+
 /** What cannot be read is said by the first request. */
-function authorityOf({ caData, caFile }: { caData?: string; caFile?: string }): string {
+function authorityOf({ caData, caFile }: Cluster): string {
   if (caData !== undefined) return Buffer.from(caData, 'base64').toString('latin1').trim()
   try {
     return caFile === undefined ? '' : readFileSync(caFile, 'latin1').trim()
