@@ -5,7 +5,7 @@
  * authorities every few years.
  */
 
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { dirname, resolve } from 'node:path'
@@ -201,19 +201,39 @@ async function loadKubeConfig(kubeconfig: string, context: string | undefined): 
 }
 
 interface PluginRunner {
-  execFn?: (...given: unknown[]) => ChildProcess
+  execFn?: (command: string, given: readonly string[], options: SpawnOptions) => ChildProcess
 }
 
-/** The package waits for a plugin that hangs, and never ends it: every try would leave one more process. */
+/**
+ * The package waits for a plugin that hangs, and never ends it: every try would leave one more process. Many plugins are
+ * scripts around another program, so each has a process group of its own, which ends as a whole: by the limit, and with us,
+ * whom an interrupt from the terminal reaches alone then.
+ */
 function limitPlugins(config: KubeConfig): void {
   for (const runner of config['authenticators'] as PluginRunner[]) {
     const { execFn: run } = runner
     if (run === undefined) continue
-    runner.execFn = (...given) => {
-      const plugin = run(...given)
-      const timer = setTimeout(() => plugin.kill('SIGKILL'), LIMIT_MS)
-      return plugin.once('exit', () => clearTimeout(timer))
+    runner.execFn = (command, given, options) => {
+      const plugin = run(command, given, { ...options, detached: true })
+      const end = () => killGroup(plugin)
+      const timer = setTimeout(end, LIMIT_MS)
+      process.once('exit', end)
+      // Not 'exit': what a plugin leaves behind may hold its output open, for which the package waits.
+      return plugin.once('close', () => {
+        clearTimeout(timer)
+        process.off('exit', end)
+      })
     }
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  // It could not be started.
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of it is over.
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { Credentials } from '../../../src/kubernetes/credentials.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'kubernetes-credentials-'))
@@ -43,3 +44,56 @@ describe("a context's cluster", () => {
     await assert.rejects(credentials.options(never), { code: 'ERR_API_CONFIG', message: /cannot be had: ENOENT/ })
   })
 })
+
+describe('an exec plugin', () => {
+  const log = join(root, 'log')
+  const lines = () => readFileSync(log, 'utf8').split('\n').filter(Boolean)
+
+  /** @param script of the shell; what it appends to `$LOG` is in `lines` */
+  function plugin(script: string): Promise<Credentials> {
+    writeFileSync(log, '')
+    const env = [{ name: 'LOG', value: log }]
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: '/bin/sh', args: ['-c', script], env }
+    return load({}, [{ exec }])
+  }
+
+  for (const [what, ending] of [
+    ['waits for another program that hangs', 'wait'],
+    ['leaves a program behind that holds its output open', 'exit 0'],
+  ]) {
+    it(`that ${what}: both end when it is given up`, async t => {
+      const credentials = await plugin(`sleep 1000 & echo $! >> "$LOG"; echo $$ >> "$LOG"; ${ending}`)
+      const listeners = process.listenerCount('exit')
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const asked = credentials.options(never)
+      while (lines().length < 2) await setImmediate()
+      const pids = lines().map(Number)
+      t.after(() => {
+        for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL')
+      })
+      if (ending === 'exit 0') while (isRunning(pids[1]!)) await setImmediate()
+      t.mock.timers.tick(60_000)
+      await assert.rejects(asked, { code: 'ERR_API_CONFIG', message: /not in 60 s; run the exec plugin/ })
+      const began = performance.now()
+      while (pids.some(isRunning) || process.listenerCount('exit') > listeners) {
+        assert.ok(performance.now() - began < 5000, 'they run on')
+        await setImmediate()
+      }
+    })
+  }
+})
+
+/** What was ended and has nobody who collects it, as in a container without an init, does not run. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    // Without /proc it is known by the signal alone.
+    return process.platform !== 'linux'
+  }
+}
