@@ -48,7 +48,8 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
   let speaksHttp2 = isHttps
 
   async function get(path: string, signal: AbortSignal): Promise<ApiResponse> {
-    const { headers, ...material } = await credentials.options(signal)
+    const given = await credentials.options(signal)
+    const { headers, ...material } = given
     const all = {
       ...material,
       headers: { accept: 'application/json', 'user-agent': 'headless-dns', ...(headers as Record<string, string>) },
@@ -64,7 +65,7 @@ export async function openClient(options: ClientOptions): Promise<ApiClient> {
         response = await http1.get(all, signal)
       }
       // It may be expired or revoked: all is read anew for the next try.
-      if (response.statusCode === 401) await credentials.renew()
+      if (response.statusCode === 401) await credentials.renew(given)
       if (response.statusCode === 200) answers.dispatchEvent(new Event('answer'))
       return response
     } catch (error) {

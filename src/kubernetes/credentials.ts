@@ -43,14 +43,17 @@ const HANGS = `not in ${LIMIT_MS / 1000} s; run the exec plugin of the kubeconfi
 export class Credentials {
   readonly server: string
   readonly authority: string
-  private readonly given: ClientOptions
+  private readonly source: ClientOptions
   private loaded: Loaded
   /** Of the files as they were read, and as they were when that was tried last. */
   private stamp: string
   private tried: string
+  /** What `loaded` gave last; undefined: nothing yet. */
+  private given: string | undefined
+  private reloading: Promise<void> | undefined
 
-  private constructor(given: ClientOptions, loaded: Loaded) {
-    this.given = given
+  private constructor(source: ClientOptions, loaded: Loaded) {
+    this.source = source
     this.loaded = loaded
     this.stamp = stampOf(loaded.files)
     this.tried = this.stamp
@@ -59,8 +62,8 @@ export class Credentials {
   }
 
   /** @throws ApiError ERR_API_CONFIG when what is given cannot be used */
-  static async load(given: ClientOptions): Promise<Credentials> {
-    return new Credentials(given, await load(given))
+  static async load(source: ClientOptions): Promise<Credentials> {
+    return new Credentials(source, await load(source))
   }
 
   /**
@@ -68,27 +71,39 @@ export class Credentials {
    * @throws ApiError ERR_API_CONFIG: a file is gone, an exec plugin failed or hangs; the signal's reason when it was aborted
    */
   async options(signal: AbortSignal): Promise<RequestOptions> {
-    if (this.isChanged()) await this.renew()
-    const limit = new AbortController()
-    const timer = setTimeout(() => limit.abort(new Error(HANGS)), LIMIT_MS)
+    if (this.isChanged()) await this.reload()
+    const { loaded } = this
     try {
-      return await abortable(this.loaded.options(), AbortSignal.any([signal, limit.signal]))
+      const options = await abortable(loaded.options(), signal)
+      if (loaded === this.loaded) this.given = proofOf(options)
+      return options
     } catch (cause) {
       if (signal.aborted) throw signal.reason
       const message = `the credentials for ${this.server} cannot be had: ${(cause as Error).message}`
       throw new ApiError('ERR_API_CONFIG', message, { cause })
-    } finally {
-      clearTimeout(timer)
     }
   }
 
-  /** Reads everything anew. What cannot be read now may be at the next request; until then what is known is used. */
-  async renew(): Promise<void> {
+  /** @param refused what a request was made with; what has been had since then is kept */
+  async renew(refused: RequestOptions): Promise<void> {
+    if (this.given === proofOf(refused)) await this.reload()
+  }
+
+  private reload(): Promise<void> {
+    this.reloading ??= this.readAnew().finally(() => {
+      this.reloading = undefined
+    })
+    return this.reloading
+  }
+
+  /** What cannot be read now may be at the next request; until then what is known is used. */
+  private async readAnew(): Promise<void> {
     // The package keeps a token for a minute by the wall clock; a new configuration keeps none.
     this.tried = stampOf(this.loaded.files)
     const { tried } = this
     try {
-      this.loaded = await load(this.given)
+      this.loaded = await load(this.source)
+      this.given = undefined
       this.stamp = tried
     } catch {
       // As said above.
@@ -113,6 +128,29 @@ export class Credentials {
   private isChanged(): boolean {
     return stampOf(this.loaded.files) !== this.stamp
   }
+}
+
+/** What a request says of who makes it. */
+function proofOf({ headers, cert, key }: RequestOptions): string {
+  const { Authorization } = (headers ?? {}) as Record<string, string | undefined>
+  return [Authorization, cert, key].map(String).join('\n')
+}
+
+/** Requests that are made at one time run one plugin. One that hangs is not waited for by those that come later. */
+function shared(ask: () => Promise<RequestOptions>): () => Promise<RequestOptions> {
+  let asking: Promise<RequestOptions> | undefined
+  return () => {
+    asking ??= limited(ask()).finally(() => {
+      asking = undefined
+    })
+    return asking
+  }
+}
+
+function limited<T>(promise: Promise<T>): Promise<T> {
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(new Error(HANGS)), LIMIT_MS)
+  return abortable(promise, limit.signal).finally(() => clearTimeout(timer))
 }
 
 function stampOf(files: readonly string[]): string {
@@ -185,7 +223,7 @@ async function loadKubeConfig(kubeconfig: string, context: string | undefined): 
     server: cluster.server,
     authority: authorityOf(cluster),
     files: [kubeconfig, ...filesOf(config)],
-    async options() {
+    options: shared(async () => {
       const all: RequestOptions = {}
       await config.applyToHTTPSOptions(all)
       // The agent it makes is for one request; ours keeps connections.
@@ -196,7 +234,7 @@ async function loadKubeConfig(kubeconfig: string, context: string | undefined): 
         ...tlsOf(cluster),
         headers: { ...trimmed(headers as Record<string, string> | undefined), ...basic },
       }
-    },
+    }),
   }
 }
 

@@ -306,7 +306,7 @@ describe('a kubeconfig', () => {
     const reason = new Error('enough')
     const stopped = client.get(SERVICES, abort.signal)
     const asked = client.get(SERVICES, never)
-    while (plugins().length < 2) await setImmediate()
+    while (plugins().length < 1) await setImmediate()
     abort.abort(reason)
     await assert.rejects(stopped, reason)
     t.mock.timers.tick(60_000)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -56,6 +57,44 @@ describe('an exec plugin', () => {
     const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: '/bin/sh', args: ['-c', script], env }
     return load({}, [{ exec }])
   }
+
+  const TOKEN = `echo run >> "$LOG"; runs=$(grep -c run "$LOG"); echo '{"status":{"token":"'$runs'"}}'`
+  const authorization = ({ headers }: RequestOptions) => (headers as Record<string, string>)['Authorization']
+  const ask = (credentials: Credentials, count: number) =>
+    Promise.all(Array.from({ length: count }, () => credentials.options(never)))
+
+  it('runs once for all requests that are made at one time', async () => {
+    const credentials = await plugin(TOKEN)
+    assert.deepEqual(new Set((await ask(credentials, 20)).map(authorization)), new Set(['Bearer 1']))
+    assert.equal(lines().length, 1)
+  })
+
+  it('runs once more for all requests that were refused with one token; a newer token is kept', async () => {
+    const credentials = await plugin(TOKEN)
+    const refused = await ask(credentials, 20)
+    const again = await Promise.all(refused.map(one => credentials.renew(one).then(() => credentials.options(never))))
+    assert.deepEqual(new Set(again.map(authorization)), new Set(['Bearer 2']))
+    await credentials.renew(refused[0]!)
+    assert.equal(authorization(await credentials.options(never)), 'Bearer 2')
+    await credentials.renew(again[0]!)
+    assert.equal(authorization(await credentials.options(never)), 'Bearer 3')
+    assert.equal(lines().length, 3)
+  })
+
+  it('that failed, or hangs, is run again by the next request', async t => {
+    const failing = await plugin(`echo run >> "$LOG"; echo no >&2; exit 1`)
+    for (let i = 0; i < 2; i++) await assert.rejects(failing.options(never), { code: 'ERR_API_CONFIG', message: /no/ })
+    assert.equal(lines().length, 2)
+    const hanging = await plugin(
+      `[ -s "$LOG" ] || { echo run >> "$LOG"; sleep 1000; }; echo '{"status":{"token":"x"}}'`,
+    )
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const asked = hanging.options(never)
+    while (lines().length < 1) await setImmediate()
+    t.mock.timers.tick(60_000)
+    await assert.rejects(asked, { code: 'ERR_API_CONFIG', message: /not in 60 s/ })
+    assert.equal(authorization(await hanging.options(never)), 'Bearer x')
+  })
 
   for (const [what, ending] of [
     ['waits for another program that hangs', 'wait'],
