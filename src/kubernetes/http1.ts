@@ -30,6 +30,7 @@ export class Http1Channel {
   private readonly open = new Set<Breakable>()
   private readonly heartbeat: Heartbeat
   private last: RequestOptions = {}
+  private isClosed = false
 
   constructor(isHttps: boolean) {
     this.agent = isHttps ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
@@ -44,7 +45,8 @@ export class Http1Channel {
 
   /**
    * @param options host, port, path, headers, TLS material
-   * @throws what went wrong: no connection in 10 s, no response in 75 s, a connection that broke
+   * @throws what went wrong: no connection in 10 s, no response in 75 s, a connection that broke; not one that the server
+   * closed, idle, while the request was on its way: RFC 9112 §9.3.1 has that asked again, which ends with a new connection
    */
   get(options: RequestOptions, signal: AbortSignal): Promise<ApiResponse> {
     this.last = options
@@ -54,14 +56,18 @@ export class Http1Channel {
       const limit = (what: string, ms: number) =>
         setTimeout(() => sent.destroy(new Error(`no ${what} in ${ms / 1000} s`)), ms)
       let timer = limit('connection', CONNECT_TIMEOUT_MS)
+      let wasIdle = () => false
       const connected = () => {
         clearTimeout(timer)
         timer = limit('response', HEAD_TIMEOUT_MS)
       }
       sent.once('socket', socket => {
         socket.setKeepAlive(true, KEEP_ALIVE_MS)
-        if (sent.reusedSocket) connected()
-        else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected)
+        const { bytesRead } = socket
+        if (sent.reusedSocket) {
+          connected()
+          wasIdle = () => socket.bytesRead === bytesRead && !this.isClosed
+        } else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected)
       })
       sent.once('response', response => {
         clearTimeout(timer)
@@ -81,13 +87,15 @@ export class Http1Channel {
       })
       sent.on('error', error => {
         clearTimeout(timer)
-        reject(error)
+        if (isReset(error) && wasIdle()) accept(this.get(options, signal))
+        else reject(error)
       })
       sent.end()
     })
   }
 
   close(): void {
+    this.isClosed = true
     this.heartbeat.stop()
     this.agent.destroy()
   }
@@ -121,4 +129,8 @@ export class Http1Channel {
       sent.end()
     })
   }
+}
+
+function isReset({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }

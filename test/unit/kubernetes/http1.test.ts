@@ -7,7 +7,8 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
-import type { TLSSocket } from 'node:tls'
+import { setImmediate } from 'node:timers/promises'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { openClient } from '../../../src/kubernetes/client.ts'
 import { Http1Channel } from '../../../src/kubernetes/http1.ts'
 import { makeCertificate } from '../../support/certificate.ts'
@@ -89,3 +90,64 @@ describe('HTTP/1.1 on a connection that ends amid', () => {
     await once(sockets[0]!, 'close', { signal: AbortSignal.timeout(5000) })
   })
 })
+
+for (const isTls of [false, true]) {
+  const skip = isTls && tls === undefined ? 'there is no openssl' : false
+
+  describe(`a connection of HTTP/1.1 ${isTls ? 'over TLS ' : ''}that is used again`, { skip }, () => {
+    /** @param again what becomes of a connection by its second request */
+    async function start(t: TestContext, again: (socket: Socket) => void) {
+      const sockets: Socket[] = []
+      let requests = 0
+      const greet = (socket: Socket) => {
+        sockets.push(socket)
+        let count = 0
+        socket
+          .on('error', () => {})
+          .on('data', () => {
+            requests++
+            if (++count > 1) again(socket)
+            else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')
+          })
+      }
+      const server = isTls ? createTlsServer({ ...tls }, greet) : createTcpServer(greet)
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      const channel = new Http1Channel(isTls)
+      t.after(() => {
+        channel.close()
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      })
+      const options = { ca: tls?.cert, host: '127.0.0.1', port: (server.address() as AddressInfo).port, path: '/' }
+      const get = async () => {
+        const body = String(Buffer.concat(await (await channel.get(options, never)).toArray()))
+        // It is put aside for the next after this turn.
+        await setImmediate()
+        return body
+      }
+      return { channel, sockets, get, requests: () => requests }
+    }
+
+    it('RFC 9112 §9.3.1: closed by the server just then, the request goes over a new one', async t => {
+      const { sockets, get, requests } = await start(t, socket => socket.destroy())
+      await Promise.all([get(), get(), get()])
+      assert.equal(sockets.length, 3)
+      assert.equal(await get(), '{}')
+      assert.deepEqual([sockets.length, requests()], [4, 7])
+    })
+
+    it('and breaks amid a response is an error', async t => {
+      const { get, requests } = await start(t, socket => socket.write('HTTP/1.1 200', () => socket.destroy()))
+      await get()
+      await assert.rejects(get(), { code: 'ECONNRESET' })
+      assert.equal(requests(), 2)
+    })
+
+    it('is not replaced once the channel is closed', async t => {
+      const { channel, sockets, get } = await start(t, () => channel.close())
+      await get()
+      await assert.rejects(get(), { code: 'ECONNRESET' })
+      assert.equal(sockets.length, 1)
+    })
+  })
+}
