@@ -31,6 +31,8 @@ export class Http1Channel {
   private readonly heartbeat: Heartbeat
   private last: RequestOptions = {}
   private isClosed = false
+  /** On a connection that is not the agent's. */
+  private probing: Breakable | undefined
 
   constructor(isHttps: boolean) {
     this.agent = isHttps ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
@@ -97,6 +99,7 @@ export class Http1Channel {
   close(): void {
     this.isClosed = true
     this.heartbeat.stop()
+    this.probing?.destroy()
     this.agent.destroy()
   }
 
@@ -114,6 +117,7 @@ export class Http1Channel {
     return new Promise((accept, reject) => {
       const { headers: _, ...connection } = this.last
       const sent = this.request({ ...connection, ...serverNameOf(connection), agent: false, path: PROBE_PATH })
+      this.probing = sent
       const timer = setTimeout(() => sent.destroy(), CONNECT_TIMEOUT_MS)
       const answered = (rest: Breakable) => {
         rest.destroy()

@@ -122,7 +122,7 @@ export class Http2Channel {
       heartbeat.stop()
       this.sessions = this.sessions.filter(one => one !== session)
     })
-    await settingsOf(http2)
+    await settingsOf(http2, this.closed.signal)
     if (this.closed.signal.aborted) {
       http2.destroy()
       throw new Error('closed')
@@ -169,16 +169,22 @@ function handshake(options: RequestOptions, closed: AbortSignal): Promise<TLSSoc
 }
 
 /** RFC 9113 §3.4: the server's first frame. Before it, nobody knows how many requests it takes at one time. */
-function settingsOf(http2: ClientHttp2Session): Promise<void> {
+function settingsOf(http2: ClientHttp2Session, closed: AbortSignal): Promise<void> {
   const timer = setTimeout(
     () => http2.destroy(new Error(`no HTTP/2 settings in ${CONNECT_TIMEOUT_MS / 1000} s`)),
     CONNECT_TIMEOUT_MS,
   )
+  const end = () => http2.destroy(new Error('closed'))
+  closed.addEventListener('abort', end)
   return new Promise<void>((accept, reject) => {
     http2.once('remoteSettings', () => accept())
     http2.once('error', reject)
     http2.once('close', () => reject(new Error('the connection was closed')))
-  }).finally(() => clearTimeout(timer))
+    if (closed.aborted) end()
+  }).finally(() => {
+    clearTimeout(timer)
+    closed.removeEventListener('abort', end)
+  })
 }
 
 /** @param session with one stream counted for this request */

@@ -91,6 +91,38 @@ describe('HTTP/1.1 on a connection that ends amid', () => {
   })
 })
 
+describe('HTTP/1.1 that is closed while it asks for a sign of life', () => {
+  it('leaves no connection', async t => {
+    const sockets: Socket[] = []
+    const server = createTcpServer(socket => {
+      sockets.push(socket)
+      socket
+        .on('error', () => {})
+        .on('data', data => {
+          if (String(data).startsWith('GET /watch')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{')
+          else server.emit('asked', socket)
+        })
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const channel = new Http1Channel(false)
+    t.after(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const { port } = server.address() as AddressInfo
+    const watch = await channel.get({ host: '127.0.0.1', port, path: '/watch' }, never)
+    watch.on('error', () => {})
+    const asked = once(server, 'asked')
+    t.mock.timers.tick(10_000)
+    await asked
+    const signal = AbortSignal.timeout(5000)
+    const ended = Promise.all(sockets.map(socket => once(socket, 'close', { signal })))
+    channel.close()
+    assert.equal((await ended).length, 2)
+  })
+})
+
 for (const isTls of [false, true]) {
   const skip = isTls && tls === undefined ? 'there is no openssl' : false
 

@@ -12,7 +12,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { Http2Channel } from '../../../src/kubernetes/http2.ts'
 import { makeCertificate } from '../../support/certificate.ts'
@@ -185,5 +185,23 @@ describe('HTTP/2', { skip: tls === undefined ? 'there is no openssl' : false }, 
       assert.ok(performance.now() - began < 5000)
       await setImmediate()
     }
+  })
+
+  it('closed while it waits for the server to say how many requests it takes, it leaves no connection', async t => {
+    const greeted = Promise.withResolvers<TLSSocket>()
+    const mute = createTlsServer({ ...tls, ALPNProtocols: ['h2'] }, socket => {
+      socket.on('error', () => {}).once('data', () => greeted.resolve(socket))
+      t.after(() => socket.destroy())
+    })
+    await once(mute.listen(0, '127.0.0.1'), 'listening')
+    t.after(() => mute.close())
+    const channel = new Http2Channel()
+    const { port } = mute.address() as AddressInfo
+    const refused = assert.rejects(channel.tryGet({ ca: tls!.cert, host: '127.0.0.1', port }, never), /closed/)
+    const socket = await greeted.promise
+    const ended = once(socket, 'close', { signal: AbortSignal.timeout(5000) })
+    channel.close()
+    await refused
+    await ended
   })
 })
