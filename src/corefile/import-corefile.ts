@@ -139,7 +139,7 @@ function carryDefaults({ draft, clusterZones, findings, blocks }: Gathered): voi
     const health = blocks.flatMap(({ plugins }) => plugins).find(({ name }) => name === 'health' || name === 'ready')
     if (health === undefined) draft.set(['admin'], 'off', origin)
     // Whoever asks for its health does so from outside: a DaemonSet's probes at this port, which metrics have there too.
-    else draft.set(['admin'], '0.0.0.0:9153', health)
+    else draft.set(['admin'], socketOf(health.args[0] ?? ':8080', 8080).replace(/\d+$/, '9153'), health)
   }
   const kubernetes = blocks.flatMap(({ plugins }) => plugins).find(({ name }) => name === 'kubernetes')
   if (kubernetes !== undefined && draft.get(['reverseZones']) === undefined) draft.set(['reverseZones'], [], kubernetes)

@@ -74,7 +74,8 @@ export class Backoff {
   /** What is left of the next wait. All that one server cuts off do not come back at one moment. */
   private rest(openMs: number): number {
     const bound = this.boundMs
-    this.boundMs = Math.min(bound * 2, STEADY_MS)
+    // Streams that are as far apart as that are no trouble that grows.
+    if (openMs < STEADY_MS + STEADY_JITTER_MS) this.boundMs = Math.min(bound * 2, STEADY_MS)
     const wait = this.waitOf(bound)
     return openMs === 0 ? wait : Math.max(wait - openMs, this.waitOf(FIRST_MS))
   }

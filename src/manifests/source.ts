@@ -155,8 +155,13 @@ export async function startManifests(
 
 function replace<K extends Kind>(sink: ObjectSink<Kinds[K]>, objects: readonly Kinds[K][]): void {
   const list = sink.replaceAll()
-  for (const object of objects) list.add(object)
-  list.commit()
+  try {
+    for (const object of objects) list.add(object)
+    list.commit()
+  } catch (error) {
+    list.abort()
+    throw error
+  }
 }
 
 function summarize({ services, slices, simulatedPods }: Reconciled, files: number): ManifestsSummary {

@@ -49,6 +49,12 @@ describe('Backoff', () => {
     }
   })
 
+  it('has not grown by streams that were cut off after as long as its longest wait', () => {
+    const backoff = new Backoff({ now: () => 0, random: () => 0.5 })
+    for (let i = 0; i < 20; i++) assert.equal(backoff.afterFailure(0, 0, 50_000), 250)
+    assert.equal(backoff.afterFailure(0, 0), 250)
+  })
+
   it('does not wait after a list, nor after a watch that held for 30 s', () => {
     const backoff = new Backoff({ now: () => 30_000, random: () => 0.9 })
     assert.equal(backoff.afterSuccess(0, true, 0), 0)
