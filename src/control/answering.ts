@@ -17,7 +17,7 @@ import { AnswerCache } from './answer-cache.ts'
 import { DeferredLimits } from './deferred-limits.ts'
 import { createDeferredRows, DeferredQueries, type DeferredRows } from './deferred-queries.ts'
 import { fallthroughOf } from './fallthrough.ts'
-import { ForwardService } from './forwarding.ts'
+import { ForwardService, readAuthorities } from './forwarding.ts'
 import type { Log } from './log.ts'
 import { hasLocalNames } from './name-rules.ts'
 import { NameService } from './name-service.ts'
@@ -84,6 +84,8 @@ export class Answering {
       const { table } = own
       const zones = own.apexes.map(apex => formatName(apex))
       if (forwarding !== undefined) {
+        // A reload that fails is tried again every few seconds: each would leave the memory of a cache.
+        readAuthorities(forwarding)
         this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize, this.cacheCounts)
         const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
         const replies = this.cache?.replies

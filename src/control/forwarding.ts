@@ -39,6 +39,11 @@ const LOOP_SILENCE_MS = 60_000
 /** Of a file of certificates: all that Mozilla trusts are 250 KB. */
 const MAX_CA_OCTETS = 4 << 20
 
+/** @throws what a file of certificates cannot be read for */
+export function readAuthorities({ zones }: ForwardingOptions): string[] {
+  return zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
+}
+
 export class ForwardService {
   readonly forwarder: Forwarder
   private readonly log: Log
@@ -66,7 +71,7 @@ export class ForwardService {
   ) {
     this.log = log
     // First, since nobody would end what was begun before it throws.
-    const ca = options.zones.flatMap(({ tlsCa }) => (tlsCa === undefined ? [] : [readText(tlsCa, MAX_CA_OCTETS)]))
+    const ca = readAuthorities(options)
     this.nameservers = new Map(before?.nameservers)
     this.routes = new Routes(
       options.zones.map(zone => ({

@@ -35,8 +35,10 @@ export interface Observed {
   /** Counter rows: those of the workers (UDP), and that of TCP. */
   readonly udp: readonly Float64Array[]
   readonly tcp: Float64Array
-  /** Queries that somebody else answered: rows of the same form; undefined: there are none. */
-  readonly deferred?: { readonly udp: Float64Array; readonly tcp: Float64Array } | undefined
+  /** Queries that somebody else answered: rows of the same form. */
+  readonly deferred: { readonly udp: Float64Array; readonly tcp: Float64Array }
+  /** There is somebody else. */
+  readonly isDeferring: boolean
   readonly table: TableStats
   readonly counts: { readonly services: number; readonly endpoints: number }
   readonly sources: readonly SourceState[]
@@ -91,10 +93,10 @@ export function metricFamilies(observed: Observed): Family[] {
   return [...dnsFamilies(observed), ...ownFamilies(observed), ...processFamilies()]
 }
 
-function dnsFamilies({ server, zones, udp, tcp, deferred, version, programming }: Observed): Family[] {
+function dnsFamilies({ server, zones, udp, tcp, deferred, isDeferring, version, programming }: Observed): Family[] {
   // As CoreDNS calls queries that are nobody's, and those of its server block for all names.
-  const own = zoneRows(zones, deferred === undefined ? 'dropped' : '.', udp, tcp)
-  const elsewhere = deferred === undefined ? [] : zoneRows(zones, '.', [deferred.udp], deferred.tcp)
+  const own = zoneRows(zones, isDeferring ? '.' : 'dropped', udp, tcp)
+  const elsewhere = zoneRows(zones, '.', [deferred.udp], deferred.tcp)
   const rows = [...Map.groupBy([...own, ...elsewhere], row => `${row.zone} ${row.proto}`).values()].map(same => ({
     ...same[0]!,
     fields: sumRows(same.map(row => row.fields)),

@@ -6,7 +6,7 @@
 
 import type { DeferredQuery } from '../dataplane/deferred.ts'
 import { ReplyWriter } from '../forward/client-query.ts'
-import { RCODE_REFUSED } from '../wire/constants.ts'
+import { FLAG_RA, OFFSET_FLAGS, RCODE_REFUSED } from '../wire/constants.ts'
 import type { Desk, SendReply } from './deferred-queries.ts'
 import { clientQueryOf } from './forwarding.ts'
 import { isTransfer, type TransferService } from './transfer-service.ts'
@@ -31,7 +31,12 @@ export class QueryDesk implements Desk {
 
   /** Without a reply it would be waited for. */
   private refuse(query: DeferredQuery, reply: SendReply): void {
-    const client = clientQueryOf(query, () => {})
-    reply(this.writer.refuse(client, RCODE_REFUSED))
+    const refused = this.writer.refuse(
+      clientQueryOf(query, () => {}),
+      RCODE_REFUSED,
+    )
+    // RFC 1035 §4.1.1: recursion is not available where there is nobody to ask
+    refused[OFFSET_FLAGS + 1]! &= ~FLAG_RA
+    reply(refused)
   }
 }

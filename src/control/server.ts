@@ -27,7 +27,7 @@ import { Serials } from '../transfer/serial.ts'
 import { checkBatch } from '../transport/batch-check.ts'
 import type { ListenAddress } from '../transport/datagram.ts'
 import type { MessageHandler } from '../transport/handler.ts'
-import { openTcp, type TcpServer } from '../transport/tcp.ts'
+import { LAST_QUERIES_MS, openTcp, type TcpServer } from '../transport/tcp.ts'
 import { formatName } from '../wire/name.ts'
 import { Answering, type OwnZones } from './answering.ts'
 import { openGate } from './autopath.ts'
@@ -368,10 +368,13 @@ class Server implements RunningServer, ServerParts {
     this.stopping = true
     await Promise.race([this.reloading, delay(RELOAD_GRACE_MS, undefined, { ref: false })])
     if (lameduckMs > 0) await delay(lameduckMs)
+    const tcpClosed = this.tcp?.close(TCP_GRACE_MS)
+    // What TCP clients sent a moment ago is still answered, by whoever knows the answer.
+    if (this.tcp !== undefined) await delay(LAST_QUERIES_MS)
     this.answering.stop()
     this.data?.finishDeferred()
     for (const each of [...this.retiring, this.answering]) each.close()
-    await Promise.all([this.tcp?.close(TCP_GRACE_MS), this.data?.stop()])
+    await Promise.all([tcpClosed, this.data?.stop()])
     await Promise.all(this.sources.map(source => source.stop()))
     this.queryLog?.close()
     for (const chore of this.chores) clearInterval(chore)

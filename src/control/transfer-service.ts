@@ -54,6 +54,7 @@ export class TransferService implements Desk {
   readonly transfers: Transfers
   readonly notifier: Notifier
   private readonly options: TransferServiceOptions
+  private readonly log: Log
   private readonly journal: Journal
   private readonly sockets: NotifySockets
   /** Used within a turn of the event loop, on the thread of the writer, which never is in the middle of anything then. */
@@ -62,6 +63,7 @@ export class TransferService implements Desk {
 
   constructor(options: TransferServiceOptions, log: Log) {
     this.options = options
+    this.log = log
     const { rules, zones, serving, limits } = options
     const names = zones.map(zone => formatName(zone))
     const covered = (rule: TransferOptions): number[] =>
@@ -94,11 +96,21 @@ export class TransferService implements Desk {
 
   /** From now on changes are followed: not before whoever did so ends. */
   start(): void {
-    const { serving, zones, nextSerial } = this.options
+    const { serving, zones } = this.options
     serving.table.watcher = this.journal
-    this.keeping = setInterval(() => serving.table.setSerial(nextSerial()), KEEP_SERIALS_MS).unref()
+    this.keeping = setInterval(() => this.keepSerials(), KEEP_SERIALS_MS).unref()
     // A process that begins may serve another state than the one before it.
     for (const zone of zones.keys()) this.notifier.changed(zone)
+  }
+
+  private keepSerials(): void {
+    const { serving, nextSerial } = this.options
+    try {
+      serving.table.setSerial(nextSerial())
+    } catch (error) {
+      // It is tried again with the next change, and in a day.
+      this.log.warn(`the serials of zones stay as they are: ${(error as Error).message}`)
+    }
   }
 
   /** @param query isTransfer */

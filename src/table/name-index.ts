@@ -125,7 +125,7 @@ export class NameIndex {
 
   private rebuild(slotCount: number): boolean {
     const isSpare = slotCount === this.slots && this.spare !== 0
-    const index = isSpare ? this.spare : this.allocator.allocate(INDEX_SLOTS + slotCount)
+    const index = isSpare ? this.spare : this.allocateIndex(slotCount)
     if (index === 0) return false
     const words = this.views.words
     const mask = slotCount - 1
@@ -147,6 +147,17 @@ export class NameIndex {
     else if (slotCount !== this.slots) this.renewSpare(slotCount)
     this.slots = slotCount
     return true
+  }
+
+  /** The spare one makes room for a larger one where there is no other. */
+  private allocateIndex(slotCount: number): number {
+    const index = this.allocator.allocate(INDEX_SLOTS + slotCount)
+    if (index !== 0 || this.spare === 0) return index
+    this.allocator.free(this.spare)
+    this.spare = 0
+    const larger = this.allocator.allocate(INDEX_SLOTS + slotCount)
+    if (larger === 0) this.spare = this.allocator.allocate(INDEX_SLOTS + this.slots)
+    return larger
   }
 
   private renewSpare(slotCount: number): void {

@@ -78,7 +78,7 @@ const DEFAULT_MAX_PER_CLIENT = 100
 const MAX_HELD_OCTETS = 8 << 20
 const SWEEP_MS = 500
 /** So long before the end queries are still read: what a client sent before it could know of the end is on its way by then. */
-const LAST_QUERIES_MS = 50
+export const LAST_QUERIES_MS = 50
 const FINISH_SWEEP_MS = 10
 /**
  * Connections that wait to be accepted; the kernel takes no more than net.core.somaxconn. Of one that finds no room the first
