@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly lameduckMs: number
   /** What a worker runs, in tests. */
   readonly workerEntry?: URL
+  /** How often workers are rung, in tests. */
+  readonly ringMs?: number
   /** Whether answers from a snapshot say that they may be old (EDE 3). */
   readonly staleError: boolean
   /** What is reported besides the server's own: of reloads. */

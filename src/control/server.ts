@@ -338,7 +338,8 @@ class Server implements RunningServer, ServerParts {
         deferred && { forwarding: { ...forwarding, take: (query, reply) => deferred.take(query, reply) } }),
       search: this.gate,
       queryLog,
-      ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
+      ...(options.workerEntry && { entry: options.workerEntry }),
+      ...(options.ringMs && { ringMs: options.ringMs }),
     })
     for (const warning of new Set(data.reports.flatMap(({ warnings }) => warnings))) this.log.warn(warning)
     return data

@@ -130,7 +130,9 @@ describe('a worker whose heap is full', { skip: checkBatch() ?? false }, () => {
     /** The shipped pod has 512. */
     const MOST_MIB = 400
     const entry = new URL('../support/defective-server.ts', import.meta.url)
-    const child = fork(entry, { silent: true, env: { ...process.env, DEFECT_WORKERS: '2' } })
+    // A thread that collects garbage hears no ring, and on a slow machine it would be found to hang before its heap is full.
+    const env = { ...process.env, DEFECT_WORKERS: '2', DEFECT_RING_MS: '60000' }
+    const child = fork(entry, { silent: true, env })
     t.after(() => child.kill('SIGKILL'))
     const [{ port, adminPort }] = (await once(child, 'message')) as [{ port: number; adminPort: number }]
     const metric = async (name: string): Promise<number> => {
@@ -143,6 +145,9 @@ describe('a worker whose heap is full', { skip: checkBatch() ?? false }, () => {
 
     clients[0]!.send('heap')
     let isOver = false
+    t.after(() => {
+      isOver = true
+    })
     const lost = clients.slice(1).map(async client => {
       let missing = 0
       while (!isOver) if (!(await client.ask())) missing++

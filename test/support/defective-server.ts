@@ -1,6 +1,6 @@
 /**
  * The whole server as a process of its own whose workers have the defects of defective-worker.ts. Tells its ports by IPC.
- * DEFECT_WORKERS says how many there are.
+ * DEFECT_WORKERS says how many there are, DEFECT_RING_MS how often they are rung.
  */
 
 import { createLogger } from '../../src/control/log.ts'
@@ -18,6 +18,7 @@ const { server, ipv4 } = await startListening(
     workers: Number(process.env['DEFECT_WORKERS'] ?? 1),
     admin: { address: '127.0.0.1', port: 0 },
     workerEntry: new URL('./defective-worker.ts', import.meta.url),
+    ringMs: Number(process.env['DEFECT_RING_MS'] ?? 500),
   },
 )
 process.send!({ port: ipv4.port, adminPort: server.adminAddress!.port })

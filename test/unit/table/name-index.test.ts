@@ -154,6 +154,20 @@ describe('the name index', () => {
     assert.ok(tombstones <= slots / 8, `${tombstones} of ${slots}`)
   })
 
+  it('grows where only the room that it keeps for another of its size is left', () => {
+    // Names whose blocks take all but what the index needs to double, with and without the spare one.
+    for (const pages of [2, 3, 4, 5, 6, 7, 8]) {
+      const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1), pages, pages)
+      let name = 1
+      while (index.put(name)) name++
+      const names = Array.from({ length: name + 100 }, (_, i) => i)
+      index.check(names)
+      for (let gone = 1; gone < name; gone++) index.remove(gone)
+      for (let again = 1; again < name; again++) assert.ok(index.put(again), `${pages} pages, name ${again}`)
+      index.check(names)
+    }
+  })
+
   it('at the maximum of the memory refuses a name and keeps the others', () => {
     const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1), 2, 2)
     let name = 1
