@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { checkBatch } from '../../src/transport/batch-check.ts'
 import { exchangeTcp, exchangeUdp } from '../support/dns-client.ts'
@@ -95,6 +96,29 @@ for (const transport of ['batch', 'portable'] as const) {
       const stopped = server.stop(0)
       for (const reply of await Promise.all(replies)) assert.equal(readAnswer(reply).rcode, RCODES.SERVFAIL)
       await stopped
+    })
+
+    it('over TCP a query that the server has not read at its end is forwarded and answered: RFC 7766 §6.2.4', async t => {
+      const upstream = await startUpstream(always('192.0.2.1'))
+      t.after(() => upstream.close())
+      const { server, ipv4 } = await startForwarding(t, transport, [zoneOf([upstream.port])])
+      const client = connect({ host: '127.0.0.1', port: ipv4.port })
+      t.after(() => client.destroy())
+      const chunks: Buffer[] = []
+      client.on('data', chunk => chunks.push(chunk))
+      const ask = (name: string): void => {
+        const query = queryOf(name, 'A', { flags: RD })
+        client.write(Buffer.concat([Buffer.of(query.length >>> 8, query.length & 255), query]))
+      }
+      ask('before.example.com')
+      await until(() => chunks.length === 1, 'the connection is served')
+      // In the same turn: nothing is read between the two.
+      ask('last.example.com')
+      const stopped = server.stop(0)
+      await once(client, 'end')
+      client.end()
+      await stopped
+      assert.equal(readAnswer(Buffer.concat(chunks.slice(1)).subarray(2)).rcode, 0)
     })
   })
 }

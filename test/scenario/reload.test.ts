@@ -220,5 +220,9 @@ describe('reload', () => {
       world.write(`workers: ${1 + (i % 3)}\nhosts: { entries: [10.0.0.1 a.example, 10.0.0.${i} b.example] }\n`)
       await until(async () => (await world.metric('headless_dns_reloads_total')) === i, 'it is taken over')
     }
+    // Nobody is left whose answers would be counted.
+    world.write('workers: 1\n')
+    await until(async () => (await world.metric('headless_dns_reloads_total')) === 5, 'it is taken over')
+    assert.equal(await world.metric('coredns_dns_requests_total'), 8)
   })
 })
