@@ -24,6 +24,8 @@ const MAX_TIME = 40
 /** Characters of what is quoted, and sentences of one object. */
 const MAX_QUOTED = 60
 const MAX_OMITTED = 10
+/** Phases of Pods that are not answered any more. */
+const GONE = new Set(['Succeeded', 'Failed', 'Unknown'])
 const NO_PORTS: readonly Port[] = []
 const NO_STRINGS: readonly string[] = []
 
@@ -137,8 +139,6 @@ export function isPodGone(raw: unknown): boolean {
   const { metadata, status } = object(raw)
   return object(metadata)['deletionTimestamp'] != null || GONE.has(text(object(status)['phase']))
 }
-
-const GONE = new Set(['Succeeded', 'Failed', 'Unknown'])
 
 /** @returns those that a record can carry, each in the one spelling by which pods are asked for */
 export function podAddresses(raw: unknown): string[] {

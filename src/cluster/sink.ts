@@ -55,3 +55,15 @@ export interface ClusterSink {
   /** Publishes all that was given since the last flush, as one change. */
   flush(): void
 }
+
+/** A whole list at once. @throws as `commit` does; it is as if it had not begun */
+export function replaceWith<T>(sink: Pick<ObjectSink<T>, 'replaceAll'>, objects: readonly T[]): void {
+  const list = sink.replaceAll()
+  try {
+    for (const object of objects) list.add(object)
+    list.commit()
+  } catch (error) {
+    list.abort()
+    throw error
+  }
+}

@@ -85,11 +85,11 @@ export class Answering {
       const zones = own.apexes.map(apex => formatName(apex))
       if (forwarding !== undefined) {
         // A reload that fails is tried again every few seconds: each would leave the memory of a cache.
-        readAuthorities(forwarding)
+        const authorities = readAuthorities(forwarding)
         this.cache = options.cache && new AnswerCache(options.cache, table.seed, maxUdpSize, this.cacheCounts)
         const answers = new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize))
         const replies = this.cache?.replies
-        this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, replies, old?.forward)
+        this.forward = new ForwardService(forwarding, maxUdpSize, answers, log, replies, old?.forward, authorities)
       }
       const hasNames = rules !== undefined && hasLocalNames(rules)
       if (this.forward !== undefined || hasNames || options.autopath !== undefined) {

@@ -68,10 +68,10 @@ export class ForwardService {
     log: Log,
     cache?: ReplyCache,
     before?: ForwardService,
+    // First, since nobody would end what was begun before it throws.
+    ca = readAuthorities(options),
   ) {
     this.log = log
-    // First, since nobody would end what was begun before it throws.
-    const ca = readAuthorities(options)
     this.nameservers = new Map(before?.nameservers)
     this.routes = new Routes(
       options.zones.map(zone => ({

@@ -176,7 +176,11 @@ function publishInto(
     namespaces,
     publish,
     onListing,
-    moves && { ...moves, now: () => moves.now(), wake: afterMs => moves.wake(afterMs, () => cluster.expire()) },
+    moves && {
+      windowMs: moves.windowMs,
+      now: () => moves.now(),
+      wake: afterMs => moves.wake(afterMs, () => cluster.expire()),
+    },
   )
 
   function publishServices(

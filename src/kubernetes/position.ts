@@ -5,11 +5,10 @@
 
 import { ApiError } from './errors.ts'
 import type { Query } from './requests.ts'
+import { MAX_QUOTED } from './status.ts'
 import { isLess } from './versions.ts'
 
 const PAGE = 500
-/** Characters of what is quoted. */
-const MAX_QUOTED = 60
 
 export class Position {
   /** Where to go on; '' before a list. */

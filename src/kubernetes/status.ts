@@ -8,6 +8,8 @@ import type { ApiResponse } from './http.ts'
 const MAX_BODY_OCTETS = 64 << 10
 /** Of what the server says, in an error for people. */
 const MAX_SAID = 500
+/** Characters of what is quoted, which may be of any length. */
+export const MAX_QUOTED = 60
 
 interface Status {
   readonly code?: unknown

@@ -8,10 +8,7 @@ import { ApiError } from './errors.ts'
 import type { Position } from './position.ts'
 import type { Resource } from './reflector-types.ts'
 import type { Refusals } from './refusals.ts'
-import { metadataOf, statusError } from './status.ts'
-
-/** Characters of what is quoted. */
-const MAX_QUOTED = 60
+import { MAX_QUOTED, metadataOf, statusError } from './status.ts'
 
 export class WatchEvents<T> {
   private readonly resource: Resource<T>

@@ -3,8 +3,7 @@
  * Each reading that changes something is handed on as complete lists and one `flush`: an edit is one change.
  */
 
-import type { Kind, Kinds } from '../cluster/objects.ts'
-import type { ClusterSink, ObjectSink } from '../cluster/sink.ts'
+import { type ClusterSink, replaceWith } from '../cluster/sink.ts'
 import { AddressPool } from './address-pool.ts'
 import { type Reconciled, reconcile } from './controller.ts'
 import { ManifestFiles, type Refresh } from './files.ts'
@@ -133,11 +132,11 @@ export async function startManifests(
 
   function serve(): void {
     const objects = reconcile(files.objects(), pool, choice)
-    replace(services, objects.services)
-    replace(slices, objects.slices)
-    if (namespaces !== undefined) replace(namespaces, objects.namespaces)
-    if (pods !== undefined) replace(pods, objects.pods)
-    if (clients !== undefined) replace(clients, objects.clients)
+    replaceWith(services, objects.services)
+    replaceWith(slices, objects.slices)
+    if (namespaces !== undefined) replaceWith(namespaces, objects.namespaces)
+    if (pods !== undefined) replaceWith(pods, objects.pods)
+    if (clients !== undefined) replaceWith(clients, objects.clients)
     sink.flush()
     for (const note of objects.notes) if (!notes.has(note)) logger.info(note)
     notes = new Set(objects.notes)
@@ -150,17 +149,6 @@ export async function startManifests(
       logger.warn(`${file}:${line}: ${reason}; ${consequence}`, { file, line, reason })
     }
     for (const path of lost) logger.warn(`the manifests cannot be read any more, what was served stays: ${path}`)
-  }
-}
-
-function replace<K extends Kind>(sink: ObjectSink<Kinds[K]>, objects: readonly Kinds[K][]): void {
-  const list = sink.replaceAll()
-  try {
-    for (const object of objects) list.add(object)
-    list.commit()
-  } catch (error) {
-    list.abort()
-    throw error
   }
 }
 

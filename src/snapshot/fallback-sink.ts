@@ -12,7 +12,7 @@
  */
 
 import type { Identified, Kind, Kinds } from '../cluster/objects.ts'
-import type { ClusterSink, ObjectSink, Replacement } from '../cluster/sink.ts'
+import { type ClusterSink, type ObjectSink, type Replacement, replaceWith } from '../cluster/sink.ts'
 import type { SnapshotList } from './codec.ts'
 import { SnapshotError } from './errors.ts'
 
@@ -177,9 +177,7 @@ class Feed<K extends Kind> implements ObjectSink<Kinds[K]> {
   }
 
   fill(objects: readonly Kinds[Kind][]): void {
-    const list = this.inner.replaceAll()
-    for (const object of objects) list.add(object as Kinds[K])
-    list.commit()
+    replaceWith(this.inner, objects as readonly Kinds[K][])
     this.inner.stale(REASON)
   }
 

@@ -11,6 +11,7 @@ import { parseIPv6 } from '../../src/wire/address.ts'
 import { type Asked, addressOf, QNAME, recordOf, replyTo } from '../support/fake-upstream.ts'
 import { readAnswer } from '../support/forwarding.ts'
 import { AA, AD, CD, queryOf, RCODES, RD, TC, wireName } from '../support/messages.ts'
+import { clientQueryOf } from '../support/queries.ts'
 import { asked, text } from '../support/rule-names.ts'
 
 const [A, AAAA] = [1, 28]
@@ -62,20 +63,7 @@ function ask(
 }
 
 function query(more: Partial<ClientQuery>): ClientQuery {
-  const message = queryOf('www.example.com', 'AAAA', { flags: RD })
-  return {
-    message,
-    questionEnd: message.length,
-    aliases: 0,
-    targetAt: 0,
-    payloadSize: 0,
-    dnssecOk: false,
-    stream: false,
-    client: 'a',
-    clientPort: 0,
-    path: { send() {} },
-    ...more,
-  }
+  return clientQueryOf(queryOf('www.example.com', 'AAAA', { flags: RD }), more)
 }
 
 function labelsOf(name: string): string {

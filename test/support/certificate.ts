@@ -7,6 +7,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TlsMaterial } from './fake-api-server.ts'
 
+/** As below; undefined: there is no openssl. */
+export function tryCertificate(folder: string, name: string): ReturnType<typeof makeCertificate> | undefined {
+  try {
+    return makeCertificate(folder, name)
+  } catch {
+    return undefined
+  }
+}
+
 /** Self-signed: it is its own authority. @param folder where its files are left: `NAME.key` and `NAME.crt` */
 export function makeCertificate(folder: string, name: string): TlsMaterial & { readonly file: string } {
   const [key, file] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)]

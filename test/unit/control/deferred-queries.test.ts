@@ -7,21 +7,11 @@ import {
   type Desk,
   type SendReply,
 } from '../../../src/control/deferred-queries.ts'
-import type { DeferredQuery } from '../../../src/dataplane/deferred.ts'
 import { queryOf } from '../../support/messages.ts'
+import { deferredQueryOf } from '../../support/queries.ts'
 
 const message = queryOf('www.example.com', 'A')
-const query: DeferredQuery = {
-  message,
-  questionEnd: message.length,
-  targetAt: 0,
-  aliases: 0,
-  payloadSize: 0,
-  dnssecOk: false,
-  zone: -1,
-  octets: message.length,
-  path: { socket: 0, sockaddr: new Uint8Array(32), control: new Uint8Array(40), controlOctets: 0, stream: undefined },
-}
+const query = deferredQueryOf(message)
 
 function setUp(take: Desk['take']) {
   const limits = new DeferredLimits({ errorRate: 0, responseRate: undefined }, 1232, 1)

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { QueryLog } from '../../../src/control/query-log.ts'
-import type { DeferredQuery } from '../../../src/dataplane/deferred.ts'
 import { queryOf } from '../../support/messages.ts'
+import { deferredQueryOf } from '../../support/queries.ts'
 
 const RULES = { classes: 7, sample: 1, zones: [] }
 
@@ -14,17 +14,7 @@ it('what is logged by one that gives way is counted by who takes its place', t =
   const next = new QueryLog(RULES, 1, 1, log, before)
   t.after(() => [before, next].map(each => each.close()))
   const message = queryOf('www.example.com', 'A')
-  const query: DeferredQuery = {
-    message,
-    questionEnd: message.length,
-    targetAt: 0,
-    aliases: 0,
-    payloadSize: 0,
-    dnssecOk: false,
-    zone: -1,
-    octets: message.length,
-    path: { socket: 0, sockaddr: new Uint8Array(32), control: new Uint8Array(40), controlOctets: 0, stream: undefined },
-  }
+  const query = deferredQueryOf(message)
   for (const each of [before, next, before]) each.note(query, message)
   for (const each of [before, next]) assert.match(JSON.stringify(each.families()[0]), /"value":3/)
 })

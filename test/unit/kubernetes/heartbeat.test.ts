@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +6,7 @@ import { after, describe, it, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type ApiClient, openClient } from '../../../src/kubernetes/client.ts'
 import { Heartbeat } from '../../../src/kubernetes/heartbeat.ts'
-import { makeCertificate } from '../../support/certificate.ts'
+import { tryCertificate } from '../../support/certificate.ts'
 import { openProxy } from '../../support/cluster-proxy.ts'
 import { SERVICES, SLICES, serviceOf } from '../../support/fake-api-objects.ts'
 import { FakeApiServer } from '../../support/fake-api-server.ts'
@@ -17,14 +16,7 @@ const WATCH = '?watch=1&resourceVersion=1000'
 const root = mkdtempSync(join(tmpdir(), 'kubernetes-heartbeat-'))
 after(() => rmSync(root, { recursive: true }))
 
-const tls = (() => {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' })
-    return makeCertificate(root, 'server')
-  } catch {
-    return undefined
-  }
-})()
+const tls = tryCertificate(root, 'server')
 
 /** Seconds pass, and what comes in meanwhile is read. */
 async function pass(t: TestContext, seconds: number): Promise<void> {

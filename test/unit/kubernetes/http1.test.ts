@@ -11,21 +11,14 @@ import { setImmediate } from 'node:timers/promises'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { openClient } from '../../../src/kubernetes/client.ts'
 import { Http1Channel } from '../../../src/kubernetes/http1.ts'
-import { makeCertificate } from '../../support/certificate.ts'
+import { tryCertificate } from '../../support/certificate.ts'
 import { hasIPv6 } from '../../support/datagram-battery.ts'
-import type { TlsMaterial } from '../../support/fake-api-server.ts'
 
 const never = new AbortController().signal
 const root = mkdtempSync(join(tmpdir(), 'kubernetes-http1-'))
 after(() => rmSync(root, { recursive: true }))
 
-const tls = ((): TlsMaterial | undefined => {
-  try {
-    return makeCertificate(root, 'server')
-  } catch {
-    return undefined
-  }
-})()
+const tls = tryCertificate(root, 'server')
 
 describe('HTTP/1.1 over TLS', { skip: tls === undefined ? 'there is no openssl' : false }, () => {
   async function start(t: TestContext, address: string) {

@@ -15,21 +15,14 @@ import { setImmediate } from 'node:timers/promises'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { Http2Channel } from '../../../src/kubernetes/http2.ts'
-import { makeCertificate } from '../../support/certificate.ts'
+import { tryCertificate } from '../../support/certificate.ts'
 import { hasIPv6 } from '../../support/datagram-battery.ts'
-import type { TlsMaterial } from '../../support/fake-api-server.ts'
 
 const never = new AbortController().signal
 const root = mkdtempSync(join(tmpdir(), 'kubernetes-http2-'))
 after(() => rmSync(root, { recursive: true }))
 
-const tls = ((): TlsMaterial | undefined => {
-  try {
-    return makeCertificate(root, 'server')
-  } catch {
-    return undefined
-  }
-})()
+const tls = tryCertificate(root, 'server')
 
 async function start(t: TestContext, settings = {}, address = '127.0.0.1') {
   const sessions: ServerHttp2Session[] = []

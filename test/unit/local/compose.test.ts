@@ -9,22 +9,10 @@ import { type ClientQuery, ReplyWriter } from '../../../src/forward/client-query
 import { type Changes, Composer } from '../../../src/local/compose.ts'
 import { type Asked, addressOf, recordOf, replyTo } from '../../support/fake-upstream.ts'
 import { AD, optRecord, queryOf, RD, strictDecode, TC, u16, wireName } from '../../support/messages.ts'
+import { clientQueryOf } from '../../support/queries.ts'
 
 function query(name: string, more: Partial<ClientQuery> = {}): ClientQuery {
-  const message = queryOf(name, 'A', { flags: RD })
-  return {
-    message,
-    questionEnd: message.length,
-    aliases: 0,
-    targetAt: 0,
-    payloadSize: 0,
-    dnssecOk: false,
-    stream: false,
-    client: 'a',
-    clientPort: 0,
-    path: { send() {} },
-    ...more,
-  }
+  return clientQueryOf(queryOf(name, 'A', { flags: RD }), more)
 }
 
 function reply(

@@ -16,6 +16,7 @@ import { parseIPv6, reverseNameOfIPv6 } from '../../../src/wire/address.ts'
 import { type Asked, addressOf, replyTo } from '../../support/fake-upstream.ts'
 import { readAnswer } from '../../support/forwarding.ts'
 import { AA, AD, CD, queryOf, RCODES, RD } from '../../support/messages.ts'
+import { clientQueryOf } from '../../support/queries.ts'
 import { text, wire } from '../../support/rule-names.ts'
 import { rulesOf } from '../../support/rules.ts'
 import { createTable } from '../../support/table-lookup.ts'
@@ -68,15 +69,7 @@ function open(raw: object, isTableFirst = false) {
     forwarded.length = 0
     let octets: Uint8Array = new Uint8Array(0)
     desk.take({
-      message,
-      questionEnd: message.length,
-      aliases: 0,
-      targetAt: 0,
-      payloadSize: 0,
-      dnssecOk: false,
-      stream: false,
-      client: 'a',
-      clientPort: 0,
+      ...clientQueryOf(message),
       isIPv6: true,
       address: new Uint8Array(16),
       zone: -1,
