@@ -131,9 +131,11 @@ export const RULES: readonly Rule[] = [
   {
     name: 'truncated',
     reason:
-      'RFC 2181 §9: with TC set the client asks again over TCP; we give a fair sample, they what came first or nothing',
-    aspects: ['answer', 'authority', 'additional'],
-    applies: ({ ours, theirs }) => ours.tc && theirs.tc,
+      'RFC 2181 §9: with TC set the client asks again over TCP; we give a fair sample, they what came first or nothing; ' +
+      'RFC 1035 §4.1.4: compression is optional, we write the target of an alias whole, and may be the first to cut',
+    aspects: ['tc', 'answer', 'authority', 'additional'],
+    applies: ({ query, ours, theirs }) =>
+      ours.tc && (theirs.tc || theirs.length + savedInAliases(theirs.answer) > limitOf(query)),
   },
 ]
 
@@ -171,6 +173,12 @@ export function leaves(record: string, labels: readonly string[]): boolean {
   const [, , , type, target = ''] = record.split(' ')
   const zone = [...ZONES, ...REVERSE_ZONES].find(zone => `.${target.replaceAll(/\\\d+/g, '.')}`.endsWith(`.${zone}.`))
   return type === '5' && zone !== undefined && !labels.join('.').toLowerCase().endsWith(zone)
+}
+
+/** Octets that compression of their targets may have saved, at most: a pointer takes two. @param records as plainReply writes them */
+function savedInAliases(records: readonly string[]): number {
+  const targets = records.map(record => record.split(' ')).filter(([, , , type]) => type === '5')
+  return targets.reduce((octets, [, , , , target = '']) => octets + target.replaceAll(/\\\d+/g, '.').length - 2, 0)
 }
 
 /** Whether `reply` has all of these addresses, or no room for those of any target that it lacks. */
