@@ -1,6 +1,7 @@
 /**
- * At SIGUSR2 garbage is collected, what malloc holds free goes back to the kernel, as the server does by itself once a minute,
- * and what is left is written to SOAK_MEMORY_FILE: what is held is measured, and not what waits to be given back. Compiled code,
+ * At SIGUSR2 garbage is collected, and goes back to the kernel what V8 keeps of pages for young objects and malloc of free memory, as
+ * either does by itself: V8 when little happens for some time, which is once in some minutes, the server, for malloc, once a
+ * minute. What is left is written to SOAK_MEMORY_FILE: what is held is measured, and not what waits to be given back. Compiled code,
  * which V8 makes more and more of for a day, and never more than the program has, is told apart from what the program holds.
  */
 
@@ -36,9 +37,7 @@ function codeOctets() {
 }
 
 process.on('SIGUSR2', () => {
-  // What the first finds dead may hold memory that only the second gives back.
-  collect()
-  collect()
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   setTimeout(() => {
     trim(0)
     writeFileSync(process.env.SOAK_MEMORY_FILE, JSON.stringify({ ...process.memoryUsage(), code: codeOctets() }))

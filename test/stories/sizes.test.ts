@@ -267,19 +267,16 @@ story(
         { length: T27_PODS },
         (_, pod) => `10.${pod < rolled ? 200 : 201}.${number}.${pod + 1}`,
       )
-      const changed = slice(
-        `big${number}-0`,
-        `big${number}`,
-        addresses.map(address => endpoint(address)),
-      )
+      const endpoints = addresses.map(address => endpoint(address))
+      const changed = asStored(slice(`big${number}-0`, `big${number}`, endpoints))
       const isMeasured = event % 10 === 9
       if (isMeasured) {
         const name = `10-200-${number}-${rolled}.big${number}.default.svc.cluster.local`
         putMs.set(name, [sharedNowMs(), waitsForCores()])
         world.checker.focus([...putMs.keys()].map(one => ({ name: one, type: 'A' })))
       }
-      world.truth.putSlices([asStored(changed)], false)
-      world.api.put(SLICES, asStored(changed))
+      world.truth.putSlices([changed], false)
+      world.api.put(SLICES, changed)
     }
     const tookMs = performance.now() - startMs
     const { latencyMs, loopMs } = rolling.end()

@@ -147,12 +147,11 @@ export class Model {
     return this.existing.has(name) || (service !== undefined && this.existing.has(service.slice(1)))
   }
 
-  /** RFC 8020: where a name exists, all above it do. */
+  /** RFC 8020: where a name exists, all above it do, up to its zone. */
   private exist(name: string): void {
-    const zone = [ZONE, ...REVERSE_ZONES].find(one => name === one || name.endsWith(`.${one}`))!
-    for (let rest = name; ; rest = rest.slice(rest.indexOf('.') + 1)) {
+    for (let rest = name; !this.existing.has(rest); rest = rest.slice(rest.indexOf('.') + 1)) {
       this.existing.add(rest)
-      if (rest === zone) return
+      if (rest === ZONE || REVERSE_ZONES.includes(rest)) return
     }
   }
 }
