@@ -4,7 +4,7 @@
  * Any zone can be asked for, so the names are made from the one block at `_zone.<svc>…`. A zone may be several labels.
  */
 
-import { BLOCK_TTL, MAX_COUNT } from '../table/layout.ts'
+import { BLOCK_TTL, MAX_COUNT, ZONES_ALL_V4, ZONES_ALL_V6, ZONES_GROUPS, ZONES_V4 } from '../table/layout.ts'
 import type { TableReader } from '../table/reader.ts'
 import { startZones } from '../table/sections.ts'
 import { TYPE_A, TYPE_AAAA, TYPE_ANY } from '../wire/constants.ts'
@@ -40,12 +40,12 @@ export function putZonal(
   const start = startZones(words, block)
   const groups = words[start]! & 0xffff
   const v4 = start + (words[start]! >>> 16)
-  const v6 = v4 + words[start + 1]!
+  const v6 = v4 + words[start + ZONES_V4]!
   let first4 = 0
-  let count4 = isPrefer ? Math.min(words[start + 1]!, MAX_COUNT) : 0
+  let count4 = isPrefer ? Math.min(words[start + ZONES_ALL_V4]!, MAX_COUNT) : 0
   let first6 = 0
-  let count6 = isPrefer ? Math.min(words[start + 2]!, MAX_COUNT) : 0
-  let group = start + 3
+  let count6 = isPrefer ? Math.min(words[start + ZONES_ALL_V6]!, MAX_COUNT) : 0
+  let group = start + ZONES_GROUPS
   for (let i = 0; i < groups; i++) {
     const labels = (group + 4) * 4
     const length = octets[labels]!

@@ -18,6 +18,11 @@ import {
   IS_PUT,
   MAX_COUNT,
   META_FLAGS_SHIFT,
+  ZONES_ALL_V4,
+  ZONES_ALL_V6,
+  ZONES_GROUPS,
+  ZONES_V4,
+  ZONES_V6,
 } from './layout.ts'
 import { flagsOf, nameOctets, startRaw, startZones, zonesWords } from './sections.ts'
 
@@ -170,30 +175,35 @@ export class BlockDraft {
   }
 
   private putZones(groups: readonly ZoneGroup[]): void {
-    this.reserve(3)
+    const v4 = arrange(
+      groups.map(group => group.v4),
+      address => address,
+    )
+    const v6 = arrange(
+      groups.map(group => addressesOf(group.v6)),
+      address => Buffer.from(address).toString('latin1'),
+    )
+    this.reserve(ZONES_GROUPS)
     const start = this.length
-    this.length += 3
-    let all4 = 0
-    let all6 = 0
-    for (const group of groups) {
-      const n6 = group.v6.length >>> 4
+    this.length += ZONES_GROUPS
+    for (const [i, { labels }] of groups.entries()) {
       this.reserve(4)
-      this.words[this.length++] = all4
-      this.words[this.length++] = group.v4.length
-      this.words[this.length++] = all6
-      this.words[this.length++] = n6
-      all4 += group.v4.length
-      all6 += n6
-      const at = this.roomFor(1 + group.labels.length)
-      this.octets[at] = group.labels.length
-      this.octets.set(group.labels, at + 1)
+      this.words[this.length++] = v4.starts[i]!
+      this.words[this.length++] = groups[i]!.v4.length
+      this.words[this.length++] = v6.starts[i]!
+      this.words[this.length++] = groups[i]!.v6.length >>> 4
+      const at = this.roomFor(1 + labels.length)
+      this.octets[at] = labels.length
+      this.octets.set(labels, at + 1)
     }
     this.words[start] = groups.length | ((this.length - start) << 16)
-    this.words[start + 1] = all4
-    this.words[start + 2] = all6
-    this.reserve(all4 + 4 * all6)
-    for (const group of groups) for (const address of group.v4) this.words[this.length++] = address
-    for (const group of groups) this.putV6(group.v6, group.v6.length >>> 4)
+    this.words[start + ZONES_V4] = v4.addresses.length
+    this.words[start + ZONES_V6] = v6.addresses.length
+    this.words[start + ZONES_ALL_V4] = v4.all
+    this.words[start + ZONES_ALL_V6] = v6.all
+    this.reserve(v4.addresses.length + 4 * v6.addresses.length)
+    for (const address of v4.addresses) this.words[this.length++] = address
+    for (const address of v6.addresses) this.putV6(address, 1)
   }
 
   private putOctets(octets: Uint8Array): void {
@@ -246,4 +256,30 @@ export function decodeRawSets(words: Int32Array, octets: Uint8Array, at: number)
     head += words[head + 1]!
   }
   return sets
+}
+
+/** The addresses of groups as they lie in a block (layout.ts): `all` of them, then groups that share some with groups before them. */
+function arrange<T>(
+  groups: readonly (readonly T[])[],
+  keyOf: (address: T) => number | string,
+): { readonly addresses: readonly T[]; readonly all: number; readonly starts: readonly number[] } {
+  const seen = new Set<number | string>()
+  const addresses: T[] = []
+  const starts = groups.map(group => {
+    const start = addresses.length
+    for (const address of group) if (seen.size < seen.add(keyOf(address)).size) addresses.push(address)
+    return start
+  })
+  const all = addresses.length
+  for (const [i, group] of groups.entries()) {
+    if ((starts[i + 1] ?? all) - starts[i]! === group.length) continue
+    starts[i] = addresses.length
+    for (const address of group) addresses.push(address)
+  }
+  return { addresses, all, starts }
+}
+
+/** Of 16 octets each. */
+function addressesOf(v6: Uint8Array): Uint8Array[] {
+  return Array.from({ length: v6.length >>> 4 }, (_, i) => v6.subarray(16 * i, 16 * i + 16))
 }

@@ -37,9 +37,10 @@
  *             entry: port (16) | IPv4 count (8) | IPv6 count (8);  addresses;  octets of labels (8), labels, padding
  * Raw sets:   number of sets, words of all sets together; per set: type (16) | records (16), words of the set; then the
  *             records: RDLENGTH (16, network order), RDATA, end to end, padding
- * Zones:      groups (16) | words up to the addresses (16);  all IPv4 count, all IPv6 count
+ * Zones:      groups (16) | words up to the addresses (16);  IPv4 addresses here, IPv6 addresses here;  of these all of the Service
  *             per group: IPv4 start, count; IPv6 start, count; label octets (8), labels, padding
- *             then all IPv4 addresses, then all IPv6 addresses, group after group
+ *             then IPv4 addresses, then IPv6 addresses: all of the Service, each once, group after group; then once more, whole, the
+ *             groups that have addresses of groups before them
  *
  * SOA block:  allocator's own;  zone name octets;  SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM
  */
@@ -104,6 +105,13 @@ export const SOA_MINIMUM = 6
 export const SOA_WORDS = 7
 
 export const MAX_COUNT = 65_535
+
+// Words of the topology zones, from their first on.
+export const ZONES_V4 = 1
+export const ZONES_V6 = 2
+export const ZONES_ALL_V4 = 3
+export const ZONES_ALL_V6 = 4
+export const ZONES_GROUPS = 5
 
 /** The six uppermost bits of the hash, which the position in the index does not use. Never makes a slot EMPTY or TOMBSTONE. */
 export function slotTag(hash: number): number {

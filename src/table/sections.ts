@@ -2,7 +2,17 @@
  * Where the sets of a name block lie. Layer: table. Hot: arithmetic only.
  */
 
-import { BLOCK_COUNTS, BLOCK_META, BLOCK_NAME, HAS_RAW, HAS_SRV, META_FLAGS_SHIFT, META_ZONE_SHIFT } from './layout.ts'
+import {
+  BLOCK_COUNTS,
+  BLOCK_META,
+  BLOCK_NAME,
+  HAS_RAW,
+  HAS_SRV,
+  META_FLAGS_SHIFT,
+  META_ZONE_SHIFT,
+  ZONES_V4,
+  ZONES_V6,
+} from './layout.ts'
 
 export function nameOctets(words: Int32Array, block: number): number {
   return words[block + BLOCK_META]! & 0xff
@@ -51,5 +61,5 @@ export function startZones(words: Int32Array, block: number): number {
 }
 
 export function zonesWords(words: Int32Array, zones: number): number {
-  return (words[zones]! >>> 16) + words[zones + 1]! + 4 * words[zones + 2]!
+  return (words[zones]! >>> 16) + words[zones + ZONES_V4]! + 4 * words[zones + ZONES_V6]!
 }

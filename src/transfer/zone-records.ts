@@ -6,7 +6,18 @@
  * zones that there are, and for `prefer` in any other a wildcard (RFC 4592 §2.1.1). Pod names made from labels cannot.
  */
 
-import { BLOCK_HASH, BLOCK_NAME, BLOCK_TTL, HAS_RAW, HAS_SRV, HAS_ZONES } from '../table/layout.ts'
+import {
+  BLOCK_HASH,
+  BLOCK_NAME,
+  BLOCK_TTL,
+  HAS_RAW,
+  HAS_SRV,
+  HAS_ZONES,
+  ZONES_ALL_V4,
+  ZONES_ALL_V6,
+  ZONES_GROUPS,
+  ZONES_V4,
+} from '../table/layout.ts'
 import {
   countA,
   countAAAA,
@@ -155,7 +166,7 @@ function addZonal(
   start: number,
 ): void {
   const v4 = start + (words[start]! >>> 16)
-  const v6 = v4 + words[start + 1]!
+  const v6 = v4 + words[start + ZONES_V4]!
   const add = (
     labels: Uint8Array,
     policy: Uint8Array,
@@ -169,7 +180,7 @@ function addZonal(
     addAddresses(records, name, ttl, words, v4 + first4, n4, TYPE_A)
     addAddresses(records, name, ttl, words, v6 + 4 * first6, n6, TYPE_AAAA)
   }
-  let group = start + 3
+  let group = start + ZONES_GROUPS
   for (let i = 0, groups = words[start]! & 0xffff; i < groups; i++) {
     const at = (group + 4) * 4
     const labels = octets[at] === 0 ? NO_LABELS : octets.slice(at + 1, at + 1 + octets[at]!)
@@ -178,7 +189,7 @@ function addZonal(
     for (const policy of labels.length === 0 ? [] : [PIN, PREFER]) add(labels, policy, first4, n4, first6, n6)
     group += 4 + ((octets[at]! + 4) >>> 2)
   }
-  add(WILDCARD, PREFER, 0, words[start + 1]!, 0, words[start + 2]!)
+  add(WILDCARD, PREFER, 0, words[start + ZONES_ALL_V4]!, 0, words[start + ZONES_ALL_V6]!)
 }
 
 /** Word offset behind the block. */

@@ -13,6 +13,8 @@ import {
   HAS_ZONES,
   IS_PUT,
   MAX_READERS,
+  ZONES_GROUPS,
+  ZONES_V4,
 } from '../../src/table/layout.ts'
 import { createSharedMemory, type SharedMemory } from '../../src/table/memory.ts'
 import { TableReader } from '../../src/table/reader.ts'
@@ -153,8 +155,8 @@ function decodeSrv(words: Int32Array, octets: Uint8Array, set: number): Found['s
 function decodeZones(words: Int32Array, octets: Uint8Array, start: number): string[] {
   const groups: string[] = []
   const v4 = start + (words[start]! >>> 16)
-  const v6 = v4 + words[start + 1]!
-  let group = start + 3
+  const v6 = v4 + words[start + ZONES_V4]!
+  let group = start + ZONES_GROUPS
   for (let i = 0; i < (words[start]! & 0xffff); i++) {
     const [at4, n4, at6, n6] = words.slice(group, group + 4) as unknown as [number, number, number, number]
     const length = octets[(group + 4) * 4]!

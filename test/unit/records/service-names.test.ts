@@ -54,6 +54,30 @@ describe('sizes no sane cluster has', () => {
     }
   })
 
+  it('RFC 2181 §5: an address in two topology zones is in the answer of each, and once in that of another', () => {
+    const server = createAnswering()
+    server.services.upsert(headless('web'))
+    for (const [type, shared, ofA, ofB] of [
+      ['A', '10.0.0.1', '10.0.0.2', '10.0.0.3'],
+      ['AAAA', 'fd00::1', 'fd00::2', 'fd00::3'],
+    ] as const) {
+      const at = (address: string, zone: string) => ({ address, zone, hostname: `h-${zone}` })
+      const endpoints = [at(shared, 'a'), at(ofA, 'a'), at(shared, 'b'), at(ofB, 'b'), at(shared, 'c')]
+      server.slices.upsert(slice('web', endpoints))
+      server.flush()
+      const asked = (name: string) =>
+        server
+          .ask(`${name}._zone.${WEB}`, type)
+          .answers.map(answer => answer.split(' ').at(-1))
+          .sort()
+      const sets = { a: [shared, ofA], b: [shared, ofB], c: [shared], none: [shared, ofA, ofB] }
+      for (const [zone, addresses] of Object.entries(sets)) {
+        assert.deepEqual(asked(`${zone}.prefer`), addresses)
+        assert.deepEqual(asked(`${zone}.pin`), zone === 'none' ? [] : addresses)
+      }
+    }
+  })
+
   // RFC 2181 §5.1: all the records of an RRset are sent, or TC is set
   it('RFC 2181 §5.1: a target with more addresses than the table counts has none of them in the additional section', () => {
     const endpoints = Array.from({ length: 256 }, (_, i) => ({ address: `10.0.1.${i}`, hostname: 'a' }))
