@@ -32,6 +32,10 @@ const EXPIRE = 86_400
 const INITIAL_PAGES = 512
 /** A list that comes in, rather than what happens in a cluster. */
 const MANY_CHANGES = 1000
+/** Addresses and Services that are settled together: some hundred octets each, and not for as long as what went would be answered on. */
+const MOST_UNSETTLED = 20_000
+/** While nobody is answered no address is missed: what lives on makes V8's young space grow. */
+const MOST_UNSETTLED_UNSEEN = 20
 /** The row of the table's own writer among its readers; workers and TCP have the others. */
 export const WRITER_ROW = 0
 
@@ -190,25 +194,56 @@ function publishInto(
   ): void {
     const due = allDue(changes)
     unpublished.clear()
+    /** Half of it may be served: what was served before is put back, whole. */
+    const giveUp = (change: ServiceChange, tried: readonly ServiceView[]): void => {
+      const half = views([...tried, change.after])
+      const isBack = attempt(() => services.mend(change.before, half))
+      unpublished.set(keyOfService(change, half), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
+    }
+    const settle = (isLast = true): void => {
+      for (const [change, error] of services.settle(isLast)) {
+        attempt(() => {
+          throw error
+        })
+        giveUp(change, NONE_TRIED)
+      }
+    }
+    const most = isFirst ? MOST_UNSETTLED_UNSEEN : MOST_UNSETTLED
+    let limit = most
     for (const { change, tried } of due) {
       const { before, after } = change
+      const publish = () => services.publish(change, due.length > MANY_CHANGES, isFirst)
       const isDone = attempt(() => {
         if (tried.length > 0) return services.mend(after, views([before, ...tried]))
         try {
-          services.publish(change, due.length > MANY_CHANGES, isFirst)
+          publish()
         } catch (error) {
-          const shrinks = endpointsIn(after?.slices ?? []) < endpointsIn(before?.slices ?? [])
-          if (!(error instanceof TableFullError) || !shrinks) throw error
-          // There is no room for what comes beside what goes: what goes, which is more, makes some.
-          services.mend(after, views([before]))
+          if (!(error instanceof TableFullError)) throw error
+          makeRoom(error, change, settle, publish)
         }
       })
-      if (isDone) continue
-      // Half of it may be served: what was served before is put back, whole.
-      const half = views([...tried, after])
-      const isBack = attempt(() => services.mend(before, half))
-      unpublished.set(keyOfService(change, half), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
+      if (!isDone) giveUp(change, tried)
+      if (services.unsettled >= limit) {
+        settle(false)
+        // Addresses of several wait: the next look is as much later.
+        limit = services.unsettled + most
+      }
     }
+    settle()
+  }
+
+  /** There is no room for what comes beside what goes: what goes makes some, first that of others, then its own. */
+  function makeRoom(error: TableFullError, { before, after }: ServiceChange, settle: () => void, publish: () => void) {
+    if (services.unsettled > 0) {
+      settle()
+      try {
+        return publish()
+      } catch (again) {
+        if (!(again instanceof TableFullError)) throw again
+      }
+    }
+    if (endpointsIn(after?.slices ?? []) >= endpointsIn(before?.slices ?? [])) throw error
+    services.mend(after, views([before]))
   }
 
   /** What waits for room, as it has become by these changes, and the others of them. */

@@ -1,6 +1,7 @@
 /**
- * The PTRs that one change of a Service brings and takes, by address: each address is written once, so that no reader sees
- * the old name of an endpoint beside its new one. Layer: records; pure. K8s DNS spec §2.3.3 and §2.4.3.
+ * The PTRs that changes of Services bring and take, by address: each address is written once, so that no reader sees the old
+ * name of an endpoint beside its new one, or none while it goes from one Service to another, and so that one address of a thousand
+ * Services costs one write, not one of all of them for each. Layer: records; pure. K8s DNS spec §2.3.3 and §2.4.3.
  */
 
 import { parseIPv4, parseIPv6, reverseNameOfIPv4, reverseNameOfIPv6 } from '../wire/address.ts'
@@ -11,36 +12,57 @@ import type { Address, EndpointName } from './slice-word.ts'
 /** Up to so many comparisons cost less than a set. */
 const FEW_PAIRS = 64
 
-interface PtrChange {
+interface PtrChange<Cause> {
   readonly owner: WireName
   readonly added: WireName[]
   readonly removed: WireName[]
+  /** Whose they are, each once. */
+  readonly causes: Cause[]
 }
 
-export class PtrChanges {
-  private readonly byAddress = new Map<number | string, PtrChange>()
+export class PtrChanges<Cause> {
+  private byAddress = new Map<number | string, PtrChange<Cause>>()
 
-  /** @param target a name that is too long has no PTR */
-  add(address: Address, target: WireName | undefined): void {
-    if (target !== undefined) this.at(address).added.push(target)
+  /** Addresses that change. */
+  get size(): number {
+    return this.byAddress.size
   }
 
-  remove(address: Address, target: WireName | undefined): void {
-    if (target !== undefined) this.at(address).removed.push(target)
+  /**
+   * @param target a name that is too long has no PTR
+   * @param cause  those of one follow each other
+   */
+  add(address: Address, target: WireName | undefined, cause: Cause): void {
+    if (target !== undefined) this.at(address, cause).added.push(target)
   }
 
-  all(): Iterable<PtrChange> {
-    return this.byAddress.values()
+  remove(address: Address, target: WireName | undefined, cause: Cause): void {
+    if (target !== undefined) this.at(address, cause).removed.push(target)
   }
 
-  private at(address: Address): PtrChange {
+  /** Takes them out: those of one cause, or all. */
+  *take(isAll: boolean): Generator<PtrChange<Cause>> {
+    const all = this.byAddress
+    // Not emptied but left: V8 keeps what a map of long standing held until it collects the old space.
+    this.byAddress = new Map()
+    for (const [key, change] of all) {
+      if (!isAll && change.causes.length > 1) this.byAddress.set(key, change)
+      else yield change
+    }
+  }
+
+  causes(): ReadonlySet<Cause> {
+    return new Set([...this.byAddress.values()].flatMap(({ causes }) => causes))
+  }
+
+  private at(address: Address, cause: Cause): PtrChange<Cause> {
     const key = keyOf(address)
     let change = this.byAddress.get(key)
     if (change === undefined) {
       const owner = typeof address === 'number' ? reverseNameOfIPv4(address) : reverseNameOfIPv6(address)
-      change = { owner, added: [], removed: [] }
+      change = { owner, added: [], removed: [], causes: [cause] }
       this.byAddress.set(key, change)
-    }
+    } else if (change.causes.at(-1) !== cause) change.causes.push(cause)
     return change
   }
 }

@@ -1,6 +1,9 @@
 /**
- * Writes the names of a Service that changed, in an order in which no reader can follow an answer to a name that does
+ * Writes the names of Services that changed, in an order in which no reader can follow an answer to a name that does
  * not exist: targets before the SRVs and PTRs that name them, and away in reverse. Layer: records.
+ *
+ *   publish, for each Service   what it has now: endpoints, then the names above them
+ *   settle, for all of these    PTRs, each address once; then what they do not have any more
  */
 
 import type { Service } from '../cluster/objects.ts'
@@ -36,6 +39,12 @@ interface EndpointChanges {
   readonly removed: readonly EndpointName[]
 }
 
+/** What a Service does not have any more, while PTRs may still name it. */
+interface Leaving {
+  readonly change: ServiceChange
+  readonly leave: () => void
+}
+
 const NOTHING: Plan = { service: undefined, endpoints: undefined, names: [] }
 const NO_LABELS: readonly string[] = []
 /** Characters before the Service's name: an endpoint's label, and the cluster that it is imported from. */
@@ -56,6 +65,9 @@ export class ServicePublisher {
   /** The latest plans, oldest first: a Service that changed is the likeliest to change again. */
   private readonly kept = new Map<ServiceView, Plan>()
   private keptEndpoints = 0
+  /** Of what was published since the last `settle`. */
+  private readonly ptrs = new PtrChanges<ServiceChange>()
+  private readonly leaving: Leaving[] = []
 
   constructor(writer: NameWriter, options: RecordOptions) {
     this.writer = writer
@@ -63,11 +75,19 @@ export class ServicePublisher {
     this.deeper = deeperZones(options)
   }
 
+  /** How much is to be settled: addresses whose PTRs change, and Services that lose names. */
+  get unsettled(): number {
+    return this.ptrs.size + this.leaving.length
+  }
+
   /**
+   * Puts what the Service has now; `settle` does the rest.
    * @param isOneOfMany it comes with so many others that none of them is likelier than another to change next
    * @param isUnseen    nobody is answered yet: names come from the top down, so that none is made as an empty non-terminal first
+   * @throws TableFullError: it may be there in part, and there is nothing of it to settle
    */
-  publish({ before, after }: ServiceChange, isOneOfMany = false, isUnseen = false): void {
+  publish(change: ServiceChange, isOneOfMany = false, isUnseen = false): void {
+    const { before, after } = change
     const old = this.takeKept(before) ?? this.plan(before)
     const now = this.plan(after, old.endpoints)
     const service = now.service ?? old.service
@@ -85,13 +105,53 @@ export class ServicePublisher {
       this.putAll(suffixes, gained, labelsOf(each), endpointContent(each))
     }
     if (!isUnseen) this.putNames(now, suffixes)
-    if (!this.options.isImported) this.changePtrs(old, now, endpoints, suffixes, external)
-    for (const { branch, prefix } of namesLost(old, now)) this.removeAll(suffixes, [branch], prefix)
-    for (const each of endpoints.removed) this.removeAll(suffixes, oldBranches, labelsOf(each))
+    if (!this.options.isImported) this.gatherPtrs(this.ptrs, change, old, now, endpoints, suffixes, external)
+    const names = namesLost(old, now)
     const lost = oldBranches.filter(branch => !branches.includes(branch))
-    for (const each of lost.length === 0 ? [] : endpointsOf(old).values())
-      this.removeAll(suffixes, lost, labelsOf(each))
+    if (names.length + endpoints.removed.length + lost.length > 0) {
+      const leave = () => {
+        for (const { branch, prefix } of names) this.removeAll(suffixes, [branch], prefix)
+        for (const each of endpoints.removed) this.removeAll(suffixes, oldBranches, labelsOf(each))
+        for (const each of lost.length === 0 ? [] : endpointsOf(old).values())
+          this.removeAll(suffixes, lost, labelsOf(each))
+      }
+      this.leaving.push({ change, leave })
+    }
     if (after !== undefined && !isOneOfMany) this.keep(after, now)
+  }
+
+  /**
+   * @param isLast no others come that may share an address with these; otherwise addresses of several wait for the last time
+   * @returns the changes that could not be ended, with what kept them from it: parts of them may be in the table
+   */
+  settle(isLast = true): ReadonlyMap<ServiceChange, unknown> {
+    const failed = new Map<ServiceChange, unknown>()
+    const write = (isAll: boolean) => {
+      for (const { owner, added, removed, causes } of this.ptrs.take(isAll)) {
+        try {
+          this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, removed)
+        } catch (error) {
+          for (const change of causes) failed.set(change, error)
+        }
+      }
+    }
+    write(isLast)
+    // Of what failed nothing may come later: it is taken back.
+    if (failed.size > 0) write(true)
+    const waiting = this.ptrs.causes()
+    for (const one of this.leaving.splice(0)) {
+      if (failed.has(one.change)) continue
+      if (waiting.has(one.change)) {
+        this.leaving.push(one)
+        continue
+      }
+      try {
+        one.leave()
+      } catch (error) {
+        failed.set(one.change, error)
+      }
+    }
+    return failed
   }
 
   /**
@@ -112,7 +172,11 @@ export class ServicePublisher {
     this.putNames(now, suffixes)
     if (this.options.isImported) return
     const put = [...endpointsOf(now).values()].map(each => ({ before: undefined, now: each }))
-    this.changePtrs(NOTHING, now, { put, removed: [] }, suffixes, external)
+    const ptrs = new PtrChanges<undefined>()
+    this.gatherPtrs(ptrs, undefined, NOTHING, now, { put, removed: [] }, suffixes, external)
+    for (const { owner, added } of ptrs.take(true)) {
+      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, [])
+    }
   }
 
   /** Of `old` what `now` has not: endpoints before the names above them, since names without others below need no room. */
@@ -133,7 +197,12 @@ export class ServicePublisher {
       if (known === undefined) removed.push(before)
       else put.push({ before, now: known })
     }
-    this.changePtrs(old, now, { put, removed }, suffixes, external)
+    const ptrs = new PtrChanges<undefined>()
+    this.gatherPtrs(ptrs, undefined, old, now, { put, removed }, suffixes, external)
+    // What comes has no target before the names of `now` are there.
+    for (const { owner, removed } of ptrs.take(true)) {
+      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, [], removed)
+    }
   }
 
   /** Where a Service has names outside, if anywhere. */
@@ -179,33 +248,31 @@ export class ServicePublisher {
   }
 
   /** K8s DNS spec §2.3.3 and §2.4.3. */
-  private changePtrs(
+  private gatherPtrs<Cause>(
+    ptrs: PtrChanges<Cause>,
+    cause: Cause,
     old: Plan,
     now: Plan,
     endpoints: EndpointChanges,
     suffixes: ServiceSuffixes,
     external: ExternalOptions | undefined,
   ): void {
-    const ptrs = new PtrChanges()
     for (const branch of external?.reverse === true ? WITH_EXTERNAL : VIRTUAL) {
       const target = suffixes.name(branch, NO_LABELS, 0)
       const [oldIPs, newIPs] = [serviceAddresses(old, branch), serviceAddresses(now, branch)]
-      for (const address of without(newIPs, oldIPs)) ptrs.add(parseAddress(address), target)
-      for (const address of without(oldIPs, newIPs)) ptrs.remove(parseAddress(address), target)
+      for (const address of without(newIPs, oldIPs)) ptrs.add(parseAddress(address), target, cause)
+      for (const address of without(oldIPs, newIPs)) ptrs.remove(parseAddress(address), target, cause)
     }
     for (const { before, now } of endpoints.put) {
       const name = suffixes.name('svc', labelsOf(now), 0)
       const known = before === undefined ? [] : addressesOf(before)
       const wanted = addressesOf(now)
-      for (const address of without(wanted, known)) ptrs.add(address, name)
-      for (const address of without(known, wanted)) ptrs.remove(address, name)
+      for (const address of without(wanted, known)) ptrs.add(address, name, cause)
+      for (const address of without(known, wanted)) ptrs.remove(address, name, cause)
     }
     for (const endpoint of endpoints.removed) {
       const name = suffixes.name('svc', labelsOf(endpoint), 0)
-      for (const address of addressesOf(endpoint)) ptrs.remove(address, name)
-    }
-    for (const { owner, added, removed } of ptrs.all()) {
-      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, removed)
+      for (const address of addressesOf(endpoint)) ptrs.remove(address, name, cause)
     }
   }
 

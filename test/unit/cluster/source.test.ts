@@ -38,6 +38,7 @@ class Followed {
       [],
       ({ services }) => {
         for (const change of services) publisher.publish(change)
+        publisher.settle()
       },
       undefined,
       this.clock,

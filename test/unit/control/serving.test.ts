@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { TableFullError } from '../../../src/table/allocator.ts'
+import { ownerAt } from '../../../src/table/name-walk.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { parseName } from '../../../src/wire/name.ts'
 import { createAnswering, headless, importSinks, slice } from '../../support/answering.ts'
@@ -30,6 +31,55 @@ describe('the first lists', () => {
     flush()
     assert.ok(table.stats().names - names > 60)
     assert.equal(table.changes - changes, table.stats().names - names)
+  })
+})
+
+describe('an address of many Services', () => {
+  /** How often the reverse name of 10.0.0.1 is written, and whether it goes meanwhile. */
+  function watched() {
+    const server = createAnswering()
+    const { table } = server.serving
+    const owner = Buffer.from(parseName('1.0.0.10.in-addr.arpa')!)
+    const seen = { writes: 0, gone: 0 }
+    table.watcher = {
+      changed(words, octets, old, block) {
+        if (!owner.equals(ownerAt(words, octets, block === 0 ? old : block))) return
+        seen.writes++
+        if (block === 0) seen.gone++
+      },
+      serialMoved() {},
+    }
+    return { ...server, seen }
+  }
+
+  it('has its PTRs written once for all that change together, and the table is no larger for it', () => {
+    const { services, slices, flush, seen, serving, ask } = watched()
+    const names = Array.from({ length: 500 }, (_, i) => `s${i}`)
+    for (const name of names) {
+      services.upsert(headless(name))
+      slices.upsert(slice(name, [{ address: '10.0.0.1' }]))
+    }
+    flush()
+    assert.deepEqual(seen, { writes: 1, gone: 0 })
+    assert.ok(serving.table.stats().retiredOctets < 1 << 20)
+    assert.equal(ask('1.0.0.10.in-addr.arpa', 'PTR', { stream: true }).answers.length, 500)
+    for (const name of names) slices.upsert(slice(name, [{ address: '10.0.0.2' }]))
+    flush()
+    assert.deepEqual(seen, { writes: 2, gone: 1 })
+    assert.equal(ask('2.0.0.10.in-addr.arpa', 'PTR', { stream: true }).answers.length, 500)
+  })
+
+  it('is never without a PTR while its slice goes from one Service to another', () => {
+    const { services, slices, flush, seen, ask } = watched()
+    for (const name of ['blue', 'green']) services.upsert(headless(name))
+    slices.upsert(slice('blue', [{ address: '10.0.0.1' }], { name: 'one' }))
+    flush()
+    seen.writes = 0
+    slices.upsert(slice('green', [{ address: '10.0.0.1' }], { name: 'one' }))
+    flush()
+    assert.deepEqual(seen, { writes: 1, gone: 0 })
+    const { answers } = ask('1.0.0.10.in-addr.arpa', 'PTR')
+    assert.match(answers.join(), /^[^,]* 10-0-0-1\.green\.default\.svc\.cluster\.local\.?$/)
   })
 })
 

@@ -96,12 +96,20 @@ const options = fc.record({
   }),
 })
 
+/** As it is done for one Service that changes alone. */
+class Alone extends ServicePublisher {
+  override publish(...change: Parameters<ServicePublisher['publish']>): void {
+    super.publish(...change)
+    assert.equal(this.settle().size, 0)
+  }
+}
+
 describe('a Service that changes', () => {
   it('after every single write, the target of each SRV and PTR exists', () => {
     fc.assert(
       fc.property(fc.array(view, { minLength: 1, maxLength: 5 }), options, (views, chosen) => {
         const writer = new MapWriter(() => assert.deepEqual(writer.dangling(), []))
-        const publisher = new ServicePublisher(writer, { ...OPTIONS, ...chosen })
+        const publisher = new Alone(writer, { ...OPTIONS, ...chosen })
         let before: ServiceView | undefined
         for (const after of [...views, undefined]) {
           publisher.publish({ before, after })
@@ -116,13 +124,13 @@ describe('a Service that changes', () => {
     fc.assert(
       fc.property(fc.array(view, { minLength: 1, maxLength: 5 }), options, (views, chosen) => {
         const writer = new MapWriter()
-        const publisher = new ServicePublisher(writer, { ...OPTIONS, ...chosen })
+        const publisher = new Alone(writer, { ...OPTIONS, ...chosen })
         let before: ServiceView | undefined
         for (const after of views) {
           publisher.publish({ before, after })
           before = after
           const alone = new MapWriter()
-          new ServicePublisher(alone, { ...OPTIONS, ...chosen }).publish({ before: undefined, after })
+          new Alone(alone, { ...OPTIONS, ...chosen }).publish({ before: undefined, after })
           assert.deepEqual(writer.snapshot(), alone.snapshot())
         }
         publisher.publish({ before, after: undefined })
@@ -136,8 +144,8 @@ describe('a Service that changes', () => {
     fc.assert(
       fc.property(view, options, (after, chosen) => {
         const [safe, unseen] = [new MapWriter(), new MapWriter()]
-        new ServicePublisher(safe, { ...OPTIONS, ...chosen }).publish({ before: undefined, after })
-        new ServicePublisher(unseen, { ...OPTIONS, ...chosen }).publish({ before: undefined, after }, true, true)
+        new Alone(safe, { ...OPTIONS, ...chosen }).publish({ before: undefined, after })
+        new Alone(unseen, { ...OPTIONS, ...chosen }).publish({ before: undefined, after }, true, true)
         assert.deepEqual(unseen.snapshot(), safe.snapshot())
       }),
       { numRuns: 500 },
@@ -150,13 +158,13 @@ describe('a Service that changes', () => {
       service: headless('web'),
       slices: [slice('web', MANY, { ports: [{ name: 'http', protocol: 'tcp', port: 80 }] })],
     }
-    new ServicePublisher(writer, OPTIONS).publish({ before: undefined, after })
+    new Alone(writer, OPTIONS).publish({ before: undefined, after })
     assert.equal(writer.writes, writer.names.size + writer.shared.size)
   })
 
   it('two Services share the PTRs of an address: each takes away only its own', () => {
     const writer = new MapWriter()
-    const publisher = new ServicePublisher(writer, OPTIONS)
+    const publisher = new Alone(writer, OPTIONS)
     const of = (name: string): ServiceView => ({
       service: headless(name),
       slices: [slice(name, [{ address: '10.0.0.1', hostname: 'h' }])],
@@ -168,6 +176,78 @@ describe('a Service that changes', () => {
     assert.deepEqual([...writer.shared.get(owner)!], [`12:${key(parseName('h.b.default.svc.cluster.local')!)}`])
   })
 
+  it('an address that goes from one Service to another is never without a PTR, nor is any PTR without its target', () => {
+    const owner = key(parseName('1.0.0.10.in-addr.arpa')!)
+    const seen: number[] = []
+    const writer = new MapWriter(() => {
+      assert.deepEqual(writer.dangling(), [])
+      seen.push(writer.shared.get(owner)?.size ?? 0)
+    })
+    const publisher = new ServicePublisher(writer, OPTIONS)
+    const of = (name: string, addresses: readonly string[]): ServiceView => ({
+      service: headless(name),
+      slices: [
+        slice(
+          name,
+          addresses.map(address => ({ address })),
+        ),
+      ],
+    })
+    const [blue, green] = [of('blue', ['10.0.0.1']), of('green', ['10.0.0.1'])]
+    publisher.publish({ before: undefined, after: blue })
+    publisher.publish({ before: undefined, after: of('green', []) })
+    publisher.settle()
+    seen.length = 0
+    publisher.publish({ before: blue, after: of('blue', []) })
+    publisher.publish({ before: of('green', []), after: green })
+    publisher.settle()
+    assert.ok(seen.length > 0 && seen.every(size => size === 1), String(seen))
+    assert.deepEqual(
+      [...writer.shared.get(owner)!],
+      [`12:${key(parseName('10-0-0-1.green.default.svc.cluster.local')!)}`],
+    )
+  })
+
+  it('an address of a thousand Services is written once when all of them come, and once when all go', () => {
+    const writer = new MapWriter()
+    const publisher = new ServicePublisher(writer, OPTIONS)
+    const views = Array.from({ length: 1000 }, (_, i) => ({
+      service: headless(`s${i}`),
+      slices: [slice(`s${i}`, [{ address: '10.0.0.1' }])],
+    }))
+    for (const after of views) publisher.publish({ before: undefined, after })
+    const before = writer.writes
+    publisher.settle()
+    assert.equal(writer.writes - before, 1)
+    for (const view of views) publisher.publish({ before: view, after: undefined })
+    const [names, writes] = [writer.names.size, writer.writes]
+    publisher.settle()
+    assert.equal(writer.writes - writes, 1 + names)
+    assert.deepEqual(writer.snapshot(), { names: [], shared: [] })
+  })
+
+  it('addresses of several wait while others may come, with what is behind their PTRs; those of one do not', () => {
+    const writer = new MapWriter(() => assert.deepEqual(writer.dangling(), []))
+    const publisher = new ServicePublisher(writer, OPTIONS)
+    const of = (name: string): ServiceView => ({
+      service: headless(name),
+      slices: [slice(name, [{ address: '10.0.0.1' }, { address: `10.0.1.${name.charCodeAt(0)}` }])],
+    })
+    const views = ['a', 'b', 'c'].map(of)
+    for (const after of views.slice(0, 2)) publisher.publish({ before: undefined, after })
+    publisher.settle(false)
+    assert.equal(writer.shared.size, 2)
+    publisher.publish({ before: undefined, after: views[2] })
+    publisher.settle()
+    assert.deepEqual([...writer.shared.values()].map(({ size }) => size).sort(), [1, 1, 1, 3])
+    const names = writer.names.size
+    for (const before of views) publisher.publish({ before, after: undefined })
+    publisher.settle(false)
+    assert.deepEqual([writer.shared.size, writer.names.size], [1, names])
+    publisher.settle()
+    assert.deepEqual(writer.snapshot(), { names: [], shared: [] })
+  })
+
   it('an address whose endpoint is called otherwise has one PTR after every write: the old one, then the new one', () => {
     const owner = key(parseName('1.0.0.10.in-addr.arpa')!)
     const v6Owner = key(parseName(`1.${'0.'.repeat(29)}d.f.ip6.arpa`)!)
@@ -175,7 +255,7 @@ describe('a Service that changes', () => {
     const writer = new MapWriter(() => {
       for (const [i, name] of [owner, v6Owner].entries()) seen[i]!.add([...(writer.shared.get(name) ?? [])].join())
     })
-    const publisher = new ServicePublisher(writer, OPTIONS)
+    const publisher = new Alone(writer, OPTIONS)
     const of = (hostname: string): ServiceView => ({
       service: headless('web'),
       slices: [
@@ -199,7 +279,7 @@ describe('a Service that changes', () => {
     }
     const states: string[] = []
     const writer = new MapWriter(() => states.push(JSON.stringify(writer.snapshot())))
-    const publisher = new ServicePublisher(writer, OPTIONS)
+    const publisher = new Alone(writer, OPTIONS)
     publisher.publish({ before: undefined, after: whole })
     const settled = states.at(-1)
     states.length = 0
@@ -213,7 +293,7 @@ describe('names that are too long', () => {
     const label = 'l'.repeat(63)
     const zone = parseName(`${label}.zone.example`)!
     const writer = new MapWriter(() => assert.deepEqual(writer.dangling(), []))
-    const publisher = new ServicePublisher(writer, { ...OPTIONS, zones: [zone] })
+    const publisher = new Alone(writer, { ...OPTIONS, zones: [zone] })
     const http = { name: 'http', protocol: 'tcp', port: 80 }
     const endpoints = [
       { address: '10.0.0.1', hostname: 'h'.repeat(63) },
