@@ -49,6 +49,7 @@ const JOURNAL_OCTETS = 4 << 20
 const KEEP_SERIALS_MS = 86_400_000
 /** A secondary that is not there is spoken of once in so long. */
 const NOTIFY_SILENCE_MS = 3_600_000
+const DEFECT_SILENCE_MS = 60_000
 
 export class TransferService implements Desk {
   readonly transfers: Transfers
@@ -74,7 +75,11 @@ export class TransferService implements Desk {
     this.journal = new Journal([...new Set(rules.flatMap(covered))], JOURNAL_OCTETS, zone =>
       this.notifier.changed(zone),
     )
-    this.transfers = new Transfers(serving.memory, this.table, this.journal, { ...LIMITS, ...limits }, nowMs)
+    const allLimits = { ...LIMITS, ...limits }
+    this.transfers = new Transfers(serving.memory, this.table, this.journal, allLimits, nowMs, error => {
+      const { message, stack } = error as Error
+      log.oncePer('transfer', DEFECT_SILENCE_MS).error(`a transfer could not be made whole: ${message}`, { stack })
+    })
     this.notifier = new Notifier(secondariesOf(rules, covered), {
       soaOf: zone => this.soaOf(zone),
       send: (message, to) => this.sockets.send(message, to),
@@ -118,7 +123,12 @@ export class TransferService implements Desk {
     const advertised = payloadSize > 0 ? this.options.maxUdpSize : 0
     const { client } = path.stream!
     const { first, more } = this.transfers.answer({ message, questionEnd, payloadSize: advertised, zone, client })
-    reply(first, more)
+    try {
+      reply(first, more)
+    } catch (error) {
+      more?.end(false)
+      throw error
+    }
   }
 
   stop(): void {

@@ -93,9 +93,9 @@ export class Difference implements Observer {
     let piece: ZoneRecord[] = []
     let names = 0
     for (const [key, before] of this.before) {
-      piece.push(
-        ...differing(recordsOf(before), this.images.has(key) ? recordsOf(this.images.get(key)) : this.live(key)),
-      )
+      const now = this.images.has(key) ? recordsOf(this.images.get(key)) : this.live(key)
+      // One by one: one name may have more records than a call takes arguments.
+      for (const record of differing(recordsOf(before), now)) piece.push(record)
       if (++names % PIECE_NAMES > 0) continue
       yield piece
       piece = []

@@ -9,6 +9,8 @@ export interface StreamHooks {
   /** Whether the rest cannot be had any more. */
   isLost(): boolean
   onMessage(): void
+  /** The rest cannot be had for a defect of ours. */
+  onError(error: unknown): void
   /** Called once. */
   onEnd(isWhole: boolean): void
 }
@@ -33,14 +35,35 @@ export class MessageStream {
     this.hooks = hooks
   }
 
-  /** The first message, with the first piece's records at least, which fit. */
-  first(): Uint8Array {
-    const message = this.next()
-    return message == null || message.length === 0 ? this.take() : message
+  /** @returns the first message, with the first piece's records at least, which fit; null: nothing can be had */
+  first(): Uint8Array | null {
+    return this.attempt(() => {
+      const message = this.make()
+      return message === undefined || message?.length === 0 ? this.take() : message
+    })
   }
 
-  /** @returns of no octets: ask again in another turn; undefined: that was all; null: the rest cannot be had */
+  /** Never throws. @returns of no octets: ask again in another turn; undefined: that was all; null: the rest cannot be had */
   next(): Uint8Array | undefined | null {
+    return this.hasEnded ? null : this.attempt(() => this.make())
+  }
+
+  end(isWhole: boolean): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.hooks.onEnd(isWhole)
+  }
+
+  private attempt<T>(step: () => T): T | null {
+    try {
+      return step()
+    } catch (error) {
+      this.hooks.onError(error)
+      return null
+    }
+  }
+
+  private make(): Uint8Array | undefined | null {
     for (let pieces = 0; ; ) {
       for (; this.at < this.piece.length; this.at++) if (!this.writer.put(this.piece[this.at]!)) return this.take()
       if (this.isOver) return this.writer.isEmpty ? undefined : this.take()
@@ -51,12 +74,6 @@ export class MessageStream {
       this.piece = done === true ? [] : value
       this.at = 0
     }
-  }
-
-  end(isWhole: boolean): void {
-    if (this.hasEnded) return
-    this.hasEnded = true
-    this.hooks.onEnd(isWhole)
   }
 
   private take(): Uint8Array {

@@ -49,7 +49,7 @@ export interface TransferStats {
   ixfr: number
   soa: number
   finished: number
-  /** The client went away or was too slow, or more changed meanwhile than is kept. */
+  /** The client went away or was too slow, more changed meanwhile than is kept, or there was a defect of ours. */
   failed: number
   /** Others had all places. */
   rejected: number
@@ -72,16 +72,28 @@ export class Transfers {
   private readonly journal: Journal
   private readonly limits: TransferLimits
   private readonly nowMs: () => number
+  private readonly onError: (error: unknown) => void
   private readonly given = new GivenVersions()
   private isStopped = false
 
-  /** @param table a reader that nobody else uses meanwhile */
-  constructor(memory: SharedMemory, table: TableReader, journal: Journal, limits: TransferLimits, nowMs: () => number) {
+  /**
+   * @param table   a reader that nobody else uses meanwhile
+   * @param onError told of a defect of ours, which has ended a transfer
+   */
+  constructor(
+    memory: SharedMemory,
+    table: TableReader,
+    journal: Journal,
+    limits: TransferLimits,
+    nowMs: () => number,
+    onError: (error: unknown) => void,
+  ) {
     this.memory = memory
     this.table = table
     this.journal = journal
     this.limits = limits
     this.nowMs = nowMs
+    this.onError = onError
   }
 
   /** @returns at once; the messages hold the state as it is now */
@@ -102,14 +114,15 @@ export class Transfers {
       this.stats.rejected++
       return { first: failureOf(query, RCODE_SERVFAIL) }
     }
-    this.stats.active++
     const isKnown = from !== undefined && this.given.has(zone, client, from)
     const steps = isKnown ? this.journal.since(zone, from) : undefined
     const [pieces, source] = steps === undefined ? this.wholeZone(soa, zone) : this.difference(soa, from!, zone, steps)
+    this.stats.active++
     const endMs = this.nowMs() + this.limits.totalMs
     const more = new MessageStream(new MessageWriter(query), pieces, {
       isLost: () => this.isStopped || source.isLost || this.nowMs() > endMs,
       onMessage: () => this.stats.messages++,
+      onError: this.onError,
       onEnd: isWhole => {
         source.close()
         this.stats.active--
@@ -117,7 +130,10 @@ export class Transfers {
         if (isWhole) this.given.add(zone, client, latest)
       },
     })
-    return { first: more.first(), more }
+    const first = more.first()
+    if (first !== null) return { first, more }
+    more.end(false)
+    return { first: failureOf(query, RCODE_SERVFAIL) }
   }
 
   /** Those under way break off: changes are not followed any more. */

@@ -72,13 +72,20 @@ export function hashAt(words: Int32Array, block: number): number {
   return words[block + BLOCK_HASH]!
 }
 
-/** All records at the name but the SOA. */
-export function recordsAt(words: Int32Array, octets: Uint8Array, block: number): ZoneRecord[] {
+/**
+ * All records at the name but the SOA.
+ * @param records they are put behind these: one name may have more than a call takes arguments
+ */
+export function recordsAt(
+  words: Int32Array,
+  octets: Uint8Array,
+  block: number,
+  records: ZoneRecord[] = [],
+): ZoneRecord[] {
   const nameAt = (block + BLOCK_NAME) * 4
   const owner = octets.slice(nameAt, nameAt + nameOctets(words, block))
   const ttl = words[block + BLOCK_TTL]!
   const flags = flagsOf(words, block)
-  const records: ZoneRecord[] = []
   addAddresses(records, owner, ttl, words, startA(words, block), countA(words, block), TYPE_A)
   addAddresses(records, owner, ttl, words, startAAAA(words, block), countAAAA(words, block), TYPE_AAAA)
   if ((flags & HAS_SRV) !== 0) addSrv(records, owner, ttl, words, octets, startSrv(words, block))

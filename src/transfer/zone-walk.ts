@@ -46,7 +46,7 @@ export class ZoneWalk implements Observer {
       isMore = this.walk.next(PIECE_HOMES, (words, octets, block) => {
         if (((words[block + BLOCK_META]! >>> META_ZONE_SHIFT) & 0xff) !== this.zone) return
         if (this.images.size > 0 && this.images.has(nameKey(octets, words, block))) return
-        records.push(...recordsAt(words, octets, block))
+        recordsAt(words, octets, block, records)
       })
       yield records
     }
@@ -55,7 +55,7 @@ export class ZoneWalk implements Observer {
     let images = 0
     for (const image of this.images.values()) {
       if (image === undefined) continue
-      piece.push(...recordsAt(image.words, image.octets, 0))
+      recordsAt(image.words, image.octets, 0, piece)
       if (++images % PIECE_IMAGES > 0) continue
       yield piece
       piece = []

@@ -46,7 +46,7 @@ export interface StreamPath {
 /** The messages of a reply that is more than one, such as a zone transfer. Asked for one after the other. */
 export interface MoreMessages {
   /**
-   * A small part of a turn of the event loop at most.
+   * A small part of a turn of the event loop at most. Never throws.
    * @returns of no octets: ask again in another turn; undefined: that was all; null: the rest cannot be had, the connection is
    * closed
    */

@@ -40,7 +40,7 @@ export class Pouring {
     }
     let message: Uint8Array | undefined | null = null
     try {
-      if (!isGone) message = more.next()
+      if (!isGone) message = this.pour(more)
     } finally {
       // Also for a defect of ours, which is told as an error that nobody caught.
       if (message == null) {
@@ -48,8 +48,12 @@ export class Pouring {
         target.onEnd(message === null)
       }
     }
-    if (message == null) return
-    if (message.length > 0) target.write(message)
-    this.begin(more)
+    if (message != null) this.begin(more)
+  }
+
+  private pour(more: MoreMessages): Uint8Array | undefined | null {
+    const message = more.next()
+    if (message != null && message.length > 0) this.target.write(message)
+    return message
   }
 }

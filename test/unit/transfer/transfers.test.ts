@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decode } from 'dns-packet'
 import { WRITER_ROW } from '../../../src/control/serving.ts'
+import { NameWalk } from '../../../src/table/name-walk.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { Journal } from '../../../src/transfer/journal.ts'
 import { type TransferLimits, Transfers } from '../../../src/transfer/transfers.ts'
+import { ZoneWalk } from '../../../src/transfer/zone-walk.ts'
 import { createAnswering, headless, slice } from '../../support/answering.ts'
 import { message, queryOf, questionOf, recordOf, wireName } from '../../support/messages.ts'
 
@@ -31,7 +33,15 @@ function start(limits: Partial<TransferLimits> = {}) {
   serving.table.watcher = journal
   let nowMs = 0
   const table = new TableReader(serving.memory, WRITER_ROW)
-  const transfers = new Transfers(serving.memory, table, journal, { ...LIMITS, ...limits }, () => nowMs)
+  const errors: unknown[] = []
+  const transfers = new Transfers(
+    serving.memory,
+    table,
+    journal,
+    { ...LIMITS, ...limits },
+    () => nowMs,
+    error => errors.push(error),
+  )
   const put = (name: string, addresses: readonly string[]) => {
     services.upsert(headless(name))
     slices.upsert(
@@ -56,7 +66,19 @@ function start(limits: Partial<TransferLimits> = {}) {
     const query = message({ counts: [1, 0, 1, 0], parts: [question, recordOf(wireName('cluster.local'), 6, rdata)] })
     return ask(query, 12 + question.length, client)
   }
-  return { transfers, table, put, axfr, ixfr, world, services, slices, pass: (ms: number) => (nowMs += ms) }
+  return {
+    transfers,
+    errors,
+    journal,
+    table,
+    put,
+    axfr,
+    ixfr,
+    world,
+    services,
+    slices,
+    pass: (ms: number) => (nowMs += ms),
+  }
 }
 
 /** All records of a reply; `undefined` when it broke off. @param during called before each turn */
@@ -233,5 +255,88 @@ describe('RFC 1995 §4: IXFR', () => {
     const [latest] = soas(drain(axfr())!)
     assert.deepEqual(soas(drain(ixfr(latest!))!), [latest])
     assert.equal(drain(ixfr(latest!))!.length, 1)
+  })
+})
+
+describe('a name with more records than a call takes arguments', () => {
+  const ENDPOINTS = 60_000
+  const put = ({ serving }: ReturnType<typeof start>['world'], first: number) => {
+    const v4 = Array.from({ length: ENDPOINTS }, (_, i) => first + i)
+    const zones = [{ labels: Uint8Array.of(1, 0x61), v4, v6: new Uint8Array(0) }]
+    serving.table.put({ owner: wireName('_zone.web.default.svc.cluster.local'), ttl: 5, zones })
+    serving.table.setSerial(first)
+  }
+  /** Of which an endpoint has three: pin, prefer, and prefer in any other zone. */
+  const countRecords = ({ first, more }: ReturnType<Transfers['answer']>) => {
+    const countIn = (octets: Uint8Array) => Buffer.from(octets).readUInt16BE(6)
+    let records = countIn(first)
+    let message = more!.next()
+    for (; message != null; message = more!.next()) if (message.length > 0) records += countIn(message)
+    more!.end(message === undefined)
+    return records
+  }
+
+  it('RFC 5936 §2.2: is in an AXFR, read in the table, or as it was before it changed', () => {
+    const { axfr, world, transfers } = start()
+    put(world, 1 << 24)
+    assert.ok(countRecords(axfr()) > 3 * ENDPOINTS)
+    const begun = axfr()
+    put(world, 2 << 24)
+    assert.ok(countRecords(begun) > 3 * ENDPOINTS)
+    assert.deepEqual([transfers.stats.finished, transfers.stats.failed], [2, 0])
+  })
+
+  it('RFC 1995 §4: is in an IXFR', () => {
+    const { axfr, ixfr, world, transfers } = start()
+    put(world, 1 << 24)
+    countRecords(axfr())
+    put(world, 2 << 24)
+    assert.equal(countRecords(ixfr(1 << 24)), 4 + 6 * ENDPOINTS)
+    assert.deepEqual([transfers.stats.finished, transfers.stats.failed], [2, 0])
+  })
+})
+
+describe('a defect in what makes a transfer', () => {
+  const defect = new TypeError('a defect')
+
+  it('before the first message is SERVFAIL, and gives its place back', t => {
+    const { axfr, transfers, journal, errors } = start()
+    const forget = t.mock.method(journal, 'forget')
+    const walk = t.mock.method(NameWalk.prototype, 'next', () => {
+      throw defect
+    })
+    for (let i = 1; i <= 5; i++) {
+      const { first, more } = axfr()
+      assert.deepEqual([first[3]! & 15, more], [2, undefined])
+      assert.deepEqual([transfers.stats.active, transfers.stats.failed, forget.mock.callCount()], [0, i, i])
+    }
+    assert.deepEqual(errors, new Array(5).fill(defect))
+    walk.mock.restore()
+    assert.equal(drain(axfr())!.at(-1)!.type, 'SOA')
+  })
+
+  it('after the first message breaks the transfer off, and gives its place back', t => {
+    const { axfr, transfers, journal, errors } = start()
+    const forget = t.mock.method(journal, 'forget')
+    const pieces = t.mock.method(ZoneWalk.prototype, 'pieces', function* () {
+      for (let i = 0; i < 20; i++) yield []
+      throw defect
+    })
+    assert.equal(drain(axfr()), undefined)
+    assert.deepEqual([transfers.stats.active, transfers.stats.failed, forget.mock.callCount()], [0, 1, 1])
+    assert.deepEqual(errors, [defect])
+    pieces.mock.restore()
+    assert.equal(drain(axfr())!.at(-1)!.type, 'SOA')
+  })
+
+  it('before anything is made leaves no place taken', t => {
+    const { axfr, transfers, journal } = start()
+    const observe = t.mock.method(journal, 'observe', () => {
+      throw defect
+    })
+    for (let i = 0; i < 3; i++) assert.throws(axfr, defect)
+    assert.equal(transfers.stats.active, 0)
+    observe.mock.restore()
+    assert.equal(drain(axfr())!.at(-1)!.type, 'SOA')
   })
 })
