@@ -83,6 +83,14 @@ export class Journal implements TableWatcher {
     return this.zones.get(zone)?.since(serial)
   }
 
+  /**
+   * The zone as it is now is given under its latest serial. Names that have changed since that serial moved (the next one found no
+   * room) make it the serial of two states: what changed since it, or since an earlier one, is told to nobody.
+   */
+  given(zone: number): void {
+    this.zones.get(zone)?.given()
+  }
+
   observe(observer: Observer): void {
     this.observers.add(observer)
   }
@@ -138,6 +146,10 @@ class ZoneJournal {
     this.images = new Map()
     this.octets = 0
     this.stepOctets = 0
+  }
+
+  given(): void {
+    if (this.images.size > 0) this.lose()
   }
 
   step(from: number): void {

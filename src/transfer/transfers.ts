@@ -114,6 +114,7 @@ export class Transfers {
       this.stats.rejected++
       return { first: failureOf(query, RCODE_SERVFAIL) }
     }
+    this.journal.given(zone)
     const isKnown = from !== undefined && this.given.has(zone, client, from)
     const steps = isKnown ? this.journal.since(zone, from) : undefined
     const [pieces, source] = steps === undefined ? this.wholeZone(soa, zone) : this.difference(soa, from!, zone, steps)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decode } from 'dns-packet'
 import { WRITER_ROW } from '../../../src/control/serving.ts'
+import { TableFullError } from '../../../src/table/allocator.ts'
 import { NameWalk } from '../../../src/table/name-walk.ts'
 import { TableReader } from '../../../src/table/reader.ts'
 import { Journal } from '../../../src/transfer/journal.ts'
@@ -96,6 +97,21 @@ function drain({ first, more }: ReturnType<Transfers['answer']>, during?: () => 
   }
 }
 
+/** Of a whole zone, without its SOAs. */
+const recordsOf = (whole: readonly Record[]) => whole.slice(1, -1).map(text).sort()
+
+/** What a secondary that holds `whole` has after a difference. */
+function applied(change: readonly Record[], whole: readonly Record[]): string[] {
+  const middle = change.findIndex(({ type }, at) => type === 'SOA' && at > 1)
+  const state = new Set(recordsOf(whole))
+  for (const gone of change.slice(2, middle).map(text)) assert.ok(state.delete(gone), gone)
+  for (const added of change.slice(middle + 1, -1).map(text)) {
+    assert.ok(!state.has(added), added)
+    state.add(added)
+  }
+  return [...state].sort()
+}
+
 describe('RFC 5936 §2.2: AXFR', () => {
   it('begins and ends with the SOA, and has every record once', () => {
     const { put, axfr, world } = start()
@@ -170,14 +186,7 @@ describe('RFC 1995 §4: IXFR', () => {
     const change = drain(ixfr(old!))!
     const [now] = soas(latest)
     assert.deepEqual(soas(change), [now, old, now, now])
-    const middle = change.findIndex(({ type }, at) => type === 'SOA' && at > 1)
-    const state = new Set(whole.slice(1, -1).map(text))
-    for (const gone of change.slice(2, middle).map(text)) assert.ok(state.delete(gone), gone)
-    for (const added of change.slice(middle + 1, -1).map(text)) {
-      assert.ok(!state.has(added), added)
-      state.add(added)
-    }
-    assert.deepEqual([...state].sort(), latest.slice(1, -1).map(text).sort())
+    assert.deepEqual(applied(change, whole), recordsOf(latest))
   })
 
   it('is the difference of two moments, made in pieces while the zone changes on', () => {
@@ -209,14 +218,7 @@ describe('RFC 1995 §4: IXFR', () => {
       put(`new${i}`, ['10.9.9.9'])
     })!
     assert.ok(turns > 8, `${turns} turns`)
-    const middle = change.findIndex(({ type }, at) => type === 'SOA' && at > 1)
-    const state = new Set(whole.slice(1, -1).map(text))
-    for (const gone of change.slice(2, middle).map(text)) assert.ok(state.delete(gone), gone)
-    for (const added of change.slice(middle + 1, -1).map(text)) {
-      assert.ok(!state.has(added), added)
-      state.add(added)
-    }
-    assert.deepEqual([...state].sort(), latest.slice(1, -1).map(text).sort())
+    assert.deepEqual(applied(change, whole), recordsOf(latest))
   })
 
   it('breaks off when more changes meanwhile than is kept', () => {
@@ -255,6 +257,87 @@ describe('RFC 1995 §4: IXFR', () => {
     const [latest] = soas(drain(axfr())!)
     assert.deepEqual(soas(drain(ixfr(latest!))!), [latest])
     assert.equal(drain(ixfr(latest!))!.length, 1)
+  })
+})
+
+describe('a serial that finds no room in a full table', () => {
+  const OTHER = '10.0.0.99'
+
+  /** Two versions that were given; `fill` makes a third state under the serial of the second, `end` the third version. */
+  function startFull() {
+    const started = start()
+    const { put, world, axfr } = started
+    const { table } = world.serving
+    const setSerial = table.setSerial.bind(table)
+    put('web', ['10.0.0.1'])
+    const first = drain(axfr())!
+    put('web', ['10.0.0.1', '10.0.0.2'])
+    const second = drain(axfr(OTHER))!
+    const fill = () => {
+      table.setSerial = () => {
+        throw new TableFullError()
+      }
+      put('web', ['10.0.0.1', '10.0.0.3'])
+    }
+    const end = () => {
+      table.setSerial = setSerial
+      put('web', ['10.0.0.1'])
+    }
+    return { ...started, first, second, fill, end }
+  }
+  const serialOf = (records: readonly Record[]) => soas(records)[0]!
+  const isWhole = (records: readonly Record[]) => soas(records).length === 2
+
+  it('RFC 1995 §4: changes are not told from it to whom the other state was given, nor to whom both were', () => {
+    const { axfr, ixfr, second, fill, end } = startFull()
+    fill()
+    for (const client of [OTHER, CLIENT]) {
+      const whole = drain(axfr(client))!
+      assert.equal(serialOf(whole), serialOf(second))
+      assert.notDeepEqual(recordsOf(whole), recordsOf(second))
+    }
+    end()
+    for (const client of [OTHER, CLIENT]) assert.ok(isWhole(drain(ixfr(serialOf(second), client))!))
+  })
+
+  it('RFC 1995 §4: nor when a transfer of its own state ends last', () => {
+    const { axfr, ixfr, second, fill, end } = startFull()
+    const begun = axfr()
+    fill()
+    drain(axfr())
+    assert.deepEqual(recordsOf(drain(begun)!), recordsOf(second))
+    end()
+    assert.ok(isWhole(drain(ixfr(serialOf(second)))!))
+  })
+
+  it('RFC 1995 §4: an IXFR to it is the whole zone, and so is the next one', () => {
+    const { ixfr, first, second, fill, end } = startFull()
+    fill()
+    const whole = drain(ixfr(serialOf(first)))!
+    assert.deepEqual([isWhole(whole), serialOf(whole)], [true, serialOf(second)])
+    end()
+    assert.ok(isWhole(drain(ixfr(serialOf(second)))!))
+  })
+
+  it('RFC 1995 §4: changes are told as ever from versions that come after it', () => {
+    const { axfr, ixfr, put, fill, end } = startFull()
+    fill()
+    drain(axfr())
+    end()
+    const third = drain(axfr())!
+    put('db', ['10.0.1.1'])
+    const change = drain(ixfr(serialOf(third)))!
+    assert.ok(!isWhole(change))
+    assert.deepEqual(applied(change, third), recordsOf(drain(axfr())!))
+  })
+
+  it('RFC 1995 §4: changes are told from it when nobody was given the other state', () => {
+    const { axfr, ixfr, second, fill, end } = startFull()
+    fill()
+    end()
+    const change = drain(ixfr(serialOf(second), OTHER))!
+    assert.ok(!isWhole(change))
+    assert.deepEqual(applied(change, second), recordsOf(drain(axfr())!))
   })
 })
 
