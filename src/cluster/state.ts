@@ -4,6 +4,7 @@
  * every source has given its first complete list.
  */
 
+import { ByNamespace, namespaceOf } from './by-namespace.ts'
 import { type MoveClock, Moves } from './moves.ts'
 import type { EndpointSlice, Kind, Kinds, Namespace, Pod, Service } from './objects.ts'
 import type { ClusterSink, ObjectSink } from './sink.ts'
@@ -68,9 +69,9 @@ export class ClusterState implements ClusterSink, SourceOwner {
   private readonly exposed: ReadonlySet<string>
   private readonly sources: Source<Kind>[] = []
   private readonly byKind = new Map<Kind, readonly Source<Kind>[]>()
-  private readonly services = new Map<string, ServiceEntry>()
+  private readonly services = new ByNamespace<ServiceEntry>()
   private readonly namespaces = new Map<string, Namespace>()
-  private readonly podAddresses = new Map<string, number>()
+  private readonly podAddresses = new ByNamespace<number>()
   private readonly moves: Moves
 
   private readonly dirtyServices = new Set<string>()
@@ -267,9 +268,8 @@ export class ClusterState implements ClusterSink, SourceOwner {
     else if (this.namespaces.has(identity.name)) return
     else this.namespaces.set(identity.name, namespace)
     this.dirtyNamespaces.set(identity.name, namespace !== undefined)
-    const prefix = `${identity.name}/`
-    for (const key of this.services.keys()) if (key.startsWith(prefix)) this.dirtyServices.add(key)
-    for (const key of this.podAddresses.keys()) if (key.startsWith(prefix)) this.dirtyPodAddresses.add(key)
+    for (const key of this.services.keysIn(identity.name)) this.dirtyServices.add(key)
+    for (const key of this.podAddresses.keysIn(identity.name)) this.dirtyPodAddresses.add(key)
   }
 
   private applyPod(previous: Pod | undefined, next: Pod | undefined): void {
@@ -286,12 +286,11 @@ export class ClusterState implements ClusterSink, SourceOwner {
   }
 
   private podAddressChange(key: string): PodAddressChange {
-    const slash = key.indexOf('/')
-    const namespace = key.slice(0, slash)
+    const namespace = namespaceOf(key)
     return {
       namespace,
-      address: key.slice(slash + 1),
-      exists: this.podAddresses.has(key) && this.isExposed(namespace),
+      address: key.slice(namespace.length + 1),
+      exists: this.podAddresses.get(key) !== undefined && this.isExposed(namespace),
     }
   }
 

@@ -30,8 +30,8 @@ function synced(...kinds: Kind[]): Watched & { sinks: Record<string, ReturnType<
 
 /** Entries that the state keeps, whether served or not: its memory. */
 function kept(cluster: ClusterState): number {
-  const { services, podAddresses, namespaces } = cluster as unknown as Record<string, Map<string, unknown>>
-  return services!.size + podAddresses!.size + namespaces!.size
+  const { services, podAddresses, namespaces } = cluster as unknown as Record<string, { values(): Iterable<unknown> }>
+  return [services!, podAddresses!, namespaces!].flatMap(each => [...each.values()]).length
 }
 
 describe('before the first sync', () => {
@@ -383,6 +383,30 @@ describe('namespaces', () => {
     cluster.flush()
     assert.equal(cluster.find('default', 'web'), undefined)
     assert.deepEqual(existing(seen), [])
+  })
+
+  it('a list of them costs what is in them, not what is in all for each', t => {
+    const { cluster, seen, sinks } = synced('Service', 'Namespace', 'Pod')
+    const names = Array.from({ length: 100 }, (_, i) => `team-${i}`)
+    for (const [i, namespace] of names.entries()) {
+      for (let k = 0; k < 5; k++) sinks['Service']!.upsert(headless(`s${k}`, namespace))
+      sinks['Pod']!.upsert({ namespace, name: 'p', addresses: [`10.0.0.${i}`] } as never)
+    }
+    cluster.flush()
+    let walked = 0
+    const { keys } = Map.prototype
+    t.mock.method(Map.prototype, 'keys', function (this: Map<unknown, unknown>) {
+      walked += this.size
+      return keys.call(this)
+    })
+    const list = sinks['Namespace']!.replaceAll()
+    for (const name of names) list.add({ name } as never)
+    list.commit()
+    cluster.flush()
+    t.mock.restoreAll()
+    assert.equal(seen.at(-1)!.services.length, 500)
+    assert.equal(existing(seen).length, 100)
+    assert.ok(walked <= 1000, `${walked} keys were looked at`)
   })
 })
 
