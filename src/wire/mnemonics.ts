@@ -44,19 +44,40 @@ const RCODES: Readonly<Record<number, string>> = {
   23: 'BADCOOKIE',
 }
 const OPCODES: Readonly<Record<number, string>> = { 0: 'QUERY', 2: 'STATUS', 4: 'NOTIFY', 5: 'UPDATE', 6: 'DSO' }
-/** RFC 8914. */
-const EXTENDED_ERRORS: Readonly<Record<number, string>> = {
-  0: 'Other',
-  3: 'Stale Answer',
-  14: 'Not Ready',
-  15: 'Blocked',
-  18: 'Prohibited',
-  19: 'Stale NXDOMAIN Answer',
-  20: 'Not Authoritative',
-  21: 'Not Supported',
-  22: 'No Reachable Authority',
-  23: 'Network Error',
-}
+/** RFC 8914 §5.2, by code: IANA's registry as it was filled after it. */
+const EXTENDED_ERRORS: readonly string[] = [
+  'Other Error',
+  'Unsupported DNSKEY Algorithm',
+  'Unsupported DS Digest Type',
+  'Stale Answer',
+  'Forged Answer',
+  'DNSSEC Indeterminate',
+  'DNSSEC Bogus',
+  'Signature Expired',
+  'Signature Not Yet Valid',
+  'DNSKEY Missing',
+  'RRSIGs Missing',
+  'No Zone Key Bit Set',
+  'NSEC Missing',
+  'Cached Error',
+  'Not Ready',
+  'Blocked',
+  'Censored',
+  'Filtered',
+  'Prohibited',
+  'Stale NXDOMAIN Answer',
+  'Not Authoritative',
+  'Not Supported',
+  'No Reachable Authority',
+  'Network Error',
+  'Invalid Data',
+  'Signature Expired before Valid',
+  'Too Early',
+  'Unsupported NSEC3 Iterations Value',
+  'Unable to conform to policy',
+  'Synthesized',
+  'Invalid Query Type',
+]
 
 /** @param text a mnemonic in any case, or `TYPEnnn` (RFC 3597). @returns undefined for what is no type */
 export function parseType(text: string): number | undefined {
