@@ -5,6 +5,7 @@
 
 import { resolve } from 'node:path'
 import type { CacheOptions } from '../cache/store.ts'
+import { MAX_SOCKETS } from '../dataplane/deferred.ts'
 import { MAX_ZONES } from '../table/layout.ts'
 import {
   type Config,
@@ -156,6 +157,9 @@ function checkLists(config: Config, problems: Problem[]): void {
   const { zones, reverseZones, listen, admin, health, ready } = config
   for (const [key, list] of Object.entries({ zones, listen })) {
     if (list.length === 0) problems.push({ path: [key], reason: 'at least one is needed' })
+  }
+  if (listen.length > MAX_SOCKETS) {
+    problems.push({ path: ['listen'], reason: `there are ${listen.length} addresses, and ${MAX_SOCKETS} may be` })
   }
   const addresses = listen.filter(({ port }) => port !== 0).map(formatSocketAddress)
   for (const [key, list] of Object.entries({ zones, reverseZones, listen: addresses })) {

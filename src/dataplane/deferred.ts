@@ -25,6 +25,8 @@ const CONTROL_AT = SOCKADDR_AT + PATH_SOCKADDR_OCTETS
 const MESSAGE_AT = CONTROL_AT + PATH_CONTROL_OCTETS
 /** Header, question and aliases: longer ones are rare enough to be asked for over TCP, which needs no ring. */
 export const MAX_MESSAGE = ENTRY_OCTETS - MESSAGE_AT
+/** Listen addresses that an entry can tell apart. */
+export const MAX_SOCKETS = 256
 /** Entries read in one turn of the event loop. */
 const MAX_TURN = 64
 

@@ -162,6 +162,10 @@ describe('configuration: what is wrong', () => {
     'an address without its brackets': ['listen: ["::1:53"]', /^:1: listen\[0\]/],
     'a scope on a global address': ['listen: ["[2001:db8::1%eth0]:53"]', /^:1: listen\[0\]/],
     'no address': ['listen: []', /^:1: listen: at least one is needed$/],
+    'more addresses than replies can be told apart by': [
+      `listen: [${Array.from({ length: 257 }, (_, i) => `"127.0.0.1:${1000 + i}"`)}]`,
+      /^:1: listen: there are 257 addresses, and 256 may be$/,
+    ],
     'an address twice': ['listen: ["127.0.0.1:53", "127.0.0.1:53"]', /listen: 127\.0\.0\.1:53 is given twice$/],
     'admin where DNS is': ['admin: 127.0.0.1:1053', /admin: 127\.0\.0\.1:1053 is where DNS over TCP listens$/],
     'no zone': ['zones: []', /^:1: zones: at least one is needed$/],
@@ -240,6 +244,9 @@ describe('configuration: what is wrong', () => {
       '--workers: it must be a whole number from 1 to 60, not "many"',
     ])
     assert.match(problemsOf('', { listen: ['x'] })[0]!, /^--listen: /)
+    const free = (count: number) => ({ listen: new Array(count).fill('127.0.0.1:0') })
+    assert.deepEqual(problemsOf('', free(257)), ['--listen: there are 257 addresses, and 256 may be'])
+    assert.deepEqual(problemsOf('', free(256)), [])
     assert.match(problemsOf('', { context: 'x' })[0]!, /^--context: a context is one of a kubeconfig/)
   })
 

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createDeferred, type DeferredQuery, DeferredReader, DeferredWriter } from '../../../src/dataplane/deferred.ts'
+import {
+  createDeferred,
+  type DeferredQuery,
+  DeferredReader,
+  DeferredWriter,
+  MAX_SOCKETS,
+} from '../../../src/dataplane/deferred.ts'
 import { until } from '../../support/server-process.ts'
 
 const query = (n: number, octets = 20): DeferredQuery => ({
@@ -13,7 +19,7 @@ const query = (n: number, octets = 20): DeferredQuery => ({
   zone: n % 3 === 0 ? -1 : n % 3,
   octets: 600 + n,
   path: {
-    socket: n & 3,
+    socket: n % MAX_SOCKETS,
     sockaddr: new Uint8Array(32).fill(n + 1),
     control: new Uint8Array(40).fill(n + 2),
     controlOctets: 28,
@@ -31,7 +37,7 @@ describe('the ring of deferred queries', () => {
     const put: DeferredQuery[] = []
     for (let n = 0; n < 2000; ) {
       for (let batch = 0; batch < 300; batch++, n++) {
-        const each = query(n % 200)
+        const each = query(n % 256)
         put.push(each)
         assert.equal(writer.put(each), true)
       }
