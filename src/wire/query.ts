@@ -142,6 +142,7 @@ export class Query {
     }
     if (at !== end) {
       this.payloadSize = 0
+      this.dnssecOk = false
       return RCODE_FORMERR
     }
     this.questionEnd = HEADER_OCTETS + this.nameLength + 4

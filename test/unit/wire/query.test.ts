@@ -41,6 +41,12 @@ describe('the fields of a query', () => {
     assert.deepEqual([query.payloadSize, query.questionEnd], [0, 0])
   })
 
+  it('of an OPT with octets behind the message nothing is taken', () => {
+    const whole = queryOf('a', 'A', { opt: { size: 4096, flags: 0x8000 } })
+    assert.equal(read(Buffer.concat([whole, Buffer.alloc(1)])), RCODE_FORMERR)
+    assert.deepEqual([query.payloadSize, query.dnssecOk], [0, false])
+  })
+
   it('RFC 6891 §6.2.3: payload sizes below 512 are 512; 0 stands for no OPT', () => {
     for (const [size, expected] of [
       [0, 512],
