@@ -83,7 +83,7 @@ Examples:
   check: `Usage: headless-dns check FILE
 
 Checks a configuration file. Prints the effective configuration, with every default filled in, and exits with 0;
-or says everything that is wrong with it, and exits with 1.
+or says what is wrong with it, up to 20 things at a time, and exits with 1.
 
 Example:
   headless-dns check config/example.yaml

@@ -1,5 +1,5 @@
 /**
- * A configuration that cannot be used: everything wrong with it, at once. Layer: control.
+ * A configuration that cannot be used: what is wrong with it, at once, of very much a part. Layer: control.
  */
 
 export class ConfigError extends Error {

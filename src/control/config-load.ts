@@ -10,7 +10,7 @@ import { parseManifest } from '../manifests/yaml.ts'
 import type { Config, Flags, Surroundings } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { resolveConfig } from './config-resolve.ts'
-import { formatPath, type Path, type Problem, validate, withLongForms } from './config-schema.ts'
+import { formatPath, MAX_PROBLEMS, type Path, type Problem, validate, withLongForms } from './config-schema.ts'
 
 export interface ConfigFile {
   /** Absolute, or as it is to be named to people. */
@@ -64,7 +64,8 @@ export function configOf(
 
   function failure(problems: readonly Problem[]): ConfigError {
     const lineOf = ({ path }: Problem) => parsed?.lineOf(path) ?? 0
-    return new ConfigError(problems.toSorted((a, b) => lineOf(a) - lineOf(b)).map(say))
+    const first = problems.toSorted((a, b) => lineOf(a) - lineOf(b)).slice(0, MAX_PROBLEMS)
+    return new ConfigError(first.map(say))
   }
 
   function say({ path, reason }: Problem): string {

@@ -202,7 +202,7 @@ const DEFAULTS: FileConfig = v.parse(SCHEMA, {})
 /** Keys that are known to come: said so, rather than called unknown. */
 const PLANNED = new Set(['node.zone', 'answers.topology'])
 /** For people: the rest would say the same, and each takes time. */
-const MAX_PROBLEMS = 20
+export const MAX_PROBLEMS = 20
 
 /**
  * @param raw  the file, parsed, with its long forms

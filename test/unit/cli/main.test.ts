@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { HELP } from '../../../src/cli/help.ts'
 import { runCommand } from '../../../src/cli/main.ts'
@@ -83,5 +85,27 @@ describe('check', () => {
     assert.equal(code, 1)
     assert.equal(out, '')
     assert.match(err, /^headless-dns: \/nonexistent\/file: cannot be read: .*\n$/)
+  })
+
+  it('says so much of it as its help promises, whether one value is wrong or several do not fit together', async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'headless-dns-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'c.yaml')
+    const most = Number(/up to (\d+) things at a time/.exec(HELP['check']!)?.[1])
+    const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
+    const wrong: ((count: number) => string)[] = [
+      count =>
+        numbers(count)
+          .map(i => `key${i}: 1\n`)
+          .join(''),
+      count => `forward: [{upstreams: [192.0.2.1]}]\nfallthrough: [${numbers(count).map(i => `e${i}`)}]`,
+    ]
+    for (const textOf of wrong) {
+      for (const count of [1, most, most + 10]) {
+        writeFileSync(file, textOf(count))
+        const { code, err } = await run('check', file)
+        assert.deepEqual([code, err.trim().split('\n').length], [1, Math.min(count, most)], err)
+      }
+    }
   })
 })
