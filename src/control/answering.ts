@@ -117,6 +117,7 @@ export class Answering {
             forwarding,
             autopath: options.autopath && { ...options.autopath, negativeTtl },
             table,
+            zones: own.apexes,
             order,
             maxUdpSize,
             row: this.deferredRows.udp,

@@ -2,6 +2,7 @@
  * The configuration's rules about names and clients, compiled, and what in them cannot be. Layer: control; pure.
  */
 
+import type { FirstHosts } from '../local/local-names.ts'
 import { ACL_ALLOW, ACL_BLOCK, ACL_DROP, ACL_FILTER, type AclRule } from '../rules/acl.ts'
 import { type Dns64Prefix, parseDns64Prefix } from '../rules/dns64.ts'
 import type { HandOverRules } from '../rules/hand-over.ts'
@@ -25,6 +26,7 @@ export interface NameRules {
     readonly files: readonly string[]
     readonly entries: readonly HostEntry[]
     readonly options: HostsOptions
+    readonly first: FirstHosts
   }
   readonly templates: readonly TemplateRule[]
   readonly rewrites: readonly RewriteRule[]
@@ -78,15 +80,25 @@ export function nameRulesOf(config: RuleConfig): { rules: NameRules; problems: P
   const problems: Problem[] = []
   const report: Report = (path, reason) => problems.push({ path, reason })
   const { hosts, dns64 } = config
-  const templates = config.template.flatMap((each, i) => templateOf(each, ['template', i], report))
+  const own = ownZones(config).map(wire)
+  const isOurs = (name: WireName): boolean => own.some(zone => endsWith(name, zone))
+  const templates = config.template.flatMap((each, i) => templateOf(each, isOurs, ['template', i], report))
   const rewrites = config.rewrite.flatMap((each, i) => rewriteOf(each, ['rewrite', i], report))
   const entries = hosts.entries.map(parseHostLine).filter(each => typeof each === 'object')
   const prefix = parseDns64Prefix(dns64.prefix)
+  const zones = hosts.zones.map(wire)
+  const first: FirstHosts = {
+    entries: entries
+      .map(({ address, names }) => ({ address, names: names.filter(isOurs) }))
+      .filter(({ names }) => names.length > 0),
+    zones: zones.filter(isOurs),
+  }
   const rules: NameRules = {
     hosts: {
       files: hosts.files,
       entries,
-      options: { ttl: hosts.ttl, reverse: hosts.reverse, zones: hosts.zones.map(wire) },
+      options: { ttl: hosts.ttl, reverse: hosts.reverse, zones },
+      first,
     },
     templates,
     rewrites,
@@ -99,12 +111,17 @@ export function nameRulesOf(config: RuleConfig): { rules: NameRules; problems: P
     dns64: prefix && { ...dns64, prefix },
     localhost: config.localhost,
     fallthrough: config.fallthrough.map(wire),
-    handOver: handOverOf(config, entries, templates, rewrites),
+    handOver: handOverOf(first, templates, rewrites),
   }
   return { rules, problems }
 }
 
-function templateOf(config: TemplateConfig, path: Problem['path'], report: Report): TemplateRule[] {
+function templateOf(
+  config: TemplateConfig,
+  isOurs: (name: WireName) => boolean,
+  path: Problem['path'],
+  report: Report,
+): TemplateRule[] {
   const { answer, rcode } = config
   for (const [i, text] of answer.entries()) {
     const isFixed = config.match === undefined || !text.includes('$')
@@ -115,7 +132,9 @@ function templateOf(config: TemplateConfig, path: Problem['path'], report: Repor
   const match = config.match === undefined ? undefined : compilePattern(config.match)
   if (typeof match === 'string') return []
   const types = config.types.map(each => parseType(each)!)
-  return [{ zone: wire(config.zone), match, types, rcode: RCODES[rcode], answers: answer, ttl: config.ttl }]
+  const zone = wire(config.zone)
+  const { ttl } = config
+  return [{ zone, match, types, rcode: RCODES[rcode], answers: answer, ttl, beforeCluster: isOurs(zone) }]
 }
 
 function rewriteOf(config: RewriteConfig, path: Problem['path'], report: Report): RewriteRule[] {
@@ -150,20 +169,18 @@ function rewriteOf(config: RewriteConfig, path: Problem['path'], report: Report)
 
 /** Names of ours are the table's; those that a rule is about are looked at by the rule first. */
 function handOverOf(
-  config: RuleConfig,
-  entries: readonly HostEntry[],
+  first: FirstHosts,
   templates: readonly TemplateRule[],
   rewrites: readonly RewriteRule[],
 ): HandOverRules {
-  const own = ownZones(config).map(zone => wire(zone))
-  const isOurs = (name: WireName): boolean => own.some(zone => endsWith(name, zone))
-  const below = [...config.hosts.zones.map(wire), ...templates.map(({ zone }) => zone)].filter(isOurs)
-  const names = entries.flatMap(each => each.names).filter(isOurs)
+  const below = [...first.zones, ...templates.filter(each => each.beforeCluster).map(({ zone }) => zone)]
   return {
     names: [
-      ...names.map(name =>
-        isWildcard(name) ? { name: name.subarray(2), self: false, below: true } : { name, self: true, below: false },
-      ),
+      ...first.entries
+        .flatMap(({ names }) => names)
+        .map(name =>
+          isWildcard(name) ? { name: name.subarray(2), self: false, below: true } : { name, self: true, below: false },
+        ),
       ...below.map(name => ({ name, self: true, below: true })),
       ...rewrites.flatMap(rule => {
         if (rule.match === 'exact') return [{ name: rule.from, self: true, below: false }]

@@ -19,6 +19,7 @@ import { LocalNames } from '../local/local-names.ts'
 import { ACL_ALLOW, Acl } from '../rules/acl.ts'
 import type { HostEntry } from '../rules/hosts-file.ts'
 import type { TableReader } from '../table/reader.ts'
+import type { WireName } from '../wire/name.ts'
 import { Query } from '../wire/query.ts'
 import { type AutopathSetup, addressKey } from './autopath.ts'
 import type { Desk as DeferredDesk } from './deferred-queries.ts'
@@ -34,6 +35,8 @@ export interface NameServiceOptions {
   readonly forward: ForwardService | undefined
   /** A row of its own among the readers. */
   readonly table: TableReader
+  /** The table's. */
+  readonly zones: readonly WireName[]
   readonly order: OrderName
   readonly maxUdpSize: number
   /** What data-plane threads leave to the desk. */
@@ -58,9 +61,9 @@ export class NameService implements DeferredDesk {
   private readonly desk: Desk
 
   constructor(options: NameServiceOptions, log: Log) {
-    const { rules, forward, table, order, maxUdpSize, onHosts, before } = options
+    const { rules, forward, table, zones, order, maxUdpSize, onHosts, before } = options
     const { handOver, templates, localhost, rewrites, dns64 } = rules
-    this.names = new LocalNames({ hosts: rules.hosts.options, templates, localhost })
+    this.names = new LocalNames({ hosts: rules.hosts.options, firstHosts: rules.hosts.first, templates, localhost })
     this.row = options.row
     this.inline = rules.hosts.entries
     const onChange = async (entries: readonly HostEntry[]): Promise<void> => {
@@ -72,15 +75,19 @@ export class NameService implements DeferredDesk {
     this.dns64 = ask && dns64 && new Dns64({ ...dns64, forward: ask, maxUdpSize })
     this.autopath = options.autopath && autopathOf(options, options.autopath)
     if (this.autopath !== undefined) this.autopath.found = before?.autopath?.found ?? 0
-    const forwarding = forward && { fallthrough: options.forwarding.fallthrough }
+    const answersOf = (left: Forwarding | undefined): TableAnswers =>
+      new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize, left))
+    const last = answersOf(forward && { fallthrough: [] })
     this.desk = new Desk({
       names: this.names,
       rewrites,
       access: accessOf(rules, this.row),
       dns64: this.dns64,
-      table: new TableAnswers(table, new Answerer(table, new Order(order, randomInt(2 ** 31)), maxUdpSize, forwarding)),
+      table: answersOf(options.forwarding),
+      lastWord: query => last.answer(query) as Uint8Array,
       isTableFirst:
         handOver.names.length + handOver.prefixes.length + handOver.patterns.length + handOver.types.length > 0,
+      zones,
       forward: ask,
       autopath: this.autopath,
       maxUdpSize,

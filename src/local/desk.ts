@@ -4,8 +4,10 @@
  *
  *   take ─▶ the first name of a search path? ─▶ autopath.ts: each of its names as if it had just come
  *        ─▶ rewritten? ──▶ may the client have the other name? the same with it ─▶ its reply, with the first name back
+ *        ─▶ ours, and not asked of the table? ─▶ a rule that goes before it ─▶ reply, or AAAA with DNS64: dns64.ts
+ *                                             ─▶ the table ─▶ reply, or aliases and …
  *        ─▶ template, hosts, loopback? ─▶ reply, or AAAA with DNS64: dns64.ts
- *        ─▶ the table, when it was not asked before or nobody else is there ─▶ reply, or aliases and …
+ *        ─▶ nobody else is there? ─▶ the table's last word
  *        ─▶ an address in the DNS64 prefix, backwards? ─▶ CNAME, and what is known of the IPv4 address: the table, then as above
  *        ─▶ AAAA with DNS64? ─▶ dns64.ts ─▶ forwarder
  *        ─▶ forwarder
@@ -13,7 +15,7 @@
 
 import { askedAt, type ClientQuery, ReplyWriter } from '../forward/client-query.ts'
 import { ACL_ALLOW, ACL_DROP, ACL_FILTER } from '../rules/acl.ts'
-import { AskedName } from '../rules/asked-name.ts'
+import { AskedName, keyOf } from '../rules/asked-name.ts'
 import type { LocalAnswer } from '../rules/local-answer.ts'
 import { NO_NAME, type RewriteRule, type Rewritten, rewrite } from '../rules/rewrite.ts'
 import {
@@ -46,9 +48,14 @@ export interface DeskOptions {
   /** Whether the client may have what a rule made of its query: ACL_…. Undefined: everybody may have everything. */
   readonly access: ((query: DeskQuery, rewritten: Rewritten) => number) | undefined
   readonly dns64: Dns64 | undefined
+  /** Leaves to others what data-plane threads leave to the desk. */
   readonly table: TableAnswers
+  /** What the table says where nobody else is to be asked. */
+  readonly lastWord: (query: ClientQuery) => Uint8Array
   /** Whether queries come here before the table was asked. */
   readonly isTableFirst: boolean
+  /** The table's: for names in none of them it is not asked. */
+  readonly zones: readonly WireName[]
   /** Answers the query, now or later; undefined: there is nobody to ask. */
   readonly forward: ((query: ClientQuery) => void) | undefined
   /** Walks search paths, which names of ours that do not exist are left here for; undefined: nobody does. */
@@ -75,9 +82,11 @@ export class Desk {
   private readonly options: DeskOptions
   private readonly writer: ReplyWriter
   private readonly composer: Composer
+  private readonly zones: ReadonlySet<string>
 
   constructor(options: DeskOptions) {
     this.options = options
+    this.zones = new Set(options.zones.map(keyOf))
     this.writer = new ReplyWriter(options.maxUdpSize)
     this.composer = new Composer(this.writer)
   }
@@ -145,32 +154,51 @@ export class Desk {
   }
 
   private resolve(query: DeskQuery): void {
-    const { names, dns64, table, isTableFirst, forward } = this.options
-    const type = typeOf(query)
+    const { names, table, isTableFirst } = this.options
     const name = nameOf(query)
+    if (!isTableFirst || query.targetAt > 0 || !this.isOurs(name)) {
+      this.resolveElsewhere(query, name)
+      return
+    }
+    const answer = names.answerFirst(name, typeOf(query))
+    if (answer !== undefined) {
+      this.answerLocally(query, answer)
+      return
+    }
+    const outcome = table.answer(query)
+    if (outcome instanceof Uint8Array) this.send(query, outcome)
+    // What was asked for, or an alias of ours leads to, may be in a rule.
+    else this.resolveElsewhere({ ...query, ...outcome }, outcome.targetAt > 0 ? nameOf(outcome) : name)
+  }
+
+  private isOurs(name: AskedName): boolean {
+    return name.labelAt.some((_, label) => this.zones.has(name.suffix(label)))
+  }
+
+  /** @param name that the query asks for, and the table leaves to others */
+  private resolveElsewhere(query: DeskQuery, name: AskedName): void {
+    const { names, dns64, lastWord, forward } = this.options
+    const type = typeOf(query)
     const answer = names.answer(name, type)
     if (answer !== undefined) {
-      if (type === TYPE_AAAA && dns64?.concerns(query)) this.translate(query, answer, dns64)
-      else this.send(query, writeLocalAnswer(this.writer, query, answer))
+      this.answerLocally(query, answer)
       return
     }
     const wantsRecursion = (query.message[OFFSET_FLAGS]! & (FLAG_RD >>> 8)) !== 0
-    if (forward === undefined || !wantsRecursion || (isTableFirst && query.targetAt === 0)) {
-      const outcome = table.answer(query)
-      if (outcome instanceof Uint8Array) {
-        this.send(query, outcome)
-        return
-      }
-      // An alias of ours: its target may be in a rule.
-      if (outcome.targetAt > 0 && query.targetAt === 0) {
-        this.resolve({ ...query, ...outcome })
-        return
-      }
+    if (forward === undefined || !wantsRecursion) {
+      this.send(query, lastWord(query))
+      return
     }
     const target = type === TYPE_PTR && query.targetAt === 0 ? dns64?.targetOf(name) : undefined
     if (target !== undefined) this.follow(query, target)
     else if (type === TYPE_AAAA && dns64?.concerns(query)) dns64.ask(query)
-    else forward?.(query)
+    else forward(query)
+  }
+
+  private answerLocally(query: DeskQuery, answer: LocalAnswer): void {
+    const { dns64 } = this.options
+    if (typeOf(query) === TYPE_AAAA && dns64?.concerns(query)) this.translate(query, answer, dns64)
+    else this.send(query, writeLocalAnswer(this.writer, query, answer))
   }
 
   /** @param answer of rules, to AAAA. For A, others than rules may be asked */

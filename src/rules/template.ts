@@ -22,6 +22,8 @@ export interface TemplateRule {
   readonly answers: readonly string[]
   /** Seconds. */
   readonly ttl: number
+  /** It is asked before the cluster for names of the cluster's zones: its own zone is one of them, or lies in one. */
+  readonly beforeCluster: boolean
 }
 
 export interface TemplateStats {
@@ -41,9 +43,13 @@ export class Templates {
     this.stats = rules.map(() => ({ matches: 0, failures: 0 }))
   }
 
-  /** @returns undefined: no rule fits */
-  answer(name: AskedName, type: number): LocalAnswer | undefined {
+  /**
+   * @param beforeCluster of the rules only those
+   * @returns undefined: no rule fits
+   */
+  answer(name: AskedName, type: number, beforeCluster = false): LocalAnswer | undefined {
     for (const [i, rule] of this.rules.entries()) {
+      if (beforeCluster && !rule.beforeCluster) continue
       if (rule.types.length > 0 && !rule.types.includes(type)) continue
       if (!name.isWithin(this.zones[i]!)) continue
       const found = rule.match?.exec(name.text)

@@ -4,6 +4,9 @@
  */
 
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { ACL_AT } from '../../src/dataplane/counters.ts'
 import { ACL_BLOCK, ACL_DROP, ACL_FILTER } from '../../src/rules/acl.ts'
@@ -267,6 +270,26 @@ for (const [transport, cache] of [
     })
   })
 }
+
+it('a cluster name is the cluster’s, whether a thread hands it over or not, in spite of a file and a template of all names', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'names-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'hosts')
+  writeFileSync(file, `192.0.2.66 ${CLUSTER_NAME}\n`)
+  const hosts = { files: [file] }
+  const everything = { zone: '.', types: ['A'], answer: ['A 203.0.113.9'] }
+  for (const rules of [
+    { hosts, template: [everything] },
+    { hosts, template: [{ zone: 'default.svc.cluster.local', types: ['MX'] }] },
+    { template: [{ zone: 'default.svc.cluster.local', types: ['MX'] }, everything] },
+    { hosts, template: [everything], rewrite: [{ from: 'old.example', to: CLUSTER_NAME }] },
+  ]) {
+    const { ipv4 } = await startForwarding(t, 'portable', [], {}, {}, { rules: rulesOf(rules) })
+    for (const name of 'rewrite' in rules ? [CLUSTER_NAME, 'old.example'] : [CLUSTER_NAME]) {
+      assert.equal(await askBoth(ipv4, name, A), `NOERROR AA: ${name}. 1 10.1.0.1,${name}. 1 10.1.0.2`)
+    }
+  }
+})
 
 it('an ExternalName’s target may be a host; without a forwarder what nobody knows is REFUSED, without RA', async t => {
   const rules = rulesOf({ hosts: { entries: [`10.9.0.1 ${TARGET}`] } })

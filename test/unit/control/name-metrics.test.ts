@@ -14,7 +14,8 @@ import { rulesOf } from '../../support/rules.ts'
 
 function samples(raw: object, ask: readonly [string, number][] = []): string[] {
   const rules = rulesOf(raw)
-  const names = new LocalNames({ hosts: rules.hosts.options, templates: rules.templates, localhost: rules.localhost })
+  const { hosts, templates, localhost } = rules
+  const names = new LocalNames({ hosts: hosts.options, firstHosts: hosts.first, templates, localhost })
   whole(names.replaceHosts(rules.hosts.entries))
   for (const [name, type] of ask) names.answer(asked(name), type)
   const dns64 = rules.dns64 && { translated: 4 }

@@ -11,7 +11,7 @@ import { type TemplateRule, Templates } from '../../../src/rules/template.ts'
 import { asked, text, wire } from '../../support/rule-names.ts'
 
 function template(more: Partial<TemplateRule>): TemplateRule {
-  return { zone: wire('.'), match: undefined, types: [], rcode: 0, answers: [], ttl: 60, ...more }
+  return { zone: wire('.'), match: undefined, types: [], rcode: 0, answers: [], ttl: 60, beforeCluster: false, ...more }
 }
 
 function say(answer: LocalAnswer | undefined): string | undefined {
