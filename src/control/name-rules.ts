@@ -188,7 +188,7 @@ function handOverOf(
       }),
     ],
     prefixes: rewrites.flatMap(rule => (rule.match === 'prefix' ? [rule.from] : [])),
-    patterns: rewrites.flatMap(rule => (rule.match === 'regex' ? [rule.from.source] : [])),
+    patterns: rewrites.flatMap(rule => (rule.match === 'regex' ? [rule.from] : [])),
     types: rewrites.flatMap(rule => (rule.match === 'type' ? [rule.from] : [])),
   }
 }

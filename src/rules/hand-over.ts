@@ -7,16 +7,15 @@
 
 import { formatName, type WireName } from '../wire/name.ts'
 import { Query } from '../wire/query.ts'
-import { compilePattern } from './patterns.ts'
 import { isSuffix } from './query-suffix.ts'
 
-/** Plain values, so that they can be sent to a thread. */
+/** Values that can be sent to a thread. */
 export interface HandOverRules {
   readonly names: readonly { readonly name: WireName; readonly self: boolean; readonly below: boolean }[]
   /** Beginnings of names in presentation format. */
   readonly prefixes: readonly string[]
-  /** Expressions that `compilePattern` takes. */
-  readonly patterns: readonly string[]
+  /** From `compilePattern`: their sources are longer than what was typed, so a thread that judged them again could refuse one. */
+  readonly patterns: readonly RegExp[]
   readonly types: readonly number[]
 }
 
@@ -42,7 +41,7 @@ export class HandOver {
       this.names.set(hash, [...(this.names.get(hash) ?? []), each])
     }
     this.prefixes = prefixes
-    this.patterns = patterns.map(compilePattern).filter(each => typeof each !== 'string')
+    this.patterns = patterns
     this.types = types
     this.needsText = prefixes.length + patterns.length > 0
   }

@@ -78,7 +78,7 @@ describe('rules', () => {
       '=old.example.',
       '<s.',
     ])
-    assert.deepEqual([handOver.prefixes, handOver.patterns, handOver.types], [['p-'], ['^r'], [255]])
+    assert.deepEqual([handOver.prefixes, handOver.patterns, handOver.types], [['p-'], [/^r/i], [255]])
     const none = rulesOf({ hosts: { entries: ['10.0.0.1 a.example'] }, acl: [{}], template: [{ zone: 'example' }] })
     assert.deepEqual(none.handOver, { names: [], prefixes: [], patterns: [], types: [] })
   })

@@ -102,7 +102,7 @@ describe('rewrite', () => {
             return kind === 'suffix' ? [{ name: wire(name), self: !below, below: true as boolean }] : []
           }),
           prefixes: all.flatMap(each => (each.kind === 'prefix' ? [each.name] : [])),
-          patterns: all.flatMap(each => (each.kind === 'regex' ? [each.name] : [])),
+          patterns: all.flatMap(each => (each.kind === 'regex' ? [compilePattern(each.name) as RegExp] : [])),
           types: [],
         }
         const isHandedOver = compileHandOver(handOver, SEED)?.matches(read(question)) ?? false
