@@ -11,8 +11,7 @@
 /** An octet of a name each, more or less. */
 const ALL = 256
 const CHARACTERS = Array.from({ length: 0x7f - 0x21 }, (_, i) => String.fromCharCode(0x21 + i))
-const TOKEN =
-  /\[(?:\\.|[^\]\\])*\]|\\(?:x[\da-f]{2}|u[\da-f]{4}|c[a-z]|k<\w+>|\d+|.)|\((?:\?(?:<?[=!]|[a-z-]*:|<\w+>))?|./gi
+const TOKEN = /\[(?:\\.|[^\]\\])*\]|\\(?:x[\da-f]{2}|u[\da-f]{4}|c[a-z]|k<\w+>|\d+|.)|\((?:\?(?:<?[=!]|:|<\w+>))?|./gi
 const QUANTIFIER = /^(?:[*+?]|\{(\d+)(,(\d*))?\})\??/
 
 interface Atom {
@@ -47,7 +46,10 @@ const END: Atom = { kind: 'atom', set: [], min: 1, max: 1 }
 /** Characters walked over in the time of a way. A name has at most `ALL` times as many. */
 const STEPS_PER_WAY = 4
 
-/** @param source that `RegExp` takes @returns how many ways there are, and Infinity when no name bounds them */
+/**
+ * @param source that `RegExp` takes, for letters of either case and without modifiers
+ * @returns how many ways there are, and Infinity when no name bounds them
+ */
 export function waysOf(source: string): number {
   const all = parse(source)
   const isAnchored = source.startsWith('^') && all.length === 1

@@ -13,6 +13,11 @@ const MAX_WAYS = 4 * 256 * 256
 const TOO_MANY_WAYS =
   'there are too many ways to fit it, which can take seconds for a name: begin it with ^, let what follows a repetition say ' +
   'where it ends ([^.]*\\. rather than .*\\.), and repeat no repetition and no choice'
+/** Its group is a modifier; escapes and classes may look like one, and are skipped. */
+const MODIFIER = /\\.|\[(?:\\.|[^\]\\])*\]|(\(\?[a-z-]+[:)])/gi
+/** Ways are counted for letters of either case. */
+const NO_MODIFIERS =
+  'it has a modifier such as (?i: or (?-i:, but names always fit in letters of either case: leave it out'
 /** What begins so fits at the first character or nowhere, which V8 does not see. */
 const ANYTHING_FIRST = /^(?:\.\*|\((?:\?:|\?<\w+>)?\.\*\)(?![*?{]))[^|]*$/
 
@@ -25,6 +30,7 @@ export function compilePattern(source: string): RegExp | string {
     return `it must have 1 to ${MAX_PATTERN} characters of printable ASCII, without blanks`
   }
   const plain = source.replaceAll('(?P<', '(?<')
+  if ([...plain.matchAll(MODIFIER)].some(([, modifier]) => modifier !== undefined)) return NO_MODIFIERS
   const text = ANYTHING_FIRST.test(plain) ? `^${plain}` : plain
   try {
     const pattern = new RegExp(text, 'i')

@@ -400,7 +400,11 @@ describe('rewrite', () => {
       assert.equal(rules(`rewrite ${rule}`), undefined)
     }
     assert.deepEqual(told('rewrite name suffix a.example b.example'), ['3 rewrite: changesAnswers'])
-    assert.deepEqual(told('rewrite name regex \\pL+ b.example'), ['3 rewrite: changesAnswers'])
+    for (const go of ['\\pL+', '(?i:a)', 'a(?-i:b)', 'a(?i)b', '(?s)a']) {
+      assert.deepEqual(told(`rewrite name regex ${go} b.example`), ['3 rewrite: changesAnswers'], go)
+    }
+    const rule = { match: 'regex', from: '^Foo\\.example\\.$', to: 'b.example.' }
+    assert.deepEqual(rules('rewrite name regex (?i)^Foo\\.example\\.$ b.example'), [rule])
     assert.deepEqual(told('rewrite {\nname regex a b\nanswer value c d\n}'), ['5 answer: changesAnswers'])
     assert.deepEqual(told('rewrite whatever a b'), ['3 rewrite: changesAnswers'])
   })

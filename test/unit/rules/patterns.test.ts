@@ -51,7 +51,8 @@ describe('an expression', () => {
     '^ip-(?P<a>[0-9]*)-(?P<b>[0-9]*)-(?P<c>[0-9]*)-(?P<d>[0-9]*)[.]made[.]example[.]$',
     '^(?:[0-9]{1,3}\\.){4}in-addr\\.arpa\\.$',
     '^(?:(?:[0-9]{3}-){2}x)+(a|b){5}\\.$',
-    '^(?i:a)\\.$',
+    '^[(?i:]\\.$',
+    '^[^\\](?-i:]\\(?i:a\\.$',
     '^([a-z0-9-]+\\.)*example\\.com\\.$',
     '^([^.]+)\\.([^.]+)\\.([^.]+)\\.([^.]+)\\.old\\.$',
     '^(us|eu|ap)-(east|west)-[0-9]+\\.',
@@ -85,6 +86,18 @@ describe('an expression', () => {
         assert.ok(ms < 100, `${name.slice(0, 20)}…: ${ms} ms`)
       }
     })
+  }
+
+  for (const source of [
+    // Without regard for case [^A]* would end at each a, and it does not.
+    '^(?-i:[^A]*a[^A]*a[^A]*a[^A]*a[^A]*a[^A]*a[^A]*a[^A]*a)x$',
+    '^(?i:a)\\.$',
+    '^[a-z](?s-i:b)',
+    '^(?m-:b)',
+    '(?i)a',
+    '[](?i:a)',
+  ]) {
+    it(`${source} is refused for its modifier`, () => assert.match(compilePattern(source) as string, /modifier/))
   }
 
   it('that begins with all there is finds the same as without its anchor', () => {
