@@ -66,11 +66,11 @@ export async function openAdmin(where: { address: string; port: number }, routes
   }
   return open(where, (request, response) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    if (isRead && lists < MAX_LISTS && pathOf(request.url ?? '') === '/names') {
+    if (isRead && lists < MAX_LISTS && targetOf(request).path === '/names') {
       void list(response, request.method === 'HEAD')
       return
     }
-    send(request, response, answer(request.method ?? '', request.url ?? '', routes, metrics))
+    send(request, response, answer(request.method ?? '', targetOf(request), routes, metrics))
   })
 }
 
@@ -85,7 +85,7 @@ export function openProbe(
   missing: () => string[],
 ): Promise<AdminServer> {
   return open(where, (request, response) => {
-    const isAsked = pathOf(request.url ?? '') === path
+    const isAsked = targetOf(request).path === path
     send(request, response, isAsked ? probe(missing()) : { status: 404, type: TEXT, body: `there is ${path}\n` })
   })
 }
@@ -196,8 +196,23 @@ function probe(missing: readonly string[]): Answer {
 const TEXT = 'text/plain; charset=utf-8'
 const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
-function answer(method: string, url: string, routes: AdminRoutes, metrics: () => string): Answer {
-  const [path = '', query = ''] = url.split('?', 2)
+interface Target {
+  readonly path: string
+  readonly query: string
+}
+
+/**
+ * RFC 9112 §3.2.1, §3.2.2: in origin-form, or in absolute-form, as proxies are sent it; whatever host is named.
+ * RFC 3986 §3.4: a query may have further question marks in it.
+ */
+const TARGET = /^(?:http:\/\/[^/?]+)?([^?]*)\??(.*)$/is
+
+function targetOf({ url = '' }: IncomingMessage): Target {
+  const [, path = '', query = ''] = TARGET.exec(url)!
+  return { path, query }
+}
+
+function answer(method: string, { path, query }: Target, routes: AdminRoutes, metrics: () => string): Answer {
   const parameters = new URLSearchParams(query)
   const isVerbose = parameters.has('verbose')
   if (path === '/cache') return purge(method, parameters, routes)
@@ -217,18 +232,20 @@ function answer(method: string, url: string, routes: AdminRoutes, metrics: () =>
   }
 }
 
-function pathOf(url: string): string {
-  return url.split('?', 1)[0]!
-}
-
 /** A query whose name is misspelt must not empty the cache: everything is purged only when nothing is said. */
 function purge(method: string, parameters: URLSearchParams, routes: AdminRoutes): Answer {
   if (routes.purge === undefined) return { status: 404, type: TEXT, body: 'there is no cache\n' }
   if (method !== 'DELETE') return { status: 405, type: TEXT, body: 'DELETE /cache?name=NAME purges it\n' }
   const name = parameters.get('name') ?? undefined
-  const purged = name === undefined && parameters.size > 0 ? undefined : routes.purge(name)
-  if (purged === undefined) return { status: 400, type: TEXT, body: 'DELETE /cache?name=NAME, or /cache for all\n' }
+  if (parameters.size > 1 || (parameters.size > 0 && name === undefined)) return notPurged('there is one name to say')
+  if (name === '') return notPurged('the name is empty (that of the root is .)')
+  const purged = routes.purge(name)
+  if (purged === undefined) return notPurged('that is no name')
   return { status: 200, type: TEXT, body: `${purged} answers purged\n` }
+}
+
+function notPurged(why: string): Answer {
+  return { status: 400, type: TEXT, body: `${why}: DELETE /cache?name=NAME, or /cache for all\n` }
 }
 
 function state(missing: readonly string[], notes: readonly string[] = []): Answer {
