@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { openAdmin } from '../../../src/admin/http.ts'
+import { parseName } from '../../../src/wire/name.ts'
 import type { Target } from '../target.ts'
 
 const PATIENCE_MS = 3000
@@ -56,6 +57,7 @@ export const adminTarget: Target = {
       notes: () => ['a note'],
       metrics: () => [],
       names: () => ({ count: 1, text: listOfOne() }),
+      purge: (name?: string) => (name === undefined || parseName(name) !== undefined ? 1 : undefined),
     }
     const server = await openAdmin({ address: '127.0.0.1', port: 0 }, routes)
     let connections = 0
