@@ -32,10 +32,12 @@ const EXPIRE = 86_400
 const INITIAL_PAGES = 512
 /** A list that comes in, rather than what happens in a cluster. */
 const MANY_CHANGES = 1000
-/** Addresses and Services that are settled together: some hundred octets each, and not for as long as what went would be answered on. */
-const MOST_UNSETTLED = 20_000
-/** While nobody is answered no address is missed: what lives on makes V8's young space grow. */
-const MOST_UNSETTLED_UNSEEN = 20
+/**
+ * Services that lose names, and addresses of one and of several Services, that are settled together: some hundred octets each. While
+ * nobody is answered no address is missed, and what lives on makes V8's young space grow.
+ */
+const MOST_UNSETTLED = { own: 20_000, shared: 20_000 }
+const MOST_UNSETTLED_UNSEEN = { own: 20, shared: 500 }
 /** The row of the table's own writer among its readers; workers and TCP have the others. */
 export const WRITER_ROW = 0
 
@@ -201,7 +203,16 @@ function publishInto(
       unpublished.set(keyOfService(change, half), { change, tried: isBack ? NONE_TRIED : half.slice(-MOST_TRIED) })
     }
     const settle = (isLast = true): void => {
-      for (const [change, error] of services.settle(isLast)) {
+      // One that finds no room does not stop the others of its addresses. What goes makes some for what comes, and for others that go.
+      let left = [...services.settle(isLast)].toSorted(([a], [b]) => Number(isLess(b)) - Number(isLess(a)))
+      for (let tried = 0; left.length > 0 && left.length !== tried; ) {
+        tried = left.length
+        left = left.flatMap(([change, error]) => {
+          const problem = error instanceof TableFullError ? publishAlone(change) : error
+          return problem === undefined ? [] : [[change, problem] as const]
+        })
+      }
+      for (const [change, error] of left) {
         attempt(() => {
           throw error
         })
@@ -209,12 +220,10 @@ function publishInto(
       }
     }
     const most = isFirst ? MOST_UNSETTLED_UNSEEN : MOST_UNSETTLED
-    let limit = most
     for (const { change, tried } of due) {
-      const { before, after } = change
       const publish = () => services.publish(change, due.length > MANY_CHANGES, isFirst)
       const isDone = attempt(() => {
-        if (tried.length > 0) return services.mend(after, views([before, ...tried]))
+        if (tried.length > 0) return services.mend(change.after, views([change.before, ...tried]))
         try {
           publish()
         } catch (error) {
@@ -223,27 +232,40 @@ function publishInto(
         }
       })
       if (!isDone) giveUp(change, tried)
-      if (services.unsettled >= limit) {
-        settle(false)
-        // Addresses of several wait: the next look is as much later.
-        limit = services.unsettled + most
-      }
+      const { leaving, single, shared } = services.unsettled
+      if (shared >= most.shared || leaving >= most.own) settle()
+      else if (single >= most.own) settle(false)
     }
     settle()
   }
 
+  /** Nothing else waits to be settled. @returns what kept it from being whole */
+  function publishAlone(change: ServiceChange): unknown {
+    try {
+      if (isLess(change)) services.mend(change.after, views([change.before]))
+      else services.publish(change, true)
+    } catch (error) {
+      return error
+    }
+    return services.settle().get(change)
+  }
+
   /** There is no room for what comes beside what goes: what goes makes some, first that of others, then its own. */
-  function makeRoom(error: TableFullError, { before, after }: ServiceChange, settle: () => void, publish: () => void) {
-    if (services.unsettled > 0) {
+  function makeRoom(error: TableFullError, change: ServiceChange, settle: () => void, publish: () => void): void {
+    const { leaving, single, shared } = services.unsettled
+    if (leaving + single + shared > 0) {
+      // The half of it that found room leaves none to the others.
+      services.mend(change.before, views([change.after]))
       settle()
       try {
-        return publish()
+        publish()
+        return
       } catch (again) {
         if (!(again instanceof TableFullError)) throw again
       }
     }
-    if (endpointsIn(after?.slices ?? []) >= endpointsIn(before?.slices ?? [])) throw error
-    services.mend(after, views([before]))
+    if (!isLess(change)) throw error
+    services.mend(change.after, views([change.before]))
   }
 
   /** What waits for room, as it has become by these changes, and the others of them. */
@@ -273,6 +295,11 @@ function publishInto(
       if (waiting() > 0) publish(NO_CHANGES)
     },
   }
+}
+
+/** What goes is more than what comes. */
+function isLess({ before, after }: ServiceChange): boolean {
+  return after === undefined || endpointsIn(after.slices) < endpointsIn(before?.slices ?? [])
 }
 
 /** @param tried what stands for a Service that was not there and is no more, and of which some may be in the table */

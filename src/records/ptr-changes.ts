@@ -12,7 +12,7 @@ import type { Address, EndpointName } from './slice-word.ts'
 /** Up to so many comparisons cost less than a set. */
 const FEW_PAIRS = 64
 
-interface PtrChange<Cause> {
+export interface PtrChange<Cause> {
   readonly owner: WireName
   readonly added: WireName[]
   readonly removed: WireName[]
@@ -21,11 +21,13 @@ interface PtrChange<Cause> {
 }
 
 export class PtrChanges<Cause> {
-  private byAddress = new Map<number | string, PtrChange<Cause>>()
+  /** By address: those of one cause, and those of several. */
+  private single = new Map<number | string, PtrChange<Cause>>()
+  private shared = new Map<number | string, PtrChange<Cause>>()
 
-  /** Addresses that change. */
-  get size(): number {
-    return this.byAddress.size
+  /** Addresses that change for one cause, and for several. */
+  get counts(): { readonly single: number; readonly shared: number } {
+    return { single: this.single.size, shared: this.shared.size }
   }
 
   /**
@@ -40,30 +42,47 @@ export class PtrChanges<Cause> {
     if (target !== undefined) this.at(address, cause).removed.push(target)
   }
 
-  /** Takes them out: those of one cause, or all. */
-  *take(isAll: boolean): Generator<PtrChange<Cause>> {
-    const all = this.byAddress
-    // Not emptied but left: V8 keeps what a map of long standing held until it collects the old space.
-    this.byAddress = new Map()
-    for (const [key, change] of all) {
-      if (!isAll && change.causes.length > 1) this.byAddress.set(key, change)
-      else yield change
-    }
+  // Maps are not emptied but left: V8 keeps what one of long standing held until it collects the old space.
+
+  takeSingle(): Iterable<PtrChange<Cause>> {
+    const taken = this.single
+    if (taken.size > 0) this.single = new Map()
+    return taken.values()
   }
 
+  takeShared(): Iterable<PtrChange<Cause>> {
+    const taken = this.shared
+    if (taken.size > 0) this.shared = new Map()
+    return taken.values()
+  }
+
+  /** Of addresses that change for several. */
   causes(): ReadonlySet<Cause> {
-    return new Set([...this.byAddress.values()].flatMap(({ causes }) => causes))
+    const causes = new Set<Cause>()
+    for (const change of this.shared.values()) for (const cause of change.causes) causes.add(cause)
+    return causes
   }
 
   private at(address: Address, cause: Cause): PtrChange<Cause> {
     const key = keyOf(address)
-    let change = this.byAddress.get(key)
-    if (change === undefined) {
+    const shared = this.shared.get(key)
+    if (shared !== undefined) {
+      if (shared.causes.at(-1) !== cause) shared.causes.push(cause)
+      return shared
+    }
+    const single = this.single.get(key)
+    if (single === undefined) {
       const owner = typeof address === 'number' ? reverseNameOfIPv4(address) : reverseNameOfIPv6(address)
-      change = { owner, added: [], removed: [], causes: [cause] }
-      this.byAddress.set(key, change)
-    } else if (change.causes.at(-1) !== cause) change.causes.push(cause)
-    return change
+      const change: PtrChange<Cause> = { owner, added: [], removed: [], causes: [cause] }
+      this.single.set(key, change)
+      return change
+    }
+    if (single.causes[0] !== cause) {
+      single.causes.push(cause)
+      this.single.delete(key)
+      this.shared.set(key, single)
+    }
+    return single
   }
 }
 
@@ -91,6 +110,6 @@ function isSame(a: Address | string, b: Address | string): boolean {
 }
 
 /** The same for the same address. */
-export function keyOf(address: Address | string): number | string {
+function keyOf(address: Address | string): number | string {
   return typeof address === 'object' ? Buffer.from(address).toString('latin1') : address
 }

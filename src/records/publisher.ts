@@ -13,7 +13,7 @@ import { prependLabels, type WireName } from '../wire/name.ts'
 import type { NameWriter, OwnerRecords } from '../wire/owner-records.ts'
 import { type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { ExternalOptions, RecordOptions } from './options.ts'
-import { addressesOf, PtrChanges, parseAddress, without } from './ptr-changes.ts'
+import { addressesOf, type PtrChange, PtrChanges, parseAddress, without } from './ptr-changes.ts'
 import {
   type Branch,
   base,
@@ -53,6 +53,7 @@ const NO_PLACE = { zones: [], ttl: 0 }
 /** Branches whose names are those of the Service's own addresses. */
 const VIRTUAL: readonly Branch[] = ['svc']
 const WITH_EXTERNAL: readonly Branch[] = ['svc', 'external']
+const NO_CHANGES: ReadonlySet<ServiceChange> = new Set()
 const NO_ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map()
 
 /** Endpoints in all plans that are kept for the next change; some hundred octets each. */
@@ -75,9 +76,9 @@ export class ServicePublisher {
     this.deeper = deeperZones(options)
   }
 
-  /** How much is to be settled: addresses whose PTRs change, and Services that lose names. */
-  get unsettled(): number {
-    return this.ptrs.size + this.leaving.length
+  /** What is to be settled: Services that lose names, and addresses whose PTRs change, for one of them or for several. */
+  get unsettled(): { readonly leaving: number; readonly single: number; readonly shared: number } {
+    return { leaving: this.leaving.length, ...this.ptrs.counts }
   }
 
   /**
@@ -126,20 +127,12 @@ export class ServicePublisher {
    */
   settle(isLast = true): ReadonlyMap<ServiceChange, unknown> {
     const failed = new Map<ServiceChange, unknown>()
-    const write = (isAll: boolean) => {
-      for (const { owner, added, removed, causes } of this.ptrs.take(isAll)) {
-        try {
-          this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, removed)
-        } catch (error) {
-          for (const change of causes) failed.set(change, error)
-        }
-      }
-    }
-    write(isLast)
+    this.writePtrs(this.ptrs.takeSingle(), failed)
     // Of what failed nothing may come later: it is taken back.
-    if (failed.size > 0) write(true)
-    const waiting = this.ptrs.causes()
-    for (const one of this.leaving.splice(0)) {
+    if (isLast || failed.size > 0) this.writePtrs(this.ptrs.takeShared(), failed)
+    const leaving = this.leaving.splice(0)
+    const waiting = leaving.length > 0 ? this.ptrs.causes() : NO_CHANGES
+    for (const one of leaving) {
       if (failed.has(one.change)) continue
       if (waiting.has(one.change)) {
         this.leaving.push(one)
@@ -152,6 +145,16 @@ export class ServicePublisher {
       }
     }
     return failed
+  }
+
+  private writePtrs(ptrs: Iterable<PtrChange<ServiceChange>>, failed: Map<ServiceChange, unknown>): void {
+    for (const { owner, added, removed, causes } of ptrs) {
+      try {
+        this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, removed)
+      } catch (error) {
+        for (const change of causes) failed.set(change, error)
+      }
+    }
   }
 
   /**
@@ -174,7 +177,7 @@ export class ServicePublisher {
     const put = [...endpointsOf(now).values()].map(each => ({ before: undefined, now: each }))
     const ptrs = new PtrChanges<undefined>()
     this.gatherPtrs(ptrs, undefined, NOTHING, now, { put, removed: [] }, suffixes, external)
-    for (const { owner, added } of ptrs.take(true)) {
+    for (const { owner, added } of ptrs.takeSingle()) {
       this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, [])
     }
   }
@@ -200,7 +203,7 @@ export class ServicePublisher {
     const ptrs = new PtrChanges<undefined>()
     this.gatherPtrs(ptrs, undefined, old, now, { put, removed }, suffixes, external)
     // What comes has no target before the names of `now` are there.
-    for (const { owner, removed } of ptrs.take(true)) {
+    for (const { owner, removed } of ptrs.takeSingle()) {
       this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, [], removed)
     }
   }
@@ -221,6 +224,8 @@ export class ServicePublisher {
   }
 
   private keep(view: ServiceView, plan: Plan): void {
+    // A change that is tried again.
+    this.takeKept(view)
     this.kept.set(view, plan)
     this.keptEndpoints += endpointsOf(plan).size
     for (const oldest of this.kept.keys()) {

@@ -14,10 +14,9 @@ import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { MAX_NAME_OCTETS, TYPE_CNAME } from '../wire/constants.ts'
 import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
-import { addressesV6, type JoinedEndpoints } from './join.ts'
+import type { JoinedEndpoints } from './join.ts'
 import type { ExternalOptions } from './options.ts'
-import { keyOf } from './ptr-changes.ts'
-import { type Address, type EndpointName, isPortName } from './slice-word.ts'
+import { type EndpointName, isPortName } from './slice-word.ts'
 
 export type Content = Omit<OwnerRecords, 'owner' | 'ttl'>
 
@@ -163,37 +162,32 @@ function hasOnePortEach({ byLabel }: JoinedEndpoints): boolean {
   return true
 }
 
-/** Endpoints without a zone, with none that is a name, or of one too many are one group: `prefer` has them among all. */
-function zoneGroups({ byZone }: JoinedEndpoints): ZoneGroup[] {
-  const unzoned = byZone.size === 1 ? byZone.get('') : undefined
-  if (unzoned !== undefined) return [groupOf(NO_OCTETS, unzoned)]
+/**
+ * Endpoints without a zone, with none that is a name, or of one too many are one group: `prefer` has them among all. Where zones
+ * share addresses, so have all endpoints (RFC 2181 §5: each address once), and the zones' own groups come behind.
+ */
+function zoneGroups({ byZone, v4, v6 }: JoinedEndpoints): ZoneGroup[] {
+  const all: ZoneGroup = { labels: NO_OCTETS, v4, v6 }
   const groups: ZoneGroup[] = []
   const others: Addresses[] = []
+  let addresses = 0
   for (const zone of [...byZone.keys()].sort()) {
     const labels = zone === '' ? undefined : prependLabels(zone.split('.'), NO_OCTETS)
-    const addresses = byZone.get(zone)!
+    const own = byZone.get(zone)!
+    addresses += countOf(own)
     // RFC 1035 §2.3.4: with the root label no name is longer than 255 octets
-    if (labels === undefined || labels.length === MAX_NAME_OCTETS || groups.length === MAX_ZONES) others.push(addresses)
-    else groups.push(groupOf(labels, addresses))
+    if (labels === undefined || labels.length === MAX_NAME_OCTETS || groups.length === MAX_ZONES) others.push(own)
+    else groups.push({ labels, v4: own.v4, v6: own.v6 })
   }
-  if (others.length === 1 && groups.length === 0) return [groupOf(NO_OCTETS, others[0]!)]
-  return others.length === 0 ? groups : [...groups, groupOf(NO_OCTETS, newOnes(others, groups))]
+  if (groups.length === 0) return [all]
+  if (addresses > countOf(all)) return [all, ...groups.map(group => ({ ...group, isAgain: true }))]
+  if (others.length === 0) return groups
+  const rest = { v4: others.flatMap(one => one.v4), v6: Buffer.concat(others.map(one => one.v6)) }
+  return [...groups, { labels: NO_OCTETS, ...rest }]
 }
 
-function groupOf(labels: Uint8Array, { v4, v6 }: Addresses): ZoneGroup {
-  return { labels, v4, v6 }
-}
-
-/** RFC 2181 §5: addresses that have no record yet, each once. */
-function newOnes(some: readonly Addresses[], known: readonly Addresses[]): Addresses {
-  const seen = new Set<number | string>()
-  const isNew = (address: Address) => seen.size < seen.add(keyOf(address)).size
-  const newOf = (all: readonly Addresses[]) => ({
-    v4: all.flatMap(({ v4 }) => v4.filter(isNew)),
-    v6: Buffer.concat(all.flatMap(one => addressesV6(one).filter(isNew))),
-  })
-  newOf(known)
-  return newOf(some)
+function countOf({ v4, v6 }: Addresses): number {
+  return v4.length + (v6.length >>> 4)
 }
 
 /** RFC 2782: all of equal priority; equal weights that add up to about 100 and are never 0. */

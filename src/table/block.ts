@@ -175,35 +175,32 @@ export class BlockDraft {
   }
 
   private putZones(groups: readonly ZoneGroup[]): void {
-    const v4 = arrange(
-      groups.map(group => group.v4),
-      address => address,
-    )
-    const v6 = arrange(
-      groups.map(group => addressesOf(group.v6)),
-      address => Buffer.from(address).toString('latin1'),
-    )
     this.reserve(ZONES_GROUPS)
     const start = this.length
     this.length += ZONES_GROUPS
-    for (const [i, { labels }] of groups.entries()) {
+    let [here4, here6, all4, all6] = [0, 0, 0, 0]
+    for (const { labels, v4, v6, isAgain } of groups) {
+      const n6 = v6.length >>> 4
       this.reserve(4)
-      this.words[this.length++] = v4.starts[i]!
-      this.words[this.length++] = groups[i]!.v4.length
-      this.words[this.length++] = v6.starts[i]!
-      this.words[this.length++] = groups[i]!.v6.length >>> 4
+      this.words[this.length++] = here4
+      this.words[this.length++] = v4.length
+      this.words[this.length++] = here6
+      this.words[this.length++] = n6
+      here4 += v4.length
+      here6 += n6
+      if (!isAgain) [all4, all6] = [here4, here6]
       const at = this.roomFor(1 + labels.length)
       this.octets[at] = labels.length
       this.octets.set(labels, at + 1)
     }
     this.words[start] = groups.length | ((this.length - start) << 16)
-    this.words[start + ZONES_V4] = v4.addresses.length
-    this.words[start + ZONES_V6] = v6.addresses.length
-    this.words[start + ZONES_ALL_V4] = v4.all
-    this.words[start + ZONES_ALL_V6] = v6.all
-    this.reserve(v4.addresses.length + 4 * v6.addresses.length)
-    for (const address of v4.addresses) this.words[this.length++] = address
-    for (const address of v6.addresses) this.putV6(address, 1)
+    this.words[start + ZONES_V4] = here4
+    this.words[start + ZONES_V6] = here6
+    this.words[start + ZONES_ALL_V4] = all4
+    this.words[start + ZONES_ALL_V6] = all6
+    this.reserve(here4 + 4 * here6)
+    for (const group of groups) for (const address of group.v4) this.words[this.length++] = address
+    for (const group of groups) this.putV6(group.v6, group.v6.length >>> 4)
   }
 
   private putOctets(octets: Uint8Array): void {
@@ -256,30 +253,4 @@ export function decodeRawSets(words: Int32Array, octets: Uint8Array, at: number)
     head += words[head + 1]!
   }
   return sets
-}
-
-/** The addresses of groups as they lie in a block (layout.ts): `all` of them, then groups that share some with groups before them. */
-function arrange<T>(
-  groups: readonly (readonly T[])[],
-  keyOf: (address: T) => number | string,
-): { readonly addresses: readonly T[]; readonly all: number; readonly starts: readonly number[] } {
-  const seen = new Set<number | string>()
-  const addresses: T[] = []
-  const starts = groups.map(group => {
-    const start = addresses.length
-    for (const address of group) if (seen.size < seen.add(keyOf(address)).size) addresses.push(address)
-    return start
-  })
-  const all = addresses.length
-  for (const [i, group] of groups.entries()) {
-    if ((starts[i + 1] ?? all) - starts[i]! === group.length) continue
-    starts[i] = addresses.length
-    for (const address of group) addresses.push(address)
-  }
-  return { addresses, all, starts }
-}
-
-/** Of 16 octets each. */
-function addressesOf(v6: Uint8Array): Uint8Array[] {
-  return Array.from({ length: v6.length >>> 4 }, (_, i) => v6.subarray(16 * i, 16 * i + 16))
 }

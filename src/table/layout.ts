@@ -39,8 +39,8 @@
  *             records: RDLENGTH (16, network order), RDATA, end to end, padding
  * Zones:      groups (16) | words up to the addresses (16);  IPv4 addresses here, IPv6 addresses here;  of these all of the Service
  *             per group: IPv4 start, count; IPv6 start, count; label octets (8), labels, padding
- *             then IPv4 addresses, then IPv6 addresses: all of the Service, each once, group after group; then once more, whole, the
- *             groups that have addresses of groups before them
+ *             then IPv4 addresses, then IPv6 addresses, group after group: all of the Service, each once, then those that are
+ *             there again (ZoneGroup.isAgain)
  *
  * SOA block:  allocator's own;  zone name octets;  SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM
  */

@@ -37,6 +37,8 @@ export interface ZoneGroup {
   readonly labels: Uint8Array
   readonly v4: readonly number[]
   readonly v6: Uint8Array
+  /** Its addresses are in groups without this too, which come before it: an answer with all addresses has none of its own. */
+  readonly isAgain?: boolean
 }
 
 export interface OwnerRecords {

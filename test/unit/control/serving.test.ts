@@ -305,6 +305,59 @@ describe('a table that is full, seen from the cluster', () => {
   })
 })
 
+describe('a table without room for the PTRs of one address', () => {
+  /** Services of the same pods in a table that others fill until not one name more has room. */
+  function filled(sharers: number) {
+    const server = bounded()
+    const { services, slices, flush, serving } = server
+    const names = Array.from({ length: sharers }, (_, i) => `s${i}`)
+    for (const name of names) {
+      services.upsert(headless(name))
+      slices.upsert(slice(name, namedPods(0, 0, 3)))
+      flush()
+    }
+    let others = 0
+    for (; serving.unpublished() === 0; others++) {
+      services.upsert({ ...headless(`f${others}`), kind: 'externalName', externalName: 'a.b' })
+      flush()
+    }
+    services.remove('default', `f${others - 1}`)
+    flush()
+    assert.equal(serving.unpublished(), 0)
+    const rcode = (name: string) => server.server.ask(`${name}.default.svc.cluster.local`, 'A').rcode
+    const gone = (name: string) => {
+      services.remove('default', name)
+      slices.remove('default', slice(name, []).name)
+    }
+    return { ...server, rcode, gone }
+  }
+
+  it('a Service that is deleted is gone, though the set of those that are left has to be written', () => {
+    for (const sharers of [2, 3]) {
+      const { flush, serving, rcode, gone } = filled(sharers)
+      gone('s0')
+      flush()
+      assert.deepEqual(
+        [rcode('s0'), rcode('h0.s0'), rcode('s1'), serving.unpublished()],
+        ['NXDOMAIN', 'NXDOMAIN', 'NOERROR', 0],
+      )
+    }
+  })
+
+  it('one that gains the address, and finds no room, does not stop one that loses it or goes', () => {
+    const { services, slices, flush, serving, rcode, gone } = filled(3)
+    slices.upsert(slice('s1', namedPods(0, 1, 2)))
+    gone('s2')
+    services.upsert(headless('new'))
+    slices.upsert(slice('new', namedPods(0, 0, 300)))
+    flush()
+    // What came before others that made room.
+    serving.retry()
+    assert.deepEqual([rcode('h0.s1'), rcode('h1.s1'), rcode('s2')], ['NXDOMAIN', 'NOERROR', 'NXDOMAIN'])
+    assert.deepEqual([rcode('h0.new'), rcode('h299.new'), serving.unpublished()], ['NXDOMAIN', 'NXDOMAIN', 1])
+  })
+})
+
 describe('a table that is full, and what came and went meanwhile', () => {
   it('a Service that found no room, could not be taken back, and is deleted holds up no other, and leaves nothing', () => {
     const { services, slices, flush, serving, server } = bounded()
