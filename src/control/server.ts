@@ -32,7 +32,7 @@ import { formatName } from '../wire/name.ts'
 import { Answering, type OwnZones } from './answering.ts'
 import { openGate } from './autopath.ts'
 import type { ForwardService } from './forwarding.ts'
-import { giveMemoryBack, useFlags, whileListing } from './heap.ts'
+import { giveMemoryBack, shareArenas, useFlags, whileListing } from './heap.ts'
 import { isAnyTaken, untilJoinable } from './joining.ts'
 import type { Log } from './log.ts'
 import type { NameService } from './name-service.ts'
@@ -124,6 +124,7 @@ class Server implements RunningServer, ServerParts {
   private isStale = false
 
   constructor(options: ServerOptions, log: Log) {
+    shareArenas()
     this.options = options
     this.log = log
     this.uncaught = new UncaughtErrors(log)

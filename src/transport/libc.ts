@@ -33,11 +33,14 @@ export interface Libc {
   madvise(octets: number, length: number, advice: number): number
   /** malloc's free pages go back to the kernel, by another thread; undefined: this C library cannot. */
   readonly trim: (() => void) | undefined
+  /** Threads that have not asked malloc for anything yet do so from the arenas that there are; undefined: this C library cannot. */
+  readonly shareArenas: (() => void) | undefined
   errno(): number
   /** Where the octets of `buffer` are. */
   addressOf(buffer: ArrayBuffer | SharedArrayBuffer): number
 }
 
+const M_ARENA_MAX = -8
 const MACHINES = ['x64', 'arm64']
 
 let loaded: Libc | string | undefined
@@ -78,8 +81,19 @@ function declare(koffi: Koffi): Libc {
     dup2: process.func('int dup2(int, int)'),
     madvise: process.func('int madvise(uintptr_t, size_t, int)'),
     trim: trimOf(process),
+    shareArenas: shareArenasOf(process),
     errno: () => koffi.errno(),
     addressOf: buffer => Number(koffi.address(buffer)),
+  }
+}
+
+/** mallopt(3) with M_ARENA_MAX, malloc.h, is glibc's alone. */
+function shareArenasOf(process: ReturnType<Koffi['load']>): (() => void) | undefined {
+  try {
+    const mallopt = process.func('int mallopt(int, int)')
+    return () => void mallopt(M_ARENA_MAX, 1)
+  } catch {
+    return undefined
   }
 }
 

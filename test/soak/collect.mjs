@@ -14,6 +14,8 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc')
 setFlagsFromString('--no-expose-gc')
 
+const collectAll = () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+
 /** Buffers that were found dead are freed by another thread meanwhile. */
 const FREED_MS = 500
 
@@ -37,8 +39,10 @@ function codeOctets() {
 }
 
 process.on('SIGUSR2', () => {
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  collectAll()
   setTimeout(() => {
+    // Without what has been allocated meanwhile.
+    collectAll()
     trim(0)
     writeFileSync(process.env.SOAK_MEMORY_FILE, JSON.stringify({ ...process.memoryUsage(), code: codeOctets() }))
   }, FREED_MS)
