@@ -9,22 +9,22 @@
 import type { Service } from '../cluster/objects.ts'
 import type { ServiceChange, ServiceView } from '../cluster/state.ts'
 import { MAX_LABEL_OCTETS, MAX_NAME_OCTETS, TYPE_PTR } from '../wire/constants.ts'
-import { prependLabels, type WireName } from '../wire/name.ts'
+import type { WireName } from '../wire/name.ts'
 import type { NameWriter, OwnerRecords } from '../wire/owner-records.ts'
 import { type JoinedEndpoints, joinEndpoints, labelsOf } from './join.ts'
 import type { ExternalOptions, RecordOptions } from './options.ts'
 import { addressesOf, type PtrChange, PtrChanges, parseAddress, without } from './ptr-changes.ts'
 import {
   type Branch,
-  base,
   branchesOf,
   type Content,
   endpointContent,
   type ServiceName,
   serviceNames,
 } from './service-names.ts'
+import { placeOf, ServiceSuffixes } from './service-suffixes.ts'
 import type { EndpointName } from './slice-word.ts'
-import { deeperZones, isAtOrBelow, isNameServer } from './zone-names.ts'
+import { deeperZones, isNameServer } from './zone-names.ts'
 
 /** All that is published for one state of a Service. */
 interface Plan {
@@ -49,7 +49,6 @@ const NOTHING: Plan = { service: undefined, endpoints: undefined, names: [] }
 const NO_LABELS: readonly string[] = []
 /** Characters before the Service's name: an endpoint's label, and the cluster that it is imported from. */
 const MOST_OF_ENDPOINT = MAX_LABEL_OCTETS + 1 + 128
-const NO_PLACE = { zones: [], ttl: 0 }
 /** Branches whose names are those of the Service's own addresses. */
 const VIRTUAL: readonly Branch[] = ['svc']
 const WITH_EXTERNAL: readonly Branch[] = ['svc', 'external']
@@ -175,9 +174,7 @@ export class ServicePublisher {
     this.putNames(now, suffixes)
     if (this.options.isImported) return
     const put = [...endpointsOf(now).values()].map(each => ({ before: undefined, now: each }))
-    const ptrs = new PtrChanges<undefined>()
-    this.gatherPtrs(ptrs, undefined, NOTHING, now, { put, removed: [] }, suffixes, external)
-    for (const { owner, added } of ptrs.takeSingle()) {
+    for (const { owner, added } of this.ptrsBetween(NOTHING, now, { put, removed: [] }, suffixes, external)) {
       this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, added, [])
     }
   }
@@ -200,12 +197,19 @@ export class ServicePublisher {
       if (known === undefined) removed.push(before)
       else put.push({ before, now: known })
     }
-    const ptrs = new PtrChanges<undefined>()
-    this.gatherPtrs(ptrs, undefined, old, now, { put, removed }, suffixes, external)
     // What comes has no target before the names of `now` are there.
-    for (const { owner, removed } of ptrs.takeSingle()) {
-      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, [], removed)
+    for (const { owner, removed: gone } of this.ptrsBetween(old, now, { put, removed }, suffixes, external)) {
+      this.writer.changeRecords(owner, TYPE_PTR, this.options.ttl, [], gone)
     }
+  }
+
+  /** Of one Service alone. */
+  private ptrsBetween(
+    ...states: [Plan, Plan, EndpointChanges, ServiceSuffixes, ExternalOptions | undefined]
+  ): Iterable<PtrChange<undefined>> {
+    const ptrs = new PtrChanges<undefined>()
+    this.gatherPtrs(ptrs, undefined, ...states)
+    return ptrs.takeSingle()
   }
 
   /** Where a Service has names outside, if anywhere. */
@@ -308,46 +312,6 @@ export class ServicePublisher {
         if (owner !== undefined) this.writer.remove(owner)
       }
     }
-  }
-}
-
-/** Where names of a branch stand. */
-function placeOf(
-  options: RecordOptions,
-  branch: Branch,
-): { readonly zones: readonly WireName[]; readonly ttl: number } {
-  return branch === 'external' ? (options.external ?? NO_PLACE) : options
-}
-
-/** `<svc>.<ns>.<branch>.<zone>` in wire form, made once for all names of a Service. */
-class ServiceSuffixes {
-  private readonly service: Service
-  private readonly options: RecordOptions
-  /** By external zone, those of ours that lie in it. */
-  private readonly deeper: readonly (readonly WireName[])[]
-  private readonly made: Record<Branch, (WireName | undefined)[]> = { svc: [], direct: [], external: [] }
-
-  constructor(service: Service, options: RecordOptions, deeper: readonly (readonly WireName[])[]) {
-    this.service = service
-    this.options = options
-    this.deeper = deeper
-  }
-
-  /** @returns undefined when the name would be too long, or is a deeper zone's */
-  name(branch: Branch, labels: readonly string[], zone: number): WireName | undefined {
-    const made = this.made[branch]
-    if (made.length <= zone) {
-      const { zones } = placeOf(this.options, branch)
-      const names = zones.map(apex => prependLabels(base(this.service, branch), apex))
-      made.push(...(branch === 'external' ? names.map((name, i) => this.outsideOf(name, i)) : names))
-    }
-    const suffix = made[zone]
-    return suffix === undefined || labels.length === 0 ? suffix : prependLabels(labels, suffix)
-  }
-
-  /** RFC 1034 §4.2: what lies in a zone below is that one's, and `<svc>.<ns>` may be any name there. */
-  private outsideOf(name: WireName | undefined, zone: number): WireName | undefined {
-    return name !== undefined && this.deeper[zone]?.some(apex => isAtOrBelow(name, apex)) ? undefined : name
   }
 }
 

@@ -10,6 +10,7 @@ import { createRequire } from 'node:module'
 import { endianness } from 'node:os'
 
 type Koffi = typeof import('koffi')
+type Library = ReturnType<Koffi['load']>
 
 /** Results as in C: −1 is an error, whose number `errno` gives until the next call. */
 export interface Libc {
@@ -63,6 +64,9 @@ function load(): Libc | string {
 
 function declare(koffi: Koffi): Libc {
   const process = koffi.load(null)
+  // malloc.h
+  const trim = ofGlibc(process, 'int malloc_trim(size_t)')
+  const mallopt = ofGlibc(process, 'int mallopt(int, int)')
   return {
     socket: process.func('int socket(int, int, int)'),
     bind: process.func('int bind(int, uintptr_t, uint32_t)'),
@@ -80,28 +84,17 @@ function declare(koffi: Koffi): Libc {
     close: process.func('int close(int)'),
     dup2: process.func('int dup2(int, int)'),
     madvise: process.func('int madvise(uintptr_t, size_t, int)'),
-    trim: trimOf(process),
-    shareArenas: shareArenasOf(process),
+    trim: trim && (() => trim.async(0, () => {})),
+    shareArenas: mallopt && (() => void mallopt(M_ARENA_MAX, 1)),
     errno: () => koffi.errno(),
     addressOf: buffer => Number(koffi.address(buffer)),
   }
 }
 
-/** mallopt(3) with M_ARENA_MAX, malloc.h, is glibc's alone. */
-function shareArenasOf(process: ReturnType<Koffi['load']>): (() => void) | undefined {
+/** @param declaration of what glibc alone has. @returns undefined: it is another C library */
+function ofGlibc(process: Library, declaration: string): ReturnType<Library['func']> | undefined {
   try {
-    const mallopt = process.func('int mallopt(int, int)')
-    return () => void mallopt(M_ARENA_MAX, 1)
-  } catch {
-    return undefined
-  }
-}
-
-/** malloc_trim(3) is glibc's alone. */
-function trimOf(process: ReturnType<Koffi['load']>): (() => void) | undefined {
-  try {
-    const trim = process.func('int malloc_trim(size_t)')
-    return () => trim.async(0, () => {})
+    return process.func(declaration)
   } catch {
     return undefined
   }

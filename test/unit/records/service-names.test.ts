@@ -2,10 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { joinEndpoints } from '../../../src/records/join.ts'
 import { base, serviceNames } from '../../../src/records/service-names.ts'
-import { createAnswering, headless, slice } from '../../support/answering.ts'
+import { type Answering, createAnswering, headless, slice } from '../../support/answering.ts'
 
 const WEB = 'web.default.svc.cluster.local'
 const HTTP = { name: 'http', protocol: 'tcp', port: 80 }
+
+/** What is answered below the zonal name of `web`, sorted. */
+function addressesAt(server: Answering, name: string, type: string): (string | undefined)[] {
+  const { answers } = server.ask(`${name}._zone.${WEB}`, type)
+  return answers.map(answer => answer.split(' ').at(-1)).sort()
+}
 
 describe('sizes no sane cluster has', () => {
   it('3,500 topology zones: the first 512 have names, no answer holds what no endpoint has', () => {
@@ -44,11 +50,7 @@ describe('sizes no sane cluster has', () => {
       const endpoints = zones.map((zone, i) => ({ address, zone, hostname: `h${i}` }))
       server.slices.upsert(slice('web', [...endpoints, { address: other, zone: '' }]))
       server.flush()
-      const asked = (name: string) =>
-        server
-          .ask(`${name}._zone.${WEB}`, type)
-          .answers.map(answer => answer.split(' ').at(-1))
-          .sort()
+      const asked = (name: string) => addressesAt(server, name, type)
       assert.deepEqual(asked('z.pin'), [address])
       assert.deepEqual(asked('none.prefer'), [address, other])
     }
@@ -65,11 +67,7 @@ describe('sizes no sane cluster has', () => {
       const endpoints = [at(shared, 'a'), at(ofA, 'a'), at(shared, 'b'), at(ofB, 'b'), at(shared, 'c')]
       server.slices.upsert(slice('web', endpoints))
       server.flush()
-      const asked = (name: string) =>
-        server
-          .ask(`${name}._zone.${WEB}`, type)
-          .answers.map(answer => answer.split(' ').at(-1))
-          .sort()
+      const asked = (name: string) => addressesAt(server, name, type)
       const sets = { a: [shared, ofA], b: [shared, ofB], c: [shared], none: [shared, ofA, ofB] }
       for (const [zone, addresses] of Object.entries(sets)) {
         assert.deepEqual(asked(`${zone}.prefer`), addresses)
