@@ -77,19 +77,19 @@ export class Draft {
 
   /**
    * Takes away what is at a path, or the nearest above it that is there, and what holds nothing else.
-   * @returns what was at the path, or nearest to it; undefined when not even its first step is there; and whether other
-   * paths still lead where they led, or nowhere, but for greater indices in the list that it stood in
+   * @returns what was at the path, or nearest to it; undefined when not even its first step is there; and the path of the
+   * greatest thing that is gone with it
    */
-  remove(path: Path): { removed: Entry | undefined; isAlone: boolean } {
+  remove(path: Path): { removed: Entry | undefined; at: Path } {
     const steps = this.stepsTo(path)
-    let isAlone = steps.length === path.length
-    for (const [taken, { step, holder }] of steps.toReversed().entries()) {
+    let length = steps.length
+    for (const { step, holder } of steps.toReversed()) {
       if (holder instanceof Map) holder.delete(String(step))
       else holder.splice(Number(step), 1)
-      if (taken > 0 && Array.isArray(holder)) isAlone = false
       if ((holder instanceof Map ? holder.size : holder.length) > 0) break
+      length--
     }
-    return { removed: steps.at(-1)?.entry, isAlone }
+    return { removed: steps.at(-1)?.entry, at: path.slice(0, length) }
   }
 
   /** As far as the path leads: what is reached by each step, and what it is held by. */

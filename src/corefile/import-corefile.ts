@@ -182,17 +182,39 @@ function refuse({ draft, findings }: Gathered, { problemsOf }: ImportTools): voi
     if (problems.length === 0) return
     if (round > 3 * MAX_ROUNDS) throw new Error(`the configuration is refused: ${problems[0]!.reason}`)
     const seen = new Set<string>()
+    const moved: Moved = new Map()
     for (const { path, reason } of problems) {
       const place = coarser(path, Math.floor(round / MAX_ROUNDS))
-      if (seen.has(place.join())) continue
-      seen.add(place.join())
+      const name = place.join()
+      if (seen.has(name)) continue
+      seen.add(name)
+      const isThere = draft.has(place)
       // What was the holder of others is gone with them: whether that is right is asked again.
-      if (seen.size > 1 && !draft.has(place)) continue
-      const { removed, isAlone } = draft.remove(place)
+      if (seen.size > 1 && (!isThere || hasMoved(place, moved))) continue
+      const { removed, at } = draft.remove(place)
       if (removed !== undefined) noteRefused(removed, path, reason, findings, told)
-      if (!isAlone || round >= MAX_ROUNDS) break
+      if (!isThere || round >= MAX_ROUNDS) break
+      noteMoved(at, moved)
     }
   }
+}
+
+/** Lists by their paths, and the least index that an item was taken from: from there on nothing stands where it stood. */
+type Moved = Map<string, number>
+
+/** @param at of what was taken away */
+function noteMoved(at: Path, moved: Moved): void {
+  const index = at.at(-1)
+  if (typeof index !== 'number') return
+  const list = at.slice(0, -1).join()
+  moved.set(list, Math.min(index, moved.get(list) ?? index))
+}
+
+function hasMoved(place: Path, moved: Moved): boolean {
+  return place.some((step, i) => {
+    const least = typeof step === 'number' ? moved.get(place.slice(0, i).join()) : undefined
+    return least !== undefined && Number(step) >= least
+  })
 }
 
 /** Lists of rules: one without the part that is refused would say something else. */
@@ -211,7 +233,7 @@ function noteRefused(removed: Entry, path: Path, reason: string, findings: Findi
   const value = JSON.stringify(rawOf(removed))
   for (const origin of [...originsOf(removed)].slice(0, 10)) {
     const { file, line } = origin
-    const said = `${file}:${line} ${key}: ${value} ${reason}`
+    const said = `${file}:${line} ${key}: ${value}`
     if (told.has(said)) continue
     told.add(said)
     const did = `It would be ${key}: ${value.length > 100 ? `${value.slice(0, 100)}…` : value}.`

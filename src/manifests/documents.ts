@@ -33,8 +33,8 @@ export interface FileContent {
 const MAX_LIST_DEPTH = 4
 /** That are told of one file; the rest would say the same, and is counted. */
 const MAX_PROBLEMS = 20
-/** Documents of one file that are no YAML: it is no manifest. Each takes 50 µs, and 8 MiB hold a million. */
-const MAX_UNREADABLE = 1000
+/** Documents of one file that are no YAML: it is no manifest. Each takes 10 µs, and 8 MiB hold a million. */
+const MAX_UNREADABLE = 100
 const CLUSTER_SCOPED: ReadonlySet<KnownKind> = new Set(['/Namespace', '/Node'])
 // RFC 1123 §2.1: labels of letters, digits and hyphens, and names made of them.
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/

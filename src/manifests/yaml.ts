@@ -185,7 +185,10 @@ function parseDocument(
   const end = source.trimEnd().length
   const lineAt = (offset: number) => lineOfOffset(Math.min(offset, end))
   const places = new Places(source)
+  const { stackTraceLimit } = Error
   try {
+    // The package's errors tell all by their marks: a stack is two thirds of what one costs, and a file may hold many.
+    Error.stackTraceLimit = 0
     const values = loadAll(source, null, {
       schema: SCHEMA,
       json: true,
@@ -204,6 +207,8 @@ function parseDocument(
     if (!(error instanceof YAMLException)) return { line: lineAt(0), reason: firstLine(String(error)) }
     const reason = error.reason.includes('maxDepth') ? TOO_DEEP : firstLine(error.reason)
     return { line: lineAt(error.mark?.position ?? 0), reason }
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

@@ -17,6 +17,8 @@ const POLICIES: Readonly<Record<string, string>> = {
   sequential: 'sequential',
 }
 const MAX_CONCURRENT = 10_000
+/** CoreDNS does not start with more in one forward. */
+const MAX_UPSTREAMS = 15
 /** What node-local-dns (kubernetes/dns) replaces by addresses when it runs. */
 const CLUSTER_DNS = '__PILLAR__CLUSTER__DNS__'
 const NODE_UPSTREAMS = '__PILLAR__UPSTREAM__SERVERS__'
@@ -30,7 +32,13 @@ export const mapForward: MapPlugin = (directive, mapping) => {
   }
   const value: Record<string, Value> = {}
   const serverName = directive.body.find(({ name }) => name === 'tls_servername')
-  value['upstreams'] = to.map(each => upstreamOf(each, serverName, directive))
+  // One that is named twice is asked no more often than others here.
+  const upstreams = [...new Set(to)]
+  if (upstreams.length > MAX_UPSTREAMS) {
+    const did = `It named ${upstreams.length} upstreams; CoreDNS does not start with more than ${MAX_UPSTREAMS}.`
+    mapping.note(directive, ['changesAnswers', did, `The first ${MAX_UPSTREAMS} were carried over. Choose.`])
+  }
+  value['upstreams'] = upstreams.slice(0, MAX_UPSTREAMS).map(each => upstreamOf(each, serverName, directive))
   carryOptions(directive, mapping, value)
   for (const zone of zones) mapping.gathered.routes.push({ zone, block: mapping.block, directive, value })
   mapping.handle(directive)

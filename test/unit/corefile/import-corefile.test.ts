@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { toolsOf } from '../../../src/cli/import-corefile.ts'
 import { configOf } from '../../../src/control/config-load.ts'
 import type { Directive } from '../../../src/corefile/directive.ts'
 import { readTokens } from '../../../src/corefile/lexer.ts'
@@ -255,6 +256,14 @@ describe('names and who answers them', () => {
     const twice = '. {\nforward . 1.1.1.1 {\nnext NXDOMAIN\n}\nforward . 2.2.2.2\n}'
     assert.deepEqual(routes(twice), [{ zone: '.', upstreams: ['1.1.1.1'] }])
     assert.ok(remarks(twice).includes('3 next: changesAnswers') && remarks(twice).includes('5 forward: changesAnswers'))
+  })
+
+  it('of more upstreams than CoreDNS starts with the first are carried over, one that is named twice once', () => {
+    const addresses = Array.from({ length: 16 }, (_, i) => `10.0.0.${i}`)
+    const text = `. {\nkubernetes\nforward . 10.0.0.0 ${addresses.join(' ')}\n}`
+    assert.deepEqual(routes(text), [{ zone: '.', upstreams: addresses.slice(0, 15) }])
+    assert.ok(remarks(text).includes('3 forward: changesAnswers'))
+    assert.ok(!remarks(text.replace(' 10.0.0.15', '')).includes('3 forward: changesAnswers'))
   })
 
   it('what a server block kept to itself is excepted from the forwards of others', () => {
@@ -597,6 +606,27 @@ describe('the import', () => {
     assert.deepEqual(load(config).forward[0]?.upstreams, ['10.0.0.1'])
     const said = findings.filter(({ did }) => did.startsWith('It would be forward.upstreams')).map(({ did }) => did)
     assert.deepEqual(said, ['It would be forward.upstreams: "y".', 'It would be forward.upstreams: "x".'])
+  })
+
+  it('takes what is refused out of several items of a list in one round, and asks for each round anew', () => {
+    let rounds = 0
+    const tools = toolsOf({})
+    const text = '. {\nforward a.b x y\nforward c.d z 10.0.0.1\nforward e.f 10.0.0.2\nforward g! v\n}'
+    const { config } = importText(text, {
+      problemsOf: (raw: unknown) => {
+        rounds++
+        return tools.problemsOf(raw)
+      },
+    })
+    assert.deepEqual(
+      load(config).forward.map(({ zone, upstreams }) => [zone, upstreams]),
+      [
+        ['c.d', ['10.0.0.1']],
+        ['e.f', ['10.0.0.2']],
+      ],
+    )
+    // The values; `a.b`, that has no upstream left; that all is right.
+    assert.equal(rounds, 3)
   })
 
   it('takes out what is refused in bounded time, however much there is', () => {

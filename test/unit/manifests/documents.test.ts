@@ -136,7 +136,7 @@ describe('what the API server would refuse is said with file, line and reason', 
   it('and a file of broken documents without end is not read to its end', () => {
     const { objects, problems } = readDocuments('f', `${'[\n---\n'.repeat(2000)}${SERVICE}`)
     assert.deepEqual(objects, [])
-    assert.match(problems.at(-1)!.reason, /^here ends the reading: 1000 documents could not be read$/)
+    assert.match(problems.at(-1)!.reason, /^here ends the reading: 100 documents could not be read$/)
   })
 
   it('and what is right behind many problems is read, in documents and in lists', () => {
