@@ -2,12 +2,14 @@
  * The command line: which command, which flags. Layer: cli. Usage errors exit with 2, failures with 1 and one line.
  */
 
-import { parseArgs } from 'node:util'
 import { ConfigError } from '../control/config-error.ts'
 import { nearest } from '../control/nearest.ts'
 import { Signals } from '../control/signals.ts'
 import { HELP } from './help.ts'
 import { VERSION } from './version.ts'
+
+// An `import` of it reads all that it exports, and one of those loads what compares texts: 5 ms of every start.
+const { parseArgs } = process.getBuiltinModule('node:util')
 
 export interface Io {
   out(text: string): void

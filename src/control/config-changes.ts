@@ -3,10 +3,12 @@
  * Layer: control; pure.
  */
 
-import { isDeepStrictEqual } from 'node:util'
 import type { Config } from './config.ts'
 import { fileOf, type Mapping } from './config-format.ts'
 import type { ReloadedParts } from './server-options.ts'
+
+// Not imported, as in cli/main.ts.
+const { isDeepStrictEqual } = process.getBuiltinModule('node:util')
 
 /** Keys, or what is above them. All others are what the table is built from, or belong to the process: they need a restart. */
 const NAMES = [

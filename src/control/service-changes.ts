@@ -33,11 +33,13 @@ const MOST_TRIED = 8
 const NONE_TRIED: readonly ServiceView[] = []
 
 export class ServiceChanges {
+  private readonly table: TableWriter
   private readonly services: ServicePublisher
   /** What found no room, or met a defect, by Service. */
   private readonly unpublished = new Map<string, Unpublished>()
 
   constructor(table: TableWriter, records: RecordOptions) {
+    this.table = table
     this.services = new ServicePublisher(table, records)
   }
 
@@ -55,6 +57,7 @@ export class ServiceChanges {
     const { services } = this
     const due = this.allDue(changes)
     this.unpublished.clear()
+    if (isFirst) this.table.reserve(leastNamesOf(changes))
     const most = isFirst ? MOST_UNSETTLED_UNSEEN : MOST_UNSETTLED
     for (const { change, tried } of due) {
       const publish = () => services.publish(change, due.length > MANY_CHANGES, isFirst)
@@ -147,6 +150,11 @@ export class ServiceChanges {
     }
     return [...due.values()]
   }
+}
+
+/** A Service has its name in two branches; a ready endpoint too, and a PTR. Names of ports and of more zones come on top. */
+function leastNamesOf(changes: readonly ServiceChange[]): number {
+  return changes.reduce((sum, { after }) => sum + (after === undefined ? 0 : 2 + 3 * endpointsIn(after.slices)), 0)
 }
 
 /** What goes is more than what comes. */

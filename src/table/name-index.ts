@@ -50,6 +50,13 @@ export class NameIndex {
     this.rebuild(INITIAL_SLOTS)
   }
 
+  /** Makes room for so many names in all, where there is memory for it: an index that grows by doubling is filled anew as often. */
+  reserve(names: number): void {
+    let slots = this.slots
+    while (names * 16 > slots * MAX_LOAD) slots *= 2
+    if (slots > this.slots) this.rebuild(slots)
+  }
+
   /** @returns false when no slot is free and there is no memory for another index; nothing has changed then */
   insert(block: number): boolean {
     if ((this.occupied + 1) * 16 > this.slots * MAX_LOAD) this.makeRoom()

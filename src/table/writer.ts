@@ -159,6 +159,11 @@ export class TableWriter implements NameWriter {
     this.putSets(owner, block, newTtl, sets, type, [...left, ...more])
   }
 
+  /** So many names come: the index is made for them at once. More or fewer may. */
+  reserve(names: number): void {
+    this.index.reserve(this.index.names + names)
+  }
+
   /** Ends a change: blocks that no reader holds are free again. */
   commit(): void {
     this.limbo.advance()
@@ -203,8 +208,9 @@ export class TableWriter implements NameWriter {
     type: number,
     rdata: Uint8Array[],
   ): void {
-    const others = sets.filter(set => set.type !== type)
-    const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
+    const own = { type, rdata: rdata.length < 2 ? rdata : rdata.sort(compareOctets) }
+    const others = sets.length === 0 ? sets : sets.filter(set => set.type !== type)
+    const raw = rdata.length === 0 ? others : others.length === 0 ? [own] : [...others, own]
     if (raw.length === 0) {
       if (block !== 0) this.clear(owner, block)
       return

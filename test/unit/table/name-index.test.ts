@@ -130,6 +130,30 @@ describe('the name index', () => {
     index.check(names)
   })
 
+  it('made for so many names has room for them, keeps those that it has, and does not become smaller', () => {
+    const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1))
+    for (let name = 1; name <= 100; name++) assert.ok(index.put(name))
+    index.index.reserve(50_000)
+    const { slots } = index.index
+    assert.ok(slots >= 50_000)
+    for (let name = 101; name <= 50_000; name++) assert.ok(index.put(name))
+    index.index.reserve(10)
+    assert.equal(index.index.slots, slots)
+    index.check(Array.from({ length: 51_000 }, (_, i) => i))
+  })
+
+  it('for which there is no room when it is made for very many names stays as it is', () => {
+    const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1), 2, 2)
+    assert.ok(index.put(1))
+    const { slots } = index.index
+    index.index.reserve(1_000_000)
+    assert.equal(index.index.slots, slots)
+    index.check([1, 2])
+    let name = 2
+    while (index.put(name)) name++
+    assert.ok(name > 1000)
+  })
+
   it('does not grow by names that come and go', () => {
     const index = new TestIndex(name => Math.imul(name, 0x9e37_79b1))
     for (let name = 0; name < 300_000; name++) {
