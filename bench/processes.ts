@@ -55,13 +55,16 @@ export interface StartOptions {
   readonly ipc?: boolean
 }
 
+/** Without what the shell says to every Node, such as more certificates to load: it is not the server's own. */
+const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_')))
+
 export function startChild(command: string, args: readonly string[], options: StartOptions = {}): Child {
   const pinned = options.core !== undefined && canPin
   const [program, words] = pinned ? ['taskset', ['-c', String(options.core), command, ...args]] : [command, [...args]]
   const child = spawn(program, words, {
     detached: true,
     stdio: options.ipc ? ['ignore', 'ignore', 'pipe', 'ipc'] : ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
+    env: { ...inherited, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
   let complaints = ''
