@@ -127,7 +127,7 @@ function tableOf(outcomes: readonly Outcome[], seed: number): Table {
   ]
   const notes = [
     `Seed ${seed}, ${values.jobs} at a time. "Throws" holds every failure: an exception, an invariant that does not hold, a time over the limit.`,
-    'A time is the least of up to 100 measurements by the clock on the wall, over the limit of 100 more after each of four pauses of 1 s: the CPU time of the input is in it, a pause of the process is not, nor one of the machine. Outcomes: kinds of results, 2,000 at most.',
+    'A time is the least of up to 100 measurements by the clock on the wall, over the limit of 100 more after each of up to 90 pauses of 1 s: the CPU time of the input is in it, a pause of the process is not, nor one of the machine. Outcomes: kinds of results, 2,000 at most.',
     'admin: a connection is opened, used and closed by the same thread; its client is in the time. corefile: a command that runs once, not the server.',
   ]
   return { title: 'Fuzz', head, rows, notes }

@@ -10,7 +10,7 @@ export interface Target {
   /** Words of the format: put into inputs whole. */
   readonly dictionary: readonly (string | Uint8Array)[]
   readonly maxOctets: number
-  /** For one input, the least of up to 500 measurements, by the clock on the wall. */
+  /** For one input, the least of all its measurements, by the clock on the wall. */
   readonly limitMs: number
   /** Inputs of a shape that mutations seldom find; they are mutated too. */
   readonly generate?: (random: Random) => Buffer
