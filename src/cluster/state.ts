@@ -74,7 +74,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
   private readonly podAddresses = new ByNamespace<number>()
   private readonly moves: Moves
 
-  private readonly dirtyServices = new Map<string, ServiceEntry>()
+  private readonly dirtyServices = new Set<string>()
   private readonly dirtyPodAddresses = new Set<string>()
   private readonly dirtyNamespaces = new Map<string, boolean>()
   private readonly touchedSlices = new Map<string, EndpointSlice>()
@@ -123,7 +123,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
    */
   expire(): void {
     const keys = [...this.moves.expire()].filter(key => !this.dirtyServices.has(key))
-    const services = keys.map(key => this.takeChange(key, this.entry(key))).filter(change => change !== undefined)
+    const services = keys.map(key => this.takeChange(key)).filter(change => change !== undefined)
     if (services.length === 0) return
     this.onChange({ services, podAddresses: [], namespaces: new Map(), slices: [], first: false })
   }
@@ -131,8 +131,8 @@ export class ClusterState implements ClusterSink, SourceOwner {
   private publish(): void {
     const first = !this.complete
     const services: ServiceChange[] = []
-    for (const [key, entry] of this.dirtyServices) {
-      const change = this.takeChange(key, entry)
+    for (const key of this.dirtyServices) {
+      const change = this.takeChange(key)
       if (change !== undefined) services.push(change)
     }
     this.dirtyServices.clear()
@@ -227,7 +227,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
   listed({ kind, objects }: Source<Kind>): void {
     if (kind !== 'EndpointSlice') return
     for (const key of this.moves.keys()) {
-      if (this.moves.release(key, slice => objects.has(identityKey(slice)))) this.touch(key)
+      if (this.moves.release(key, slice => objects.has(identityKey(slice)))) this.dirtyServices.add(key)
     }
   }
 
@@ -238,25 +238,28 @@ export class ClusterState implements ClusterSink, SourceOwner {
   private applyService(previous: Service | undefined, next: Service | undefined): void {
     const { namespace, name } = (next ?? previous)!
     const key = keyOf(namespace, name)
-    this.touch(key).service = next
+    this.entry(key).service = next
     if (next === undefined) this.moves.forget(key)
     else if (previous !== undefined && meansOthers(previous, next)) this.moves.reselected(key)
+    this.dirtyServices.add(key)
   }
 
   private applySlice(previous: EndpointSlice | undefined, next: EndpointSlice | undefined, isEvent: boolean): void {
     const stays = previous !== undefined && previous.serviceName === next?.serviceName
     if (previous !== undefined && !stays) {
       const key = keyOf(previous.namespace, previous.serviceName)
-      this.touch(key).slices.delete(previous.name)
+      this.entry(key).slices.delete(previous.name)
       this.moves.release(key, ({ name }) => name === previous.name)
+      this.dirtyServices.add(key)
     }
     if (next !== undefined && next.serviceName !== '') {
       const key = keyOf(next.namespace, next.serviceName)
-      const { service, slices } = this.touch(key)
+      const { service, slices } = this.entry(key)
       slices.set(next.name, next)
       // Of a Service that is not there, or by a list, nothing is held.
       if (stays && isEvent && service !== undefined) this.moves.changed(key, previous, next, slices.values())
       else this.moves.heard(key, next)
+      this.dirtyServices.add(key)
     }
   }
 
@@ -265,7 +268,7 @@ export class ClusterState implements ClusterSink, SourceOwner {
     else if (this.namespaces.has(identity.name)) return
     else this.namespaces.set(identity.name, namespace)
     this.dirtyNamespaces.set(identity.name, namespace !== undefined)
-    for (const key of this.services.keysIn(identity.name)) this.touch(key)
+    for (const key of this.services.keysIn(identity.name)) this.dirtyServices.add(key)
     for (const key of this.podAddresses.keysIn(identity.name)) this.dirtyPodAddresses.add(key)
   }
 
@@ -300,14 +303,9 @@ export class ClusterState implements ClusterSink, SourceOwner {
     return entry
   }
 
-  /** What is served of it is looked at again at the next flush. */
-  private touch(key: string): ServiceEntry {
-    const entry = this.entry(key)
-    this.dirtyServices.set(key, entry)
-    return entry
-  }
-
-  private takeChange(key: string, entry: ServiceEntry): ServiceChange | undefined {
+  private takeChange(key: string): ServiceChange | undefined {
+    const entry = this.services.get(key)
+    if (entry === undefined) return undefined
     const { service, slices, published: before } = entry
     // Slices without their Service are kept, not served: the Service may come after them.
     const visible = service !== undefined && this.isExposed(service.namespace)

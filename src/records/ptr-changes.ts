@@ -35,17 +35,11 @@ export class PtrChanges<Cause> {
    * @param cause  those of one follow each other
    */
   add(address: Address, target: WireName | undefined, cause: Cause): void {
-    if (target === undefined) return
-    const known = this.at(address, cause)
-    if (known === undefined) this.begin(address, [target], [], cause)
-    else known.added.push(target)
+    if (target !== undefined) this.at(address, cause).added.push(target)
   }
 
   remove(address: Address, target: WireName | undefined, cause: Cause): void {
-    if (target === undefined) return
-    const known = this.at(address, cause)
-    if (known === undefined) this.begin(address, [], [target], cause)
-    else known.removed.push(target)
+    if (target !== undefined) this.at(address, cause).removed.push(target)
   }
 
   // Maps are not emptied but left: V8 keeps what one of long standing held until it collects the old space.
@@ -69,14 +63,7 @@ export class PtrChanges<Cause> {
     return causes
   }
 
-  /** The first change of an address: nearly all have one alone. */
-  private begin(address: Address, added: WireName[], removed: WireName[], cause: Cause): void {
-    const owner = typeof address === 'number' ? reverseNameOfIPv4(address) : reverseNameOfIPv6(address)
-    this.single.set(keyOf(address), { owner, added, removed, causes: [cause] })
-  }
-
-  /** @returns what is known of an address, for this cause too from now on; undefined: nothing */
-  private at(address: Address, cause: Cause): PtrChange<Cause> | undefined {
+  private at(address: Address, cause: Cause): PtrChange<Cause> {
     const key = keyOf(address)
     const shared = this.shared.get(key)
     if (shared !== undefined) {
@@ -84,7 +71,13 @@ export class PtrChanges<Cause> {
       return shared
     }
     const single = this.single.get(key)
-    if (single !== undefined && single.causes[0] !== cause) {
+    if (single === undefined) {
+      const owner = typeof address === 'number' ? reverseNameOfIPv4(address) : reverseNameOfIPv6(address)
+      const change: PtrChange<Cause> = { owner, added: [], removed: [], causes: [cause] }
+      this.single.set(key, change)
+      return change
+    }
+    if (single.causes[0] !== cause) {
       single.causes.push(cause)
       this.single.delete(key)
       this.shared.set(key, single)

@@ -12,7 +12,7 @@ import { isIP } from 'node:net'
 import type { Service } from '../cluster/objects.ts'
 import { parseIPv4, parseIPv6 } from '../wire/address.ts'
 import { MAX_NAME_OCTETS, TYPE_CNAME } from '../wire/constants.ts'
-import { parseName, prependLabels, type WireName } from '../wire/name.ts'
+import { parseName, prependLabels } from '../wire/name.ts'
 import type { OwnerRecords, SrvSet, SrvTarget, ZoneGroup } from '../wire/owner-records.ts'
 import type { JoinedEndpoints } from './join.ts'
 import type { ExternalOptions } from './options.ts'
@@ -171,9 +171,8 @@ function zoneGroups({ byZone, v4, v6 }: JoinedEndpoints): ZoneGroup[] {
   const groups: ZoneGroup[] = []
   const others: Addresses[] = []
   let addresses = 0
-  const zones = [...byZone.keys()]
-  for (const zone of zones.length === 1 ? zones : zones.sort()) {
-    const labels = zone === '' ? undefined : labelsOfZone(zone)
+  for (const zone of [...byZone.keys()].sort()) {
+    const labels = zone === '' ? undefined : prependLabels(zone.split('.'), NO_OCTETS)
     const own = byZone.get(zone)!
     addresses += countOf(own)
     // RFC 1035 §2.3.4: with the root label no name is longer than 255 octets
@@ -185,18 +184,6 @@ function zoneGroups({ byZone, v4, v6 }: JoinedEndpoints): ZoneGroup[] {
   if (others.length === 0) return groups
   const rest = { v4: others.flatMap(one => one.v4), v6: Buffer.concat(others.map(one => one.v6)) }
   return [...groups, { labels: NO_OCTETS, ...rest }]
-}
-
-/** Of the zones that were met last: nearly all Services of a cluster are in the same few. */
-const zoneLabels = new Map<string, WireName>()
-
-function labelsOfZone(zone: string): WireName | undefined {
-  const known = zoneLabels.get(zone)
-  if (known !== undefined) return known
-  const made = prependLabels(zone.split('.'), NO_OCTETS)
-  if (zoneLabels.size >= MAX_ZONES) zoneLabels.clear()
-  if (made !== undefined) zoneLabels.set(zone, made)
-  return made
 }
 
 function countOf({ v4, v6 }: Addresses): number {

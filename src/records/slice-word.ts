@@ -99,10 +99,12 @@ function numbersOf(ports: readonly Port[]): readonly number[] {
 
 /** Each of those that have a name of their own, once. */
 function namedOf(ports: readonly Port[]): readonly KeyedPort[] {
-  const all = ports
-    .filter(({ name, protocol }) => isPortName(name, protocol))
-    .map(({ name, protocol, port }) => ({ key: `${name}/${protocol}`, name, protocol, port }))
-  return all.length < 2 ? all : [...new Map(all.map(one => [`${one.key}/${one.port}`, one])).values()]
+  const named = new Map<string, KeyedPort>()
+  for (const { name, protocol, port } of ports) {
+    const key = `${name}/${protocol}`
+    if (isPortName(name, protocol)) named.set(`${key}/${port}`, { key, name, protocol, port })
+  }
+  return [...named.values()]
 }
 
 /** Ports in the order of their numbers; of very many, those that are served. */

@@ -208,9 +208,8 @@ export class TableWriter implements NameWriter {
     type: number,
     rdata: Uint8Array[],
   ): void {
-    const own = { type, rdata: rdata.length < 2 ? rdata : rdata.sort(compareOctets) }
-    const others = sets.length === 0 ? sets : sets.filter(set => set.type !== type)
-    const raw = rdata.length === 0 ? others : others.length === 0 ? [own] : [...others, own]
+    const others = sets.filter(set => set.type !== type)
+    const raw = rdata.length === 0 ? others : [...others, { type, rdata: rdata.sort(compareOctets) }]
     if (raw.length === 0) {
       if (block !== 0) this.clear(owner, block)
       return
