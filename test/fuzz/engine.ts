@@ -72,8 +72,7 @@ export async function fuzz(target: Target, { inputs, seconds, seed, before }: Fu
               dictionary,
               target.maxOctets,
             )
-      before?.(input)
-      const { outcome, ms } = await runInput(target, decoder, input, worstMs, () => before?.(input))
+      const { outcome, ms } = await runInput(target, decoder, input, worstMs, before)
       durations[count] = ms
       if (ms > worstMs) {
         worstMs = ms
@@ -98,28 +97,26 @@ export async function fuzz(target: Target, { inputs, seconds, seed, before }: Fu
 export async function replay(target: Target, input: Buffer): Promise<{ outcome: string; ms: number }> {
   const decoder = await target.open()
   try {
-    return await runInput(target, decoder, input, 0, () => {})
+    return await runInput(target, decoder, input, 0)
   } finally {
     await decoder.close?.()
   }
 }
 
-/**
- * @param worstMs what takes longer is measured again and again
- * @param again   told of every pause
- */
+/** @param worstMs what takes longer is measured again and again */
 async function runInput(
   target: Target,
   decoder: Decoder,
   input: Buffer,
   worstMs: number,
-  again: () => void,
+  before?: FuzzOptions['before'],
 ): Promise<{ outcome: string; ms: number }> {
   try {
+    before?.(input)
     let { verdict, ms } = await measureLeast(decoder, input, Math.min(worstMs, target.limitMs))
     for (let pause = 0; ms > target.limitMs && pause < PAUSES; pause++) {
       await setTimeout(PAUSE_MS)
-      again()
+      before?.(input)
       ms = Math.min(ms, (await measureLeast(decoder, input, target.limitMs)).ms)
     }
     if (ms > target.limitMs) throw new Error(`it took ${ms.toFixed(2)} ms; the limit is ${target.limitMs} ms`)

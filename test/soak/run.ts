@@ -68,7 +68,8 @@ const folder = mkdtempSync(join(tmpdir(), 'headless-dns-soak-'))
 const commit = commitName()
 const memoryFile = join(folder, 'memory.json')
 process.env['SOAK_MEMORY_FILE'] = memoryFile
-Object.assign(process.env, imageEnvironment())
+const environment = imageEnvironment()
+Object.assign(process.env, Object.fromEntries(environment))
 const world = await SoakWorld.start(seed, QUERIES_PER_SECOND, 'test/soak/entry.mjs', folder)
 const samples: { atMs: number; rss: number; descriptors: number; threads: number }[] = []
 /** What the main thread holds after a collection, how much of it is code, and all that the process has then. */
@@ -169,9 +170,7 @@ const rows = [
 const notes = [
   `${minutes} minutes after ${warmUpMs / 60_000} of warm-up, seed ${seed}, ${entry}. Answers and rates are of all that time, memory, descriptors and threads of what follows the warm-up.`,
   `In the warm-up the API server is gone again after ${WARM_OUTAGE_EVERY_MS / 1000} s: for a second, for a second with a new list, or it stands still for 25 s.`,
-  `In the environment of the image: ${Object.entries(imageEnvironment())
-    .map(pair => pair.join('='))
-    .join(' ')}.`,
+  `In the environment of the image: ${environment.map(pair => pair.join('=')).join(' ')}.`,
   `Held: heap without compiled code, and external memory, of the main thread after a collection, every ${COLLECT_MS / 1000} s. RSS is in steps of pages that V8 and the allocator keep or give back.`,
   'Descriptors: connections to the API server and of who asks over TCP are opened anew, the old ones still there for a moment.',
   'A slope is that of the least of every minute, by the median of all pairs (Theil and Sen).',
@@ -187,9 +186,9 @@ process.stdout.write(
 process.exit(rows.some(([, , , met]) => met === 'no') ? 1 : 0)
 
 /** What the image's containers run in. */
-function imageEnvironment(): Record<string, string> {
+function imageEnvironment(): [string, string][] {
   const [, text = ''] = /^ENV (.+)$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
-  return Object.fromEntries(text.split(' ').map(pair => pair.split('=') as [string, string]))
+  return text.split(' ').map(pair => pair.split('=') as [string, string])
 }
 
 function sample(): (typeof samples)[number] {
