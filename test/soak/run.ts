@@ -71,6 +71,13 @@ process.env['SOAK_MEMORY_FILE'] = memoryFile
 const environment = imageEnvironment()
 Object.assign(process.env, Object.fromEntries(environment))
 const world = await SoakWorld.start(seed, QUERIES_PER_SECOND, 'test/soak/entry.mjs', folder)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    world.server.child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  })
+}
 const samples: { atMs: number; rss: number; descriptors: number; threads: number }[] = []
 /** What the main thread holds after a collection, how much of it is code, and all that the process has then. */
 const held: { atMs: number; heapUsed: number; code: number; external: number; rss: number }[] = []
