@@ -179,7 +179,7 @@ for (const moveWindow of ['100ms', '0s'])
       for (const [revision, heardMs] of states) {
         truth.setSlices(namespace.name, 'web', await api.slices(namespace.name, revision), heardMs - SLACK_MS)
       }
-      checker.judgeKept()
+      await checker.judgeKept()
       const duringMs = states.filter(([, heardMs]) => heardMs > startMs).length
       const away = backMs.map(ms => `${(ms / 1000).toFixed(1)} s`).join(', ')
       context.diagnostic(
