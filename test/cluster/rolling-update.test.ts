@@ -96,8 +96,8 @@ for (const moveWindow of ['100ms', '0s'])
         seed: SEED,
         ttl: 5,
         negativeTtl: 1,
-        isDeferred: true,
       })
+      checker.keep()
       checker.focus([
         { name: fqdn, type: 'A' },
         { name: `_http._tcp.${fqdn}`, type: 'SRV' },

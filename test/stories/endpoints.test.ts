@@ -261,6 +261,32 @@ story(
   },
 )
 
+story('F30: a burst of 1,000 named pods: the last is answered as soon as the first', { share: 0.05 }, async world => {
+  const delays: number[] = []
+  for (let service = 0; service < 10; service++) {
+    const name = `burst-${service}`
+    world.putService(serviceOf(name))
+    for (let count = 10; count <= 100; count += 10) {
+      const all = Array.from({ length: count }, (_, i) =>
+        endpoint(`10.1.${service}.${i + 1}`, { hostname: `pod-${i}` }),
+      )
+      const question = { name: `pod-${count - 1}.${name}.default.svc.cluster.local`, type: 'A' }
+      let seenMs = 0
+      world.checker.onJudged = ({ question: { name, type }, answeredMs, reply }) => {
+        if (name === question.name && type === 'A' && seenMs === 0 && reply.answers.length > 0) seenMs = answeredMs
+      }
+      world.checker.focus([question])
+      const putMs = sharedNowMs()
+      put(world, all, `${name}-1`, name)
+      await world.until(() => seenMs > 0, `${question.name} is answered`)
+      delays.push(seenMs - putMs)
+    }
+  }
+  const median = (some: number[]) => some.toSorted((a, b) => a - b)[some.length >>> 1]!
+  const [early, late] = [median(delays.slice(0, 50)), median(delays.slice(50))]
+  assert.ok(late <= 2 * early + 10, `from event to answer ${early} ms in the first half, ${late} ms in the second`)
+})
+
 story('F36: Services and pods whose names begin with a digit', {}, async world => {
   for (const name of ['1svc', '2a2b-3c', '0']) {
     world.putService(serviceOf(name))

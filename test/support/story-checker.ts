@@ -18,17 +18,12 @@ import {
   UDP_PAYLOAD,
 } from './story-asker-types.ts'
 import type { Truth, Verdict } from './story-truth.ts'
-import { WaitHistory } from './story-waits.ts'
 
 export interface CheckerOptions extends AskerSetup {
   /** How late an answer may be after a change. */
   readonly allowedMs: number
   readonly ttl: number
   readonly negativeTtl: number
-  /** As if `keep` had been called first. */
-  readonly isDeferred?: boolean
-  /** The server is in this process: for what its threads wait for a core, that is not its delay. */
-  readonly isServerHere?: boolean
 }
 
 /** One answer that was judged. */
@@ -50,8 +45,6 @@ const FULL_OCTETS = 65_000
 export class Checker {
   checked = 0
   wrong = 0
-  /** Right but for the time that a thread of this process waited for a core. */
-  excused = 0
   readonly told: string[] = []
   /** Sees every reply that could be read, right or not. */
   onJudged: ((judged: Judged) => void) | undefined
@@ -66,21 +59,17 @@ export class Checker {
   private readonly sweeping = new Map<number, { left: number; old: Set<number> }>()
   private failure: Error | undefined
   private readonly kept: Batch[] = []
-  private isKeeping: boolean
-  private readonly waits: WaitHistory | undefined
+  private isKeeping = false
 
   constructor(truth: Truth, options: CheckerOptions) {
     this.truth = truth
     this.options = options
-    this.isKeeping = options.isDeferred === true
-    if (options.isServerHere) this.waits = new WaitHistory()
     const { port, perSecond, tcpShare, seed, focusShare } = options
     const workerData: AskerSetup = { port, perSecond, tcpShare, seed, focusShare }
     this.asker = new Worker(new URL('./story-asker.ts', import.meta.url), { workerData })
     this.exited = new Promise(resolve => this.asker.once('exit', resolve))
     this.asker.on('error', error => (this.failure = error as Error))
     this.asker.on('message', (batch: Batch) => {
-      this.waits?.sample(sharedNowMs())
       if (this.isKeeping) this.kept.push(batch)
       else this.judgeAll(batch)
     })
@@ -236,19 +225,14 @@ export class Checker {
     const { ttl, negativeTtl, allowedMs } = this.options
     const faults: string[] = []
     const allowed: Verdict[] = []
-    const isAllowed = (ms: number): boolean => {
-      allowed.length = 0
-      for (const verdict of this.truth.allowed(question, askedMs, answeredMs, ms)) {
-        allowed.push(verdict)
-        if (isSame(reply, verdict, length)) return true
-      }
-      return false
+    let isRight = false
+    for (const verdict of this.truth.allowed(question, askedMs, answeredMs, allowedMs)) {
+      allowed.push(verdict)
+      if (!isSame(reply, verdict, length)) continue
+      isRight = true
+      break
     }
-    const waitedMs = () => this.waits?.waited(askedMs - allowedMs, answeredMs) ?? 0
-    if (!isAllowed(allowedMs)) {
-      if (isAllowed(allowedMs + waitedMs())) this.excused++
-      else faults.push('it was not true')
-    }
+    if (!isRight) faults.push('it was not true')
     if (reply.opts !== 1) faults.push(`${reply.opts} OPT records`)
     if (isTcp && reply.isTruncated && length < FULL_OCTETS) faults.push('truncated over TCP')
     if (!isTcp && length > UDP_PAYLOAD) faults.push(`${length} octets over UDP`)

@@ -6,9 +6,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 const TASKS = '/proc/self/task'
-const SAMPLE_MS = 50
-/** Of 10 seconds. */
-const MOST_SAMPLES = 200
 
 /** Nanoseconds since each thread began; empty where the kernel keeps no account. */
 export type Waits = ReadonlyMap<string, number>
@@ -27,32 +24,8 @@ export function waitsForCores(): Waits {
 
 /** @returns ms that one thread has waited since then: the one that waited for longest, since threads wait at the same time */
 export function waitedSince(before: Waits): number {
-  return waitedBetween(before, waitsForCores())
-}
-
-function waitedBetween(before: Waits, after: Waits): number {
-  const waited = [...after].map(([task, nanoseconds]) => nanoseconds - (before.get(task) ?? nanoseconds))
+  const waited = [...waitsForCores()].map(([task, nanoseconds]) => nanoseconds - (before.get(task) ?? nanoseconds))
   return Math.max(0, ...waited) / 1e6
-}
-
-/** How long was waited at a time that is over. */
-export class WaitHistory {
-  private readonly samples: { readonly atMs: number; readonly waits: Waits }[] = []
-
-  /** To be called often; nothing happens when it has just been called. */
-  sample(nowMs: number): void {
-    if (nowMs - (this.samples.at(-1)?.atMs ?? 0) < SAMPLE_MS) return
-    this.samples.push({ atMs: nowMs, waits: waitsForCores() })
-    if (this.samples.length > MOST_SAMPLES) this.samples.shift()
-  }
-
-  /** @returns ms from the last sample before that time to the first after it */
-  waited(fromMs: number, untilMs: number): number {
-    const [oldest] = this.samples
-    const before = this.samples.findLast(({ atMs }) => atMs <= fromMs) ?? oldest
-    const after = this.samples.find(({ atMs }) => atMs >= untilMs) ?? this.samples.at(-1)
-    return before === undefined ? 0 : waitedBetween(before.waits, after!.waits)
-  }
 }
 
 function tasks(): string[] {
